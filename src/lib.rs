@@ -1,0 +1,3 @@
+//! Deploys a container image to AWS App Runner so that it can be interrupted anywhere.
+
+pub mod sandbox;

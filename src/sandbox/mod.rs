@@ -1,0 +1,1 @@
+//! The simulated world: App Runner, ECR, Logs, Secrets Manager, STS and IAM on loopback.
