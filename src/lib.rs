@@ -1,3 +1,4 @@
 //! Deploys a container image to AWS App Runner so that it can be interrupted anywhere.
 
+pub mod names;
 pub mod sandbox;
