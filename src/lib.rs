@@ -1,4 +1,6 @@
 //! Deploys a container image to AWS App Runner so that it can be interrupted anywhere.
 
 pub mod names;
+pub mod release;
 pub mod sandbox;
+pub mod world;

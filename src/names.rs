@@ -229,10 +229,14 @@ fn secret_reference(text: &str) -> Result<(), String> {
 }
 
 fn variable_name(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.len() > 256 {
-        return Err("it has 1 to 256 characters".into());
+    // App Runner itself allows nearly anything here (service model); what lives must survive us.
+    if text.is_empty() || text.len() > 51_200 {
+        return Err("it has 1 to 51200 characters".into());
     }
-    only(text, |c| c.is_ascii_graphic() && c != '=', "visible ASCII without `=`")
+    if text.contains(['=', '\0']) {
+        return Err("no `=` and no NUL".into());
+    }
+    Ok(())
 }
 
 fn deployment_id(text: &str) -> Result<(), String> {
