@@ -1,6 +1,7 @@
 //! Deploys a container image to AWS App Runner so that it can be interrupted anywhere.
 
 pub mod names;
+pub mod problem;
 pub mod release;
 pub mod sandbox;
 pub mod world;
