@@ -3,6 +3,7 @@
 pub mod findings;
 pub mod identity;
 pub mod inventory;
+pub mod preflight;
 pub mod target;
 
 use serde::{Deserialize, Serialize};

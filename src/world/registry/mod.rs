@@ -29,6 +29,13 @@ pub trait Registry: Send + Sync {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Vec<Platform>, WorldError>;
+    /// The digest of the image's configuration (of the linux/amd64 one, in an index): what classic
+    /// engines call the image's id.
+    async fn configuration_digest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, WorldError>;
     /// Lets a tag name this image. The tag naming it already is no error.
     async fn tag(
         &self,
