@@ -1,0 +1,3 @@
+//! What happened: events, and the envelope around each.
+
+pub mod envelope;
