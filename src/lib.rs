@@ -1,10 +1,18 @@
 //! Deploys a container image to AWS App Runner so that it can be interrupted anywhere.
 
 pub mod config;
+pub mod diagnosis;
+pub mod engine;
 pub mod event;
+pub mod journal;
+pub mod ledger;
+pub mod look;
 pub mod names;
 pub mod plan;
 pub mod problem;
 pub mod release;
 pub mod sandbox;
+pub mod step;
+pub mod stop;
+pub mod view;
 pub mod world;
