@@ -98,7 +98,7 @@ impl Engine<'_> {
             deployment,
             vault: self.ledger,
             times: &self.times,
-            progress: self.view.progress(),
+            progress: self.view,
             inventory: self.inventory.as_ref(),
             journalled_operations: known,
             in_doubt,
