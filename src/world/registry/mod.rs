@@ -1,5 +1,11 @@
 //! ECR: repositories and the images in them.
 
+mod ecr;
+mod image_door;
+mod manifest;
+
+pub use ecr::Ecr;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
