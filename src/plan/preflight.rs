@@ -3,6 +3,7 @@
 use super::findings::Finding;
 use super::inventory::{Inventory, Named, Seen, unfit};
 use crate::config::HealthGate;
+use crate::config::value::HealthFrom;
 use crate::names::{RepositoryName, ServiceName};
 use crate::problem::ExitCode;
 use crate::release::Protocol;
@@ -70,7 +71,7 @@ fn engine(engine: &Result<crate::world::builder::Engine, WorldError>) -> Finding
 fn context(context: &Result<crate::world::builder::BuildContext, WorldError>) -> Finding {
     match context {
         Ok(context) => {
-            let size = crate::config::format_bytes(context.bytes);
+            let size = crate::config::units::format_bytes(context.bytes);
             Finding::passed("build context", format!("{} files, {size}", context.files))
         }
         Err(error) => {
@@ -178,10 +179,10 @@ fn port(seen: &Inventory, checks: &Checks<'_>) -> Finding {
 
 fn health(seen: &Inventory, checks: &Checks<'_>) -> Finding {
     let private = seen.service.as_ref().is_some_and(|service| !service.public);
-    if checks.health.is_off() {
+    if checks.health.from == HealthFrom::Nowhere {
         return Finding::warned("health path", "not asked ([health] from = \"none\"): stays unproven");
     }
-    if private && checks.health.is_default_address() {
+    if private && checks.health.from == HealthFrom::Service {
         let reason = "the service is private and cannot be asked from the internet";
         return Finding::failed("health path", ExitCode::Preflight, "private-service", reason)
             .fix("set [health] from = \"https://…\" to an address that reaches it, or \"none\"");

@@ -7,11 +7,15 @@ use url::Url;
 
 use super::operation::application_log;
 use super::{Bench, Outcome, StepError};
+use crate::config::health::judge;
+use crate::config::value::HealthFrom;
 use crate::config::{HealthGate, HealthJudgement};
 use crate::diagnosis;
-use crate::event::{Event, HealthOutcome, HealthReport, Issue};
+use crate::event::{Event, Failure, HealthOutcome, HealthReport, Issue};
+use crate::names::service_address;
+use crate::problem::ExitCode;
 use crate::world::Progress;
-use crate::world::health::{Limits, Response};
+use crate::world::health::{Limits, Response, Silence};
 
 /// A body larger than this is not a health answer.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -81,17 +85,44 @@ fn limits(gate: &HealthGate) -> Limits {
 
 /// Writes down what one answer says; true where it passes.
 fn note(gate: &HealthGate, response: &Response, report: &mut HealthReport) -> bool {
-    let judgement: HealthJudgement = gate.judge(response);
-    report.findings = judgement.findings;
-    report.version = judgement.version;
-    if let Response::Answered { status, took, .. } = response {
-        report.status = Some(*status);
-        report.took = Some(*took);
-    } else {
-        report.status = None;
-        report.took = None;
+    match response {
+        Response::Silent { because, detail } => {
+            (report.status, report.took) = (None, None);
+            report.findings = vec![silence(*because, detail)];
+            false
+        }
+        Response::Answered { status, body, truncated, content_type, took } => {
+            (report.status, report.took) = (Some(*status), Some(*took));
+            let content_type = content_type.as_deref();
+            heed(judge(gate, *status, body, *truncated, content_type), report)
+        }
     }
-    judgement.passed
+}
+
+fn heed(judgement: HealthJudgement, report: &mut HealthReport) -> bool {
+    match judgement {
+        HealthJudgement::Passed { warnings, version } => {
+            report.findings = warnings.iter().map(ToString::to_string).collect();
+            report.version = version;
+            true
+        }
+        HealthJudgement::Failed(failure) => {
+            report.findings = vec![failure.to_string(), failure.likely_cause().to_owned()];
+            false
+        }
+    }
+}
+
+fn silence(because: Silence, detail: &str) -> String {
+    let what = match because {
+        Silence::Refused => "nothing listens there",
+        Silence::UnknownHost => "the host name does not resolve",
+        Silence::Tls => "the TLS handshake fails",
+        Silence::Timeout => "no answer in time",
+        Silence::Broken => "the connection breaks",
+        Silence::Redirects => "it redirects in circles, or away from the service",
+    };
+    format!("{what} ({detail})")
 }
 
 fn show(bench: &Bench<'_>, report: &HealthReport, in_a_row: u32) {
@@ -102,12 +133,26 @@ fn show(bench: &Bench<'_>, report: &HealthReport, in_a_row: u32) {
 
 /// The URL to ask; `None` where the service cannot be asked from here by its owner's own word.
 async fn url(bench: &Bench<'_>, gate: &HealthGate) -> Result<Option<Url>, StepError> {
-    if gate.is_off() {
+    if gate.from == HealthFrom::Nowhere {
         return Ok(None);
     }
     let known = bench.deployment.address().map(|(url, _)| url.to_owned()).unwrap_or_default();
     let address = if known.is_empty() { ask_address(bench).await? } else { known };
-    Ok(gate.url(&address, bench.deployment.plan.endpoint.is_some()))
+    target(bench, gate, &address)
+}
+
+/// The gate's URL on a service of this address.
+pub(super) fn target(
+    bench: &Bench<'_>,
+    gate: &HealthGate,
+    address: &str,
+) -> Result<Option<Url>, StepError> {
+    let address = service_address(address, bench.deployment.plan.endpoint.as_deref());
+    let parsed = Url::parse(&address).map_err(|error| {
+        let what = format!("App Runner names no usable address: `{address}`");
+        Failure::new(ExitCode::Health, "no-address", what).because(error.to_string())
+    })?;
+    Ok(gate.target(&parsed))
 }
 
 async fn ask_address(bench: &Bench<'_>) -> Result<String, StepError> {

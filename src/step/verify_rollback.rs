@@ -2,7 +2,7 @@
 //!
 //! Leaves behind: the proof. Undo: none; it only reads.
 
-use super::check_health::{Asked, ask};
+use super::check_health::{Asked, ask, target};
 use super::verify_release::{Expected, Proven, prove};
 use super::{Bench, Outcome, StepError, settling};
 use crate::config::HealthGate;
@@ -58,9 +58,7 @@ fn expected<'a>(bench: &'a Bench<'_>) -> (RolledBackBy, Expected<'a>) {
 async fn health(bench: &Bench<'_>) -> Result<Option<HealthReport>, StepError> {
     let gate = HealthGate { assertions: Vec::new(), version: None, ..bench.deployment.plan.health.clone() };
     let address = bench.deployment.address().map(|(url, _)| url.to_owned()).unwrap_or_default();
-    let Some(url) = gate.url(&address, bench.deployment.plan.endpoint.is_some()) else {
-        return Ok(None);
-    };
+    let Some(url) = target(bench, &gate, &address)? else { return Ok(None) };
     let Asked { report, silent } = ask(bench, &gate, &url).await;
     if silent {
         // Where AWS does not answer either it is our network, not the release.

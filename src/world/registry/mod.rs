@@ -35,8 +35,8 @@ pub trait Registry: Send + Sync {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Vec<Platform>, WorldError>;
-    /// The digest of the image's configuration (of the linux/amd64 one, in an index): what classic
-    /// engines call the image's id.
+    /// The digest of the image's configuration, which classic engines call the image's id; `None`
+    /// for an index, whose own digest other engines call so.
     async fn configuration_digest(
         &self,
         repository: &RepositoryName,
