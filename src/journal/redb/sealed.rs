@@ -32,14 +32,14 @@ const PREAMBLE_SIZE: u64 = PREAMBLE.len() as u64;
 /// A page that is not what was written.
 #[derive(Debug, thiserror::Error)]
 #[error("page {page} of the file is not what was written")]
-pub(crate) struct BrokenSeal {
+struct BrokenSeal {
     page: u64,
 }
 
 /// A header whose flags contradict its content.
 #[derive(Debug, thiserror::Error)]
 #[error("the header of the file is not what was written")]
-pub(crate) struct BrokenHeader;
+struct BrokenHeader;
 
 /// A redb storage that seals the pages of another one.
 pub(crate) struct SealedPages {
@@ -114,7 +114,8 @@ impl StorageBackend for SealedPages {
             return self.inner.write(PREAMBLE_SIZE + offset, data);
         }
         let first = offset / PAGE;
-        if first == 0 || offset % PAGE != 0 || data.len() as u64 % PAGE != 0 {
+        let whole = offset.is_multiple_of(PAGE) && (data.len() as u64).is_multiple_of(PAGE);
+        if first == 0 || !whole {
             return Err(unaligned("a write of part of a page"));
         }
         let mut blocks = Vec::with_capacity(data.len() / index(PAGE) * index(BLOCK));

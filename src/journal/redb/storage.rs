@@ -12,7 +12,7 @@ use redb::{
 };
 
 use super::super::JournalError;
-use super::sealed::{BrokenHeader, BrokenSeal, PREAMBLE, SealedPages};
+use super::sealed::{PREAMBLE, SealedPages};
 
 /// How long to wait for another process that holds the file: longer than any append takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -164,13 +164,10 @@ pub(crate) fn from_redb(error: impl Into<redb::Error>) -> JournalError {
 }
 
 fn from_io(error: io::Error) -> JournalError {
-    let broken =
-        error.get_ref().is_some_and(|cause| cause.is::<BrokenSeal>() || cause.is::<BrokenHeader>());
-    if broken {
-        return JournalError::corrupt(error.to_string());
+    match error.kind() {
+        // A broken seal, a broken header, or redb's own refusal of a header.
+        io::ErrorKind::InvalidData => JournalError::corrupt(error.to_string()),
+        io::ErrorKind::UnexpectedEof => JournalError::corrupt("the file is cut short"),
+        _ => error.into(),
     }
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return JournalError::corrupt("the file is cut short");
-    }
-    error.into()
 }

@@ -4,7 +4,12 @@ use super::super::contract;
 use super::super::{Journal, JournalError};
 use super::{JournalId, RedbJournal};
 
+mod child;
+mod damage;
 mod directory;
+mod disk;
+mod full_disk;
+mod power_cut;
 
 /// A journal in a fresh directory, which lives as long as the first value.
 pub(super) fn fresh() -> (tempfile::TempDir, RedbJournal) {

@@ -27,10 +27,10 @@ fn names(directory: &Path) -> Vec<String> {
 fn the_directory_holds_three_private_files() {
     let (_home, directory) = home();
     let made = RedbJournal::create(&directory, JournalId(7)).unwrap();
-    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let permissions = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(names(&directory), [".gitignore", "FORMAT", "journal.redb"]);
-    assert_eq!(mode(directory.clone()), 0o700);
-    assert_eq!(mode(directory.join("journal.redb")), 0o600);
+    assert_eq!(permissions(directory.clone()), 0o700);
+    assert_eq!(permissions(directory.join("journal.redb")), 0o600);
     assert_eq!(fs::read_to_string(directory.join(".gitignore")).unwrap(), "*\n");
     assert_eq!(RedbJournal::open(&directory).unwrap().id(), made.id());
     let again = RedbJournal::create(&directory, JournalId(8)).unwrap();
