@@ -1,5 +1,7 @@
 //! The engine that builds images and pushes them.
 
+mod context;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
