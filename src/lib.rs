@@ -5,6 +5,8 @@ pub mod event;
 pub mod names;
 pub mod plan;
 pub mod problem;
+pub mod projection;
 pub mod release;
 pub mod sandbox;
+pub mod view;
 pub mod world;
