@@ -12,6 +12,7 @@ pub mod look;
 pub mod names;
 pub mod plan;
 pub mod problem;
+pub mod projection;
 pub mod release;
 pub mod sandbox;
 pub mod step;
