@@ -33,6 +33,8 @@ pub struct Engine<'a> {
     pub stop: Stop,
     /// What planning saw, where it was in this very process.
     pub inventory: Option<Inventory>,
+    /// Whether the application's log is shown while waiting.
+    pub tail: bool,
 }
 
 impl Engine<'_> {
@@ -102,6 +104,7 @@ impl Engine<'_> {
             inventory: self.inventory.as_ref(),
             journalled_operations: known,
             in_doubt,
+            tail: self.tail,
         }
     }
 

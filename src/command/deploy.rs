@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
-use super::sheet;
 use super::setup::Setup;
 use super::{here, run, trouble};
 use crate::config::Overlay;
@@ -23,7 +22,6 @@ use crate::plan::target::{self, Wish};
 use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
 use crate::step::preflight::refusal;
-use crate::view::View as _;
 use crate::world::World;
 use crate::world::builder::BuildRequest;
 
@@ -44,7 +42,7 @@ pub async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Probl
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
     let plan = plan(setup, &inventory, &ledger, target);
     if arguments.dry_run {
-        return sheet::print(&world, setup, &inventory, &ledger, plan).await;
+        return Err(trouble::not_yet("dry run"));
     }
     let options = run::Options { inventory: Some(inventory), tail: arguments.tail };
     let ended = run::begin(plan, setup, &world, ledger, options).await;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::arguments::{Deploy, Everywhere};
 use super::here;
 use super::trouble;
-use crate::config::{Detected, Environment, Flags, Settings, Sources, load, resolve};
+use crate::config::{
+    Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
+};
 use crate::event::envelope::Actor;
 use crate::journal::redb::{JournalId, RedbJournal};
 use crate::journal::{Journal, JournalError};
@@ -17,7 +19,7 @@ use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::view::View;
 use crate::world::aws::{Connection, connect};
-use crate::world::builder::docker::{DockerBuilder, Surroundings};
+use crate::world::builder::{DockerBuilder, Surroundings};
 use crate::world::clock::{Clock, SystemClock};
 use crate::world::health::HttpHealth;
 use crate::world::identity::StsIam;
@@ -64,7 +66,7 @@ impl Setup {
         let mut sources = Sources {
             flags: flags(everywhere, deploy),
             environment: Environment(environment.clone()),
-            file: load(&current, &project)?,
+            file: file(&current, &project)?,
             detected: Detected { project: project.clone(), current, region: None },
         };
         let settings = resolve(&sources)?;
@@ -105,7 +107,7 @@ impl Setup {
 
     /// The journal, made if there is none.
     pub fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
-        let id = JournalId::from_random(rand());
+        let id = JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)));
         let made = RedbJournal::create(&self.history, id);
         Ok(Arc::new(made.map_err(|error| trouble::journal(&error, &self.history))?))
     }
@@ -126,15 +128,28 @@ impl Setup {
             .map_err(|error| trouble::journal(&error, &self.history))
     }
 
+    /// Whether nobody named the service: its name is then the directory's.
+    pub fn service_is_a_guess(&self) -> bool {
+        matches!(self.settings.origin("service_name"), None | Some(Origin::Detected(_)))
+    }
+
     /// Plain environment values that were asked for.
     pub fn values(&self) -> crate::release::Values {
         self.settings.values()
     }
 }
 
+/// `surefoot.toml` of this directory, else of the project.
+fn file(current: &Path, project: &Path) -> Result<Option<File>, Problem> {
+    match load(&current.join(FILE_NAME))? {
+        None if current != project => load(&project.join(FILE_NAME)),
+        found => Ok(found),
+    }
+}
+
 /// Randomness of the machine.
 fn rand() -> u128 {
-    ulid::Ulid::new().random()
+    ulid::Ulid::generate().random()
 }
 
 fn flags(everywhere: &Everywhere, deploy: &Deploy) -> Flags {

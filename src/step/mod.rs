@@ -51,6 +51,8 @@ pub struct Bench<'a> {
     pub journalled_operations: &'a [OperationId],
     /// Whether the call of this step may have been made already.
     pub in_doubt: bool,
+    /// Whether the application's log is shown while waiting.
+    pub tail: bool,
 }
 
 /// Plain environment values by hash.

@@ -89,6 +89,9 @@ impl<'a> Wait<'a> {
 
     async fn show(&mut self, operation: &Operation) {
         self.show_lines(&operation.id).await;
+        if self.bench.tail {
+            self.show_application().await;
+        }
         let what = format!("operation {} {}", short(&operation.id), operation.status);
         self.bench.progress.report(Progress::Waiting { what });
     }
@@ -107,6 +110,16 @@ impl<'a> Wait<'a> {
                 }
             }
             self.bench.progress.report(Progress::ServiceLine(line));
+        }
+    }
+
+    async fn show_application(&mut self) {
+        let query = self.query(LogSource::Application, None);
+        let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
+        for line in page.lines {
+            if self.shown.insert(line.id) {
+                self.bench.progress.report(Progress::ApplicationLine(line.text));
+            }
         }
     }
 
