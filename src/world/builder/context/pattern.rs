@@ -55,7 +55,7 @@ impl Pattern {
             Some(rest) => (rest.to_owned(), true),
             None => (cleaned, false),
         };
-        well_formed(&text).map_err(|reason| wrong(reason))?;
+        well_formed(&text).map_err(wrong)?;
         let rule = compile(&text).map_err(|reason| wrong(&reason))?;
         Ok(Some(Self { text, is_exception, rule }))
     }
@@ -225,17 +225,17 @@ impl Translation {
 /// border of a word.
 fn rust_syntax(go: &str) -> String {
     let mut rust = String::with_capacity(go.len());
-    let mut rest = go.chars().peekable();
+    let mut signs = go.chars().peekable();
     let mut in_class = false;
-    while let Some(c) = rest.next() {
+    while let Some(c) = signs.next() {
         match c {
-            '\\' => rest.next().into_iter().for_each(|c| rust.push_str(&literal(c))),
+            '\\' => signs.next().into_iter().for_each(|c| rust.push_str(&literal(c))),
             '[' if in_class => rust.push_str("\\["),
             '[' => {
                 in_class = true;
                 rust.push('[');
-                rust.extend(rest.next_if_eq(&'^'));
-                if rest.next_if_eq(&']').is_some() {
+                rust.extend(signs.next_if_eq(&'^'));
+                if signs.next_if_eq(&']').is_some() {
                     rust.push_str("\\]");
                 }
             }

@@ -152,7 +152,7 @@ fn the_archive_keeps_modes_times_and_links_and_forgets_owners() {
     let root = tree(&[("Dockerfile", ""), ("run.sh", "#!"), ("data", "d")]);
     let at = |name: &str| root.path().join(name);
     fs::set_permissions(at("run.sh"), fs::Permissions::from_mode(0o4751)).unwrap();
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_001);
     fs::File::open(at("run.sh")).unwrap().set_modified(time).unwrap();
     fs::hard_link(at("data"), at("hard")).unwrap();
     std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
@@ -176,7 +176,7 @@ fn the_archive_keeps_modes_times_and_links_and_forgets_owners() {
         );
     }
     assert_eq!(seen["run.sh"].1, 0o4751);
-    assert_eq!(seen["run.sh"].2, 1_500_000_000);
+    assert_eq!(seen["run.sh"].2, 1_500_000_001);
     assert_eq!(seen["hard"].0, tar::EntryType::Regular);
     let targets = [
         ("dangling", "nowhere"),
@@ -298,16 +298,19 @@ fn meddled(root: &Path, meddle: impl Fn(usize)) -> WorldError {
     unfit(context.write(Meddler(meddle, 0)).unwrap_err())
 }
 
+/// What somebody does to a file meanwhile.
+type Change = fn(&Path);
+
 #[test]
 fn a_file_that_changes_while_it_is_read_is_refused() {
     let big = "x".repeat(300_000);
-    let changes: [(&str, fn(&Path)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("it grew", |file| {
             let mut file = fs::OpenOptions::new().append(true).open(file).unwrap();
             file.write_all(b"more").unwrap();
         }),
         ("it shrank", |file| {
-            fs::File::options().write(true).open(file).unwrap().set_len(10).unwrap()
+            fs::File::options().write(true).open(file).unwrap().set_len(10).unwrap();
         }),
         ("it was written to", |file| {
             let file = fs::File::options().write(true).open(file).unwrap();

@@ -38,6 +38,15 @@ impl Surroundings {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether somebody wants the classic builder, in the words of Docker's own client:
+    /// `DOCKER_BUILDKIT=0`.
+    pub(super) fn wants_classic_builder(&self) -> bool {
+        matches!(
+            self.variable("DOCKER_BUILDKIT"),
+            Some("0" | "false" | "f" | "F" | "False" | "FALSE")
+        )
+    }
+
     fn home(&self) -> Option<&Path> {
         self.variable("HOME").map(Path::new)
     }

@@ -16,7 +16,7 @@ use crate::world::{Obstacle, Place, WorldError};
 
 /// How long the engine may take to begin an answer. The classic builder begins only once it has
 /// read the whole context.
-const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+const PATIENCE: Duration = Duration::from_hours(2);
 
 /// An engine that answered.
 pub(super) struct Connection {
@@ -30,6 +30,12 @@ pub(super) struct Connection {
 
 /// Finds the engine and says hello.
 pub(super) async fn connect(surroundings: &Surroundings) -> Result<Connection, WorldError> {
+    let mut connection = found(surroundings).await?;
+    connection.offers_buildkit &= !surroundings.wants_classic_builder();
+    Ok(connection)
+}
+
+async fn found(surroundings: &Surroundings) -> Result<Connection, WorldError> {
     match search(surroundings)? {
         Search::Told { address, by } => match greet(&address).await {
             Ok(greeting) => open(&address, &greeting).await,

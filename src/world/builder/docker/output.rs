@@ -38,13 +38,13 @@ impl Output {
             Some(BuildInfoAux::Default(image)) => self.image = image.id.or(self.image.take()),
             None => {}
         }
-        self.keep(lines)
+        self.keep(&lines)
     }
 
     /// What is left when the stream is over.
     pub(super) fn finish(&mut self) -> Vec<String> {
         let rest = std::mem::take(&mut self.unfinished);
-        self.keep(vec![rest])
+        self.keep(&[rest])
     }
 
     /// The last lines, for a person who wants to know why.
@@ -66,7 +66,7 @@ impl Output {
         whole.lines().map(str::to_owned).collect()
     }
 
-    fn keep(&mut self, lines: Vec<String>) -> Vec<String> {
+    fn keep(&mut self, lines: &[String]) -> Vec<String> {
         let lines: Vec<String> =
             lines.iter().map(|line| plain(line)).filter(|line| !line.is_empty()).collect();
         for line in &lines {
