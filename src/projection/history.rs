@@ -118,10 +118,8 @@ pub fn history(records: &[Recorded]) -> Vec<Row> {
     let judgements = judgements(records);
     let folded = fold(records);
     let live = live(&folded);
-    let mut rows: Vec<Row> = folded
-        .iter()
-        .map(|one| row(one, live, judgements.get(&one.number)))
-        .collect();
+    let mut rows: Vec<Row> =
+        folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
     name_rollback_tags(&mut rows);
     rows
 }

@@ -12,6 +12,8 @@ mod standing;
 mod status;
 mod story;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};

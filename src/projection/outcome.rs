@@ -197,7 +197,8 @@ fn gate(event: &Event) -> Option<Told> {
             Told::good(Step::TagLatest, format!("left alone: {why}"))
         }
         Event::AutoDeploymentsRestored { refused: Some(why), .. } => {
-            Told::bad(Step::RestoreAutoDeployments, format!("left off: {why}"))
+            let (step, text) = (Some(Step::RestoreAutoDeployments), format!("left off: {why}"));
+            Some(Told { step, tone: Tone::Note, text })
         }
         Event::AutoDeploymentsRestored { operation: None, .. } => {
             Told::good(Step::RestoreAutoDeployments, "already as before")

@@ -41,7 +41,7 @@ fn names_the_release(state: &Deployment, version: &str) -> bool {
     let tag = state.plan.target().is_some_and(|target| target.tag.as_str() == version);
     let commit = commit_of(&state.plan)
         .is_some_and(|commit| version.len() >= 7 && commit.as_str().starts_with(version));
-    let digest = super::history::target_digest(state)
-        .is_some_and(|digest| digest.as_str() == version);
+    let digest =
+        super::history::target_digest(state).is_some_and(|digest| digest.as_str() == version);
     tag || commit || digest
 }

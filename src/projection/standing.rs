@@ -192,11 +192,15 @@ fn after_the_change(state: &Deployment, operation: Option<String>) -> String {
     let (service, target) = (&state.plan.stream.service, target_name(state));
     match (&state.done.operation, operation) {
         (None, Some(operation)) => {
-            format!("App Runner goes on with operation {operation} by itself; it cannot be stopped.")
+            format!(
+                "App Runner goes on with operation {operation} by itself; it cannot be stopped."
+            )
         }
         (None, None) => format!("App Runner accepted {target} for `{service}`."),
         (Some(OperationStatus::Succeeded), _) if state.done.proof.is_none() => {
-            format!("App Runner says it finished; that `{service}` runs {target} is not proven yet.")
+            format!(
+                "App Runner says it finished; that `{service}` runs {target} is not proven yet."
+            )
         }
         (Some(OperationStatus::Succeeded), _) => {
             format!("`{service}` runs {target}, proven by identifier and operation.")
@@ -212,7 +216,11 @@ fn on_the_way(state: &Deployment) -> String {
 
 fn before_or_after(state: &Deployment) -> String {
     let pending = state.intention.is_some();
-    if state.done.issued.is_none() && !pending { before_the_change(state) } else { service_side(state) }
+    if state.done.issued.is_none() && !pending {
+        before_the_change(state)
+    } else {
+        service_side(state)
+    }
 }
 
 /// `after step 3 of 8 (push image)`.
@@ -223,7 +231,12 @@ fn place(state: &Deployment) -> String {
         // A refused step counts among the done ones; it is the last of them.
         (None, Phase::Failing { .. }) => {
             let last = steps.iter().rposition(|step| state.done.steps.contains(step)).unwrap_or(0);
-            return format!("at step {} of {} ({}), which failed", last + 1, steps.len(), steps[last]);
+            return format!(
+                "at step {} of {} ({}), which failed",
+                last + 1,
+                steps.len(),
+                steps[last]
+            );
         }
         (None, _) => steps.len(),
     };
@@ -240,19 +253,25 @@ fn on_the_way_back(state: &Deployment) -> String {
         Phase::RollingBack { by: RolledBackBy::AppRunner, .. } => {
             "App Runner went back by itself; that is not proven yet.".to_owned()
         }
-        Phase::RollingBack { issued: Some(issued), settled: false, .. } => match &issued.operation {
-            Some(operation) => format!(
-                "App Runner goes on with operation {operation} by itself; it cannot be stopped."
-            ),
-            None => "App Runner accepted it.".into(),
-        },
+        Phase::RollingBack { issued: Some(issued), settled: false, .. } => {
+            match &issued.operation {
+                Some(operation) => format!(
+                    "App Runner goes on with operation {operation} by itself; it cannot be stopped."
+                ),
+                None => "App Runner accepted it.".into(),
+            }
+        }
         Phase::RollingBack { issued: Some(_), .. } => {
             "App Runner says it finished; that is not proven yet.".into()
         }
         _ if state.intention.is_some() => {
             "The change back may have reached App Runner, or not: `resume` looks first.".into()
         }
-        _ => format!("`{}` is still configured with {}.", state.plan.stream.service, target_name(state)),
+        _ => format!(
+            "`{}` is still configured with {}.",
+            state.plan.stream.service,
+            target_name(state)
+        ),
     };
     format!("{word} on the way back to {previous}. {now}")
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use super::Recorded;
 use super::fold::{Folded, fold};
 use super::history::{Row, Verdict, history};
 use super::standing::{next_commands, previous_name, service_address, standing};
-use super::Recorded;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{OperationId, StreamName};
 
@@ -94,9 +94,8 @@ fn unfinished(last: &Folded<'_>, row: &Row) -> Option<Unfinished> {
 
 /// Where a rollback would go: newest good release before the live one, of another image.
 fn previous_good<'a>(rows: &'a [Row], live: &Row) -> Option<&'a Row> {
-    rows.iter().rfind(|row| {
-        row.number < live.number && row.verdict.is_good() && row.digest != live.digest
-    })
+    rows.iter()
+        .rfind(|row| row.number < live.number && row.verdict.is_good() && row.digest != live.digest)
 }
 
 fn doubt(last: &Folded<'_>, row: &Row, has_live: bool) -> Option<String> {
