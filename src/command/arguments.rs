@@ -130,7 +130,7 @@ pub struct Status {
 /// `surefoot history`
 #[derive(Debug, Clone, Args)]
 pub struct History {
-    /// How many
+    /// How many; 0 for all
     #[arg(short, long, default_value_t = 20, value_name = "N")]
     pub number: usize,
 }
@@ -171,8 +171,8 @@ pub struct Preflight {
 #[derive(Debug, Clone, Args)]
 pub struct Sandbox {
     /// How many times faster than real life
-    #[arg(long, default_value_t = 60.0, value_name = "FACTOR")]
-    pub speed: f64,
+    #[arg(long, default_value_t = 60, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub speed: u32,
     /// Keep the world in this directory over restarts, ports included
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

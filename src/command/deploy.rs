@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{here, run, trouble};
+use super::{here, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::config::value::AutoDeployments;
 use crate::event::Event;
@@ -42,7 +42,7 @@ pub async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Probl
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
     let plan = plan(setup, &inventory, &ledger, target);
     if arguments.dry_run {
-        return Err(trouble::not_yet("dry run"));
+        return sheet::print(&world, setup, &inventory, &ledger, plan).await;
     }
     let options = run::Options { inventory: Some(inventory), tail: arguments.tail };
     let ended = run::begin(plan, setup, &world, ledger, options).await;

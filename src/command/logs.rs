@@ -9,6 +9,7 @@ use super::setup::Setup;
 use super::trouble;
 use crate::config::units::parse_duration;
 use crate::problem::{ExitCode, Problem};
+use crate::view::documents::LogLines;
 use crate::world::World;
 use crate::world::log::{LogLine, LogQuery, LogSource};
 use crate::world::service::Service;
@@ -35,7 +36,7 @@ pub async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> 
         let looked = world.clock.now();
         for (source, line) in read(&world, &service, sources(&arguments.source), since, setup).await? {
             if shown.insert(line.id.clone()) {
-                setup.view.stream(&crate::view::LogDocument { source, line: &line });
+                setup.view.stream(&LogLines { source, lines: vec![line] });
             }
         }
         if !arguments.follow || setup.stop.requested().is_some() {

@@ -8,6 +8,7 @@ use crate::look::look;
 use crate::plan::preflight::judge;
 use crate::problem::{ExitCode, Problem};
 use crate::step::preflight::refusal;
+use crate::view::documents::Findings;
 
 /// Checks.
 pub async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
@@ -16,8 +17,9 @@ pub async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode,
     let seen = look(&setup.world(), &asked).await;
     let seen = seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
     let findings = judge(&seen, &checks(setup));
-    setup.view.data(&crate::view::PreflightTree::new(&findings, setup.endpoint()));
-    match refusal(&findings) {
+    let refused = refusal(&findings);
+    setup.view.data(&Findings { endpoint: setup.endpoint(), findings });
+    match refused {
         Some(failure) => Err(trouble::failure(&failure)),
         None => Ok(ExitCode::Success),
     }

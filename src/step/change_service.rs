@@ -24,6 +24,15 @@ pub(super) async fn observe(
     Ok((observed, Some(payload)))
 }
 
+/// The request that would be sent; `None` where there is nothing to change.
+pub(super) async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, StepError> {
+    if nothing_to_change(bench).is_some() {
+        return Ok(None);
+    }
+    let (_, service) = observe_service(bench).await?;
+    Ok(Some(issuing::preview(bench, &request(bench, service.as_ref())).await?))
+}
+
 /// The service runs the very release already; or, where the call may have been made, it was.
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
     if let Some(event) = nothing_to_change(bench) {
@@ -82,7 +91,7 @@ fn request<'a>(bench: &'a Bench<'_>, service: Option<&'a Service>) -> Request<'a
 }
 
 /// The release this deployment moves to: what was captured, changed as planned.
-pub fn desired(bench: &Bench<'_>) -> Release {
+pub(super) fn desired(bench: &Bench<'_>) -> Release {
     let deployment = bench.deployment;
     let previous = deployment.previous().map(|release| &release.configuration);
     let image = image(bench).expect("the image is known before the service is changed");

@@ -216,3 +216,22 @@ async fn observe_service(bench: &Bench<'_>) -> Result<(Observation, Option<Servi
     };
     Ok((observation, Some(service)))
 }
+
+/// What runs now, as `capture_previous` would record it: for a plan that is only shown.
+pub async fn captured(bench: &Bench<'_>) -> Result<Option<crate::event::Captured>, StepError> {
+    match capture_previous::perform(bench).await?.event {
+        Event::PreviousCaptured { previous } => Ok(previous.map(|captured| *captured)),
+        _ => Ok(None),
+    }
+}
+
+/// The request that `change_service` would send, by the code that sends it; `None` where there is
+/// nothing to change.
+pub async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, StepError> {
+    change_service::preview(bench).await
+}
+
+/// The release that a deployment moves to.
+pub fn desired(bench: &Bench<'_>) -> crate::release::Release {
+    change_service::desired(bench)
+}
