@@ -9,7 +9,7 @@ use super::super::configuration::{
 };
 use super::super::image::{Form, Images, ResolvedImage, form_of};
 use super::super::refusal::{invalid_request, refuse};
-use super::super::service::{OperationType, Service, ServiceStatus};
+use super::super::service::{Service, ServiceStatus};
 use super::super::switches::{Accepted, Omitted, Pull, SecretWithoutRole, Texts};
 use super::super::{Cloud, identity};
 use super::{create, read, source, validate};
