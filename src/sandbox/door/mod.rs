@@ -1,0 +1,3 @@
+//! The ways into the simulated world over HTTP.
+
+pub mod oci;
