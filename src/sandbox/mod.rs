@@ -4,6 +4,11 @@ use std::sync::Arc;
 
 pub mod cloud;
 pub mod door;
+pub mod engine;
+pub mod proxy;
+pub mod registry;
+pub mod runtime;
+pub mod serve;
 
 /// Milliseconds since the epoch.
 pub type Timestamp = i64;
