@@ -21,8 +21,7 @@ pub struct Key {
     pub aliases: &'static [&'static str],
     /// Its value where nothing sets it.
     pub default: Fallback,
-    /// Two valid values, different from each other and from the default; the document shows the
-    /// first.
+    /// Two valid values, different from each other; the document shows the first.
     pub examples: [&'static str; 2],
     /// What it does, in one sentence.
     pub meaning: &'static str,
@@ -234,6 +233,9 @@ fn check_url_path(text: &str) -> Result<String, String> {
 }
 
 fn check_json_path(text: &str) -> Result<String, String> {
+    if text.contains(crate::names::is_hostile) {
+        return Err("no control characters".into());
+    }
     if super::json_path::segments(text).iter().any(String::is_empty) {
         return Err("names separated by `.`, none of them empty".into());
     }
@@ -334,7 +336,7 @@ pub const KEYS: &[Key] = &[
         "latest",
         Kind::Boolean,
         Fallback::Value("true"),
-        ["false", "no"],
+        ["false", "true"],
         "Whether the tag `latest` follows a deployment that succeeded.",
     ),
     key(
@@ -508,7 +510,7 @@ pub const KEYS: &[Key] = &[
         "health.allow_missing_dependencies",
         Kind::Boolean,
         Fallback::Value("false"),
-        ["true", "yes"],
+        ["true", "false"],
         "Whether assertions below `dependencies.` warn instead of failing.",
     )
     .flag("--allow-missing-deps")
