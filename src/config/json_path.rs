@@ -4,16 +4,16 @@ use serde_json::Value;
 
 /// The parts of a path. `\.` is a dot that belongs to a name.
 pub fn segments(path: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+    let (mut parts, mut current) = (Vec::new(), String::new());
     let mut characters = path.chars();
     while let Some(c) = characters.next() {
-        let current = parts.last_mut().expect("there is always one part");
         match c {
             '\\' => current.extend(characters.next()),
-            '.' => parts.push(String::new()),
+            '.' => parts.push(std::mem::take(&mut current)),
             other => current.push(other),
         }
     }
+    parts.push(current);
     parts
 }
 

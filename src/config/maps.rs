@@ -106,11 +106,11 @@ impl Reader<'_> {
                 self.found(key, format!("`{shown}`: names separated by `.`, none empty"), None);
             } else if let DeValue::Table(table) = value.get_ref() {
                 self.assertions_below(&path, level, table, section);
-            } else if section.assertions.contains_key(&path) {
-                self.found(key, format!("`{shown}` is asserted twice"), None);
             } else if let Some(expected) = to_json(value.get_ref()) {
                 let located = Located { value: expected, place: self.place(key) };
-                section.assertions.insert(path, located);
+                if section.assertions.insert(path, located).is_some() {
+                    self.found(key, format!("`{shown}` is asserted twice"), None);
+                }
             } else {
                 let what = format!(
                     "`{shown}` is {}, and should be what JSON can say",
@@ -132,7 +132,7 @@ impl Reader<'_> {
         let (true, DeValue::Array(names)) = (key.get_ref() == "unset", value.get_ref()) else {
             return false;
         };
-        for entry in names.iter() {
+        for entry in names {
             let DeValue::String(text) = entry.get_ref() else {
                 self.wrong_type(level, entry, "unset", entry.get_ref(), "the name of a variable");
                 continue;

@@ -172,11 +172,9 @@ mod tests {
     type Case = (Overlay, fn(&mut Configuration));
 
     fn cases() -> Vec<Case> {
-        let check =
-            |health_check| Overlay { health_check: Some(health_check), ..Overlay::default() };
         vec![
             (Overlay { port: Some("1".into()), ..Overlay::default() }, |c| {
-                c.port = Some("1".into())
+                c.port = Some("1".into());
             }),
             (Overlay { start_command: Some(String::new()), ..Overlay::default() }, |c| {
                 c.start_command = Some(String::new());
@@ -222,6 +220,13 @@ mod tests {
             (Overlay { secrets_unset: [name("S"), name("A")].into(), ..Overlay::default() }, |c| {
                 c.secrets.remove(&name("S"));
             }),
+        ]
+    }
+
+    fn check_cases() -> Vec<Case> {
+        let check =
+            |health_check| Overlay { health_check: Some(health_check), ..Overlay::default() };
+        vec![
             (
                 check(HealthCheckOverlay {
                     protocol: Some(Protocol::Tcp),
@@ -267,7 +272,7 @@ mod tests {
 
     #[test]
     fn each_change_changes_its_own_field_and_no_other() {
-        for (overlay, change) in cases() {
+        for (overlay, change) in cases().into_iter().chain(check_cases()) {
             let mut expected = live();
             change(&mut expected);
             assert_ne!(expected, live(), "{overlay:?}");
@@ -278,7 +283,7 @@ mod tests {
 
     #[test]
     fn applying_twice_is_applying_once() {
-        for (overlay, _) in cases() {
+        for (overlay, _) in cases().into_iter().chain(check_cases()) {
             let once = overlay.apply(&live());
             assert_eq!(overlay.apply(&once), once, "{overlay:?}");
         }
@@ -286,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_overlay_survives_the_journal() {
-        for (overlay, _) in cases() {
+        for (overlay, _) in cases().into_iter().chain(check_cases()) {
             let text = serde_json::to_string(&overlay).unwrap();
             assert_eq!(serde_json::from_str::<Overlay>(&text).unwrap(), overlay);
         }

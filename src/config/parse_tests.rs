@@ -108,7 +108,7 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let problem = refused("latest = 3\nregion = 'mars'\n[service]\nport = 0\nprot = 1\n");
     let lines: Vec<&str> = problem.because.iter().map(|it| it.split(',').next().unwrap()).collect();
     assert_eq!(lines, ["line 1", "line 2", "line 4", "line 5"], "{problem:#?}");
-    let many: String = (0..50).map(|n| format!("zzz{n} = 1\n")).collect();
+    let many: String = (0..50).map(|n| format!("zzz{n} = 1")).collect::<Vec<_>>().join("\n");
     assert_eq!(refused(&many).because.last().unwrap(), "and 30 more");
 }
 

@@ -143,7 +143,7 @@ impl Sources {
         if known.contains(name.as_str()) {
             return Ok(Some(name));
         }
-        Err(unknown_environment(&name, &origin, known))
+        Err(unknown_environment(&name, &origin, &known))
     }
 
     /// The service's name, which decides which section holds.
@@ -541,7 +541,7 @@ fn check(settings: &Settings) -> Result<(), Problem> {
 fn unknown_environment<'a>(
     name: &'a str,
     origin: &Origin,
-    known: std::collections::BTreeSet<&'a str>,
+    known: &std::collections::BTreeSet<&'a str>,
 ) -> Problem {
     let shown = printable(name, 80);
     let what = format!("there is no environment `{shown}` ({origin})");

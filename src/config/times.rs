@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How long ListOperations may hide an operation that exists. App Runner promises nothing about
 /// read-after-write; a missing row is tolerated this long.
-pub const LIST_LAG: Duration = Duration::from_secs(60);
+pub const LIST_LAG: Duration = Duration::from_mins(1);
 
 /// After an unclear answer, how long to look before "no operation was started" may be believed:
 /// longer than the list can lag.
@@ -20,18 +20,18 @@ pub const POLL_FLOOR: Duration = Duration::from_secs(1);
 
 /// A deployment has this long. A bad access role takes App Runner about 40 minutes to report
 /// (App Runner roadmap #142), and an operation cannot be cancelled (roadmap #49).
-pub const DEPLOY_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+pub const DEPLOY_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// The second limit: after the deadline, how long to wait for App Runner to let go. Its own
 /// rollback takes more than 15 minutes (roadmap #147).
-pub const RELEASE_WAIT: Duration = Duration::from_secs(30 * 60);
+pub const RELEASE_WAIT: Duration = Duration::from_mins(30);
 
 /// How long to wait for somebody else's operation before our own; AWS maintenance blocks a service
 /// "for a few minutes" (developer guide, architecture).
-pub const BUSY_WAIT: Duration = Duration::from_secs(10 * 60);
+pub const BUSY_WAIT: Duration = Duration::from_mins(10);
 
 /// How long "Error in assuming … role" may mean that IAM has not spread a new role yet.
-pub const ROLE_WAIT: Duration = Duration::from_secs(2 * 60);
+pub const ROLE_WAIT: Duration = Duration::from_mins(2);
 
 /// How long a log line may take to CloudWatch: after an end, logs are read once more this late.
 pub const LOG_LAG: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// No duration of a deployment is longer: a slip of the unit must not wait for a month.
-pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// CPU units App Runner offers. Source: service model, `Cpu`.
 pub const CPU_UNITS: [u32; 5] = [256, 512, 1024, 2048, 4096];
@@ -74,7 +74,7 @@ pub fn format_duration(duration: Duration) -> String {
     for (name, unit) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
     {
         if left >= unit {
-            text.push_str(&format!("{}{name}", left / unit));
+            text = format!("{text}{}{name}", left / unit);
             left %= unit;
         }
     }
@@ -84,12 +84,11 @@ pub fn format_duration(duration: Duration) -> String {
 /// Writes a number of bytes for a person: `3.1 MB`, in powers of 1000 as Docker and ECR show them.
 pub fn format_bytes(bytes: u64) -> String {
     const STEP: u64 = 1000;
-    let mut unit = 1;
-    let mut names = ["B", "kB", "MB", "GB", "TB", "PB", "EB"].iter();
-    let mut name = names.next().expect("the list is not empty");
-    while bytes / unit >= STEP {
-        let Some(next) = names.next() else { break };
-        (unit, name) = (unit * STEP, next);
+    let (mut unit, mut name) = (1, "B");
+    for next in ["kB", "MB", "GB", "TB", "PB", "EB"] {
+        if bytes / unit >= STEP {
+            (unit, name) = (unit * STEP, next);
+        }
     }
     if unit == 1 {
         return format!("{bytes} {name}");

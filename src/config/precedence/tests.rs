@@ -16,7 +16,9 @@ fn sources() -> Sources {
 }
 
 fn file(text: &str) -> Option<File> {
-    Some(parse(Path::new("/home/me/project-dir/surefoot.toml"), text).unwrap())
+    parse(Path::new("/home/me/project-dir/surefoot.toml"), text)
+        .map_err(|problem| panic!("{problem:#?}\n{text}"))
+        .ok()
 }
 
 fn variables(pairs: &[(&str, &str)]) -> Environment {
@@ -342,9 +344,9 @@ fn speed_shortens_what_is_written_for_real_life_and_nothing_said_for_this_run() 
     let times = resolve(&sources).unwrap().times;
     assert_eq!(times.settle, Duration::from_millis(1500));
     assert_eq!(times.list_lag, Duration::from_secs(1));
-    assert_eq!(times.release_wait, Duration::from_secs(60));
+    assert_eq!(times.release_wait, Duration::from_mins(1));
     assert_eq!(times.busy_wait, Duration::from_secs(7));
-    assert_eq!(times.deploy_timeout, Duration::from_secs(300));
+    assert_eq!(times.deploy_timeout, Duration::from_mins(5));
     assert_eq!(times.poll, Duration::from_secs(1));
 }
 
