@@ -7,5 +7,5 @@ use surefoot::command::{self, arguments::Arguments};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    ExitCode::from(command::run(Arguments::parse()).await.number())
+    ExitCode::from(command::run(Arguments::parse()).await)
 }

@@ -8,6 +8,7 @@ mod preflight;
 mod record;
 mod resume;
 mod run;
+mod sandbox;
 mod setup;
 mod sheet;
 pub mod signals;
@@ -27,40 +28,66 @@ use crate::view::{View, Wish, choose};
 use crate::world::clock::SystemClock;
 
 /// Runs what was typed, shows how it ended, and says how the process ends.
-pub async fn run(arguments: Arguments) -> ExitCode {
+pub async fn run(arguments: Arguments) -> u8 {
     let wish = Wish { json: arguments.everywhere.json, narrate: false };
     let view: Arc<dyn View> = choose(wish, Arc::new(SystemClock::start())).into();
-    let exit = match meant(arguments, view.clone()).await {
-        Ok(exit) => exit,
+    let ended = match signals::listen() {
+        Ok(stop) => meant(&arguments, view.clone(), stop).await,
+        Err(error) => Err(trouble::directory(&error)),
+    };
+    let (exit, number) = match ended {
+        Ok(Ended::Ours(exit)) => (exit, exit.number()),
+        Ok(Ended::Theirs(number)) => (ExitCode::Success, number),
         Err(problem) => {
             view.problem(&problem);
-            problem.exit
+            (problem.exit, problem.exit.number())
         }
     };
     view.finish(exit);
-    exit
+    number
 }
 
-async fn meant(arguments: Arguments, view: Arc<dyn View>) -> Result<ExitCode, Problem> {
-    let stop = signals::listen().map_err(|error| trouble::directory(&error))?;
-    let setup = async |deploy: &Deploy, stop: Stop| {
-        Setup::new(&arguments.everywhere, deploy, view.clone(), stop).await
-    };
-    let plain = Deploy::default();
-    match &arguments.command {
-        Command::Deploy(deploy) => deploy::deploy(deploy, &setup(deploy, stop).await?).await,
-        Command::Resume(resume) => resume::resume(resume, &setup(&plain, stop).await?).await,
-        Command::Status(status) => record::status(status, &setup(&plain, stop).await?).await,
-        Command::History(history) => record::history(history, &setup(&plain, stop).await?),
-        Command::Show(show) => record::show(show, &setup(&plain, stop).await?),
-        Command::Logs(logs) => logs::logs(logs, &setup(&plain, stop).await?).await,
-        Command::Preflight(preflight) => {
-            preflight::preflight(preflight, &setup(&plain, stop).await?).await
+/// How a command ended.
+enum Ended {
+    /// With an exit code of ours.
+    Ours(ExitCode),
+    /// With the exit code of a command that was run inside the sandbox.
+    Theirs(u8),
+}
+
+async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result<Ended, Problem> {
+    let exit = match &arguments.command {
+        Command::Sandbox(sandbox) => {
+            return sandbox::sandbox(sandbox, view.as_ref(), stop).await.map(Ended::Theirs);
         }
-        Command::Sandbox(_) | Command::Demo(_) => Err(trouble::not_yet("the sandbox")),
         Command::Completions { shell } => {
             completions(*shell);
-            Ok(ExitCode::Success)
+            ExitCode::Success
+        }
+        Command::Demo(_) => return Err(trouble::not_yet("the demo")),
+        about_a_service => {
+            let deploy = match about_a_service {
+                Command::Deploy(deploy) => deploy.clone(),
+                _ => Deploy::default(),
+            };
+            let setup = Setup::new(&arguments.everywhere, &deploy, view, stop).await?;
+            with_setup(about_a_service, &setup).await?
+        }
+    };
+    Ok(Ended::Ours(exit))
+}
+
+async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Problem> {
+    match command {
+        Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
+        Command::Resume(resume) => resume::resume(resume, setup).await,
+        Command::Status(status) => record::status(status, setup).await,
+        Command::History(history) => record::history(history, setup),
+        Command::Show(show) => record::show(show, setup),
+        Command::Logs(logs) => logs::logs(logs, setup).await,
+        Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
+        Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {
+            unreachable!("these need no service")
         }
     }
 }

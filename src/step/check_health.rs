@@ -54,7 +54,7 @@ pub(super) struct Asked {
 
 /// Asks as the gate says.
 pub(super) async fn ask(bench: &Bench<'_>, gate: &HealthGate, url: &Url) -> Asked {
-    let (mut in_a_row, mut failures) = (0, 0);
+    let mut in_a_row = 0;
     let mut report = HealthReport { url: url.to_string(), ..unproven(gate) };
     report.outcome = HealthOutcome::Failed;
     loop {
@@ -65,13 +65,12 @@ pub(super) async fn ask(bench: &Bench<'_>, gate: &HealthGate, url: &Url) -> Aske
             in_a_row += 1;
         } else {
             in_a_row = 0;
-            failures += 1;
         }
         if in_a_row >= gate.passes.max(1) {
             report.outcome = HealthOutcome::Passed;
             return Asked { report, silent };
         }
-        if failures > gate.retries {
+        if report.attempts >= gate.retries {
             return Asked { report, silent };
         }
         show(bench, &report, in_a_row);
