@@ -10,6 +10,7 @@ mod directory;
 mod disk;
 mod full_disk;
 mod power_cut;
+mod process;
 
 /// A journal in a fresh directory, which lives as long as the first value.
 pub(super) fn fresh() -> (tempfile::TempDir, RedbJournal) {
