@@ -136,6 +136,8 @@ fn pages(storage: &dyn Storage, access: Access) -> Result<SealedPages, JournalEr
 pub(crate) fn from_database(error: DatabaseError) -> JournalError {
     match error {
         DatabaseError::Storage(error) => from_storage(error),
+        // Another version of redb has it open.
+        DatabaseError::LockProtocolMismatch => JournalError::Busy { path: "journal.redb".into() },
         other => JournalError::corrupt(other.to_string()),
     }
 }

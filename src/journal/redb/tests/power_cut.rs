@@ -28,6 +28,15 @@ fn journal_on(disk: &Disk) -> RedbJournal {
     RedbJournal { storage: Box::new(disk.clone()), id: JournalId(1) }
 }
 
+/// An image of a disk whose writer died while he had it open.
+pub(super) fn in_need_of_repair() -> Vec<u8> {
+    let run = Run::record();
+    let mut bytes = run.start.clone();
+    let operations = run.acknowledged_after[1] + 3;
+    run.operations[..operations].iter().for_each(|operation| apply(&mut bytes, operation));
+    bytes
+}
+
 /// A recorded run: the disk before it, its operations, and after which of them each event was
 /// acknowledged.
 struct Run {
