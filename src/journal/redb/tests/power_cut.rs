@@ -93,7 +93,7 @@ fn images(durable: &[u8], pending: &[Operation], dice: &mut Dice) -> Vec<Vec<u8>
 
 fn apply_torn(bytes: &mut Vec<u8>, operation: &Operation, dice: &mut Dice) {
     let Operation::Write(offset, data) = operation else {
-        if dice.roll() % 2 == 0 {
+        if dice.roll().is_multiple_of(2) {
             apply(bytes, operation);
         }
         return;
@@ -103,7 +103,7 @@ fn apply_torn(bytes: &mut Vec<u8>, operation: &Operation, dice: &mut Dice) {
     while start < data.len() {
         let at = usize::try_from(*offset).unwrap() + start;
         let end = data.len().min(start + SECTOR - at % SECTOR);
-        if tear == 0 || (tear == 1 && dice.roll() % 2 == 0) {
+        if tear == 0 || (tear == 1 && dice.roll().is_multiple_of(2)) {
             let piece = Operation::Write(at as u64, data[start..end].to_vec());
             apply(bytes, &piece);
         }
@@ -143,7 +143,9 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
     for (number, operation) in run.operations.iter().enumerate() {
         match operation {
             Operation::Sync => {
-                pending.iter().for_each(|o| apply(&mut durable, o));
+                for one in &pending {
+                    apply(&mut durable, one);
+                }
                 pending.clear();
             }
             other => pending.push(other.clone()),
@@ -171,7 +173,9 @@ fn cut_again(image: &[u8], acknowledged: u64, dice: &mut Dice) -> u64 {
     let (mut durable, mut pending, mut tried) = (image.to_vec(), Vec::new(), 0);
     for operation in operations {
         if matches!(operation, Operation::Sync) {
-            pending.iter().for_each(|o| apply(&mut durable, o));
+            for one in &pending {
+                apply(&mut durable, one);
+            }
             pending.clear();
         }
         pending.push(operation);
