@@ -37,6 +37,12 @@ impl DockerBuilder {
         Self { surroundings, clock }
     }
 
+    /// The engine's own client and its address, for the sandbox, which runs containers on it.
+    pub async fn client(&self) -> Result<(bollard::Docker, String), WorldError> {
+        let connection = self.connect().await?;
+        Ok((connection.docker, connection.address))
+    }
+
     async fn connect(&self) -> Result<Connection, WorldError> {
         connect(&self.surroundings).await
     }
