@@ -225,11 +225,13 @@ impl Deployment {
             Some(_) if self.done.operation.is_none() => {
                 Next::Perform { step: Step::AwaitOperation, in_doubt: false }
             }
-            Some(_) => announce(Event::RollbackStarted { because: request() }),
+            Some(_) if self.can_go_back() => {
+                announce(Event::RollbackStarted { because: request() })
+            }
             None if self.in_doubt_about(Step::ChangeService) => {
                 Next::Perform { step: Step::ChangeService, in_doubt: true }
             }
-            None => announce(Event::DeploymentFailed { because: request() }),
+            _ => announce(Event::DeploymentFailed { because: request() }),
         }
     }
 
@@ -454,8 +456,9 @@ impl Deployment {
     /// App Runner or the application said no.
     fn fall(&mut self, event: &Event) {
         match event {
-            Event::OperationFailed { status, cause, .. } => {
-                let failure = operation_failure(status, cause.as_ref());
+            Event::OperationFailed { status, cause, application_log, .. } => {
+                let mut failure = operation_failure(status, cause.as_ref());
+                failure.details.clone_from(application_log);
                 self.done.cause.clone_from(cause);
                 if matches!(self.phase, Phase::RollingBack { .. }) {
                     return self.fail(failure);
@@ -467,10 +470,12 @@ impl Deployment {
                     self.phase = rolling_back(failure, RolledBackBy::AppRunner, true);
                 }
             }
-            Event::HealthFailed { health, cause, .. } => {
+            Event::HealthFailed { health, cause, application_log } => {
                 self.done.health = Some(health.clone());
                 self.done.cause.clone_from(cause);
-                self.fail(health_failure(health, cause.as_ref()));
+                let mut failure = health_failure(health, cause.as_ref());
+                failure.details.clone_from(application_log);
+                self.fail(failure);
             }
             _ => {}
         }

@@ -3,11 +3,13 @@
 pub mod findings;
 pub mod identity;
 pub mod inventory;
+pub mod preflight;
 pub mod target;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AutoDeployments, HealthGate, Overlay};
+use crate::config::value::AutoDeployments;
+use crate::config::{HealthGate, Overlay};
 use crate::names::{
     DeploymentId, DeploymentNumber, ImageIdentifier, RepositoryName, RoleArn, StreamName, Tag,
 };

@@ -5,6 +5,7 @@
 pub mod examples;
 mod fold;
 mod history;
+mod live;
 mod outcome;
 mod problem;
 mod proof;
@@ -23,6 +24,7 @@ use crate::event::Event;
 use crate::names::DeploymentNumber;
 
 pub use history::{Judgement, Row, Verdict, history};
+pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};
 pub use problem::problem_of;
 pub use proof::proof_words;

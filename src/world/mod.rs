@@ -3,15 +3,20 @@
 //! A port says little and means it. Its errors tell "no" from "no answer", because only a "no" may
 //! undo a deployment.
 
+pub mod aws;
 pub mod builder;
+mod cause;
 pub mod clock;
 pub mod health;
 pub mod identity;
 pub mod log;
+mod loopback;
 pub mod registry;
 pub mod secret;
 pub mod service;
 pub mod source;
+
+pub use loopback::is_loopback;
 
 use std::fmt;
 

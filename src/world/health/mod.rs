@@ -1,5 +1,9 @@
 //! The deployed application, asked from outside.
 
+mod http;
+
+pub use http::HttpHealth;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -1,5 +1,10 @@
 //! STS and IAM: who we are, and which roles there are.
 
+mod sts_iam;
+mod trust;
+
+pub use sts_iam::StsIam;
+
 use async_trait::async_trait;
 
 use super::WorldError;

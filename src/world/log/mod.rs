@@ -1,5 +1,9 @@
 //! CloudWatch Logs: the two log groups of a service.
 
+mod cloudwatch;
+
+pub use cloudwatch::CloudWatchLogs;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

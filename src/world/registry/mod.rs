@@ -1,5 +1,11 @@
 //! ECR: repositories and the images in them.
 
+mod ecr;
+mod image_door;
+mod manifest;
+
+pub use ecr::Ecr;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -29,6 +35,13 @@ pub trait Registry: Send + Sync {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Vec<Platform>, WorldError>;
+    /// The digest of the image's configuration, which classic engines call the image's id; `None`
+    /// for an index, whose own digest other engines call so.
+    async fn configuration_digest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, WorldError>;
     /// Lets a tag name this image. The tag naming it already is no error.
     async fn tag(
         &self,

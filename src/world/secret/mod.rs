@@ -1,5 +1,9 @@
 //! Secrets Manager: whether a secret exists, never what it says.
 
+mod secrets_manager;
+
+pub use secrets_manager::SecretsManager;
+
 use async_trait::async_trait;
 
 use super::WorldError;

@@ -1,5 +1,9 @@
 //! App Runner: the services of one account and region.
 
+mod app_runner;
+
+pub use app_runner::AppRunner;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
