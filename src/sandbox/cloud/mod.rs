@@ -29,6 +29,10 @@ mod refusal;
 pub mod secrets;
 pub mod service;
 pub mod switches;
+#[cfg(test)]
+mod trial;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Answer, Api, Call, Reply, Ticket};
 

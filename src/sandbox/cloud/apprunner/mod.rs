@@ -10,6 +10,8 @@ mod source;
 mod tag;
 mod update;
 mod validate;
+#[cfg(test)]
+mod tests;
 
 use serde::Deserialize;
 use serde_json::Value;
