@@ -24,7 +24,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCOUNT, REGION = "123456789012", "?"
 ACCESS = f"arn:aws:iam::{ACCOUNT}:role/AppRunnerECRAccessRole"
 INSTANCE = f"arn:aws:iam::{ACCOUNT}:role/AppRunnerInstanceRole"
 
@@ -465,6 +465,8 @@ def main():
     parser.add_argument("endpoint")
     parser.add_argument("--image", required=True, help="identifier of an image that becomes healthy")
     arguments = parser.parse_args()
+    global REGION
+    REGION = control(arguments.endpoint, "")["region"]
     secret = secrets(arguments.endpoint)
     identity(arguments.endpoint)
     runner, group, arn = app_runner(arguments.endpoint, arguments.image, secret)

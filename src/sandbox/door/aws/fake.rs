@@ -72,6 +72,16 @@ impl FakeRuntime {
 
 #[async_trait]
 impl Runtime for FakeRuntime {
+    fn describe(&self) -> String {
+        "nothing runs".to_owned()
+    }
+
+    async fn sweep(&self) {}
+
+    async fn shutdown(&self) {
+        self.instances.lock().unwrap().clear();
+    }
+
     async fn start(&self, spec: &InstanceSpec) -> Result<InstanceId, StartFailure> {
         if spec.digest.starts_with("sha256:d") {
             let reason = "exec /app: exec format error".to_owned();
