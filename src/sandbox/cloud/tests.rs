@@ -20,7 +20,10 @@ fn a_creation_goes_the_recorded_way() {
     trial.rest();
     assert_eq!(trial.story(&operation), ["IN_PROGRESS", "SUCCEEDED"]);
     let took = trial.now - start;
-    assert!((135_000..=260_000).contains(&took), "recorded creations took 135 to 260 s, this one {took} ms");
+    assert!(
+        (135_000..=260_000).contains(&took),
+        "recorded creations took 135 to 260 s, this one {took} ms"
+    );
     let expected = [
         "Service creation started.",
         "Service status is set to OPERATION_IN_PROGRESS.",
@@ -35,7 +38,10 @@ fn a_creation_goes_the_recorded_way() {
     ]
     .map(|line| format!("[AppRunner] {line}"));
     assert_eq!(trial.events(), expected);
-    let lines = trial.cloud.logs().lines(&trial.service().service_group(), &format!("deployment/{operation}"));
+    let lines = trial
+        .cloud
+        .logs()
+        .lines(&trial.service().service_group(), &format!("deployment/{operation}"));
     assert_eq!(lines.first(), Some(&"[AppRunner] Starting to pull your application image."));
     assert_eq!(lines.last(), Some(&"[AppRunner] Starting to deploy your application image."));
 }
@@ -47,7 +53,9 @@ fn an_update_moves_to_the_new_image_and_says_what_was_deployed() {
     trial.rest();
     assert_eq!(trial.story(&operation), ["IN_PROGRESS", "SUCCEEDED"]);
     assert_eq!(trial.service().image.as_ref().unwrap().digest, "sha256:ab");
-    assert!(trial.said("Service update completed successfully. New application and configuration is deployed."));
+    assert!(trial.said(
+        "Service update completed successfully. New application and configuration is deployed."
+    ));
 }
 
 #[test]
@@ -89,7 +97,10 @@ fn before_2023_a_failed_creation_could_not_be_updated() {
     trial.create(SICK);
     trial.rest();
     let body = trial.update_body(GOOD);
-    assert_eq!(trial.refused("UpdateService", body).1, "Service cannot be updated in the current state: CREATE_FAILED.");
+    assert_eq!(
+        trial.refused("UpdateService", body).1,
+        "Service cannot be updated in the current state: CREATE_FAILED."
+    );
 }
 
 #[test]
@@ -97,13 +108,19 @@ fn a_failed_update_goes_back_to_the_old_image_and_the_old_configuration() {
     for (switch, last) in [("succeeded", "ROLLBACK_SUCCEEDED"), ("failed", "FAILED")] {
         for image in [SICK, CRASHING, GONE] {
             let mut trial = Trial::running(&[&format!("rollback-ends={switch}")]);
-            let (before, live) = (trial.service().configuration.clone(), trial.service().live.clone());
+            let (before, live) =
+                (trial.service().configuration.clone(), trial.service().live.clone());
             let mut body = trial.update_body(image);
             body["InstanceConfiguration"] = json!({"Memory": "4 GB"});
-            let operation = trial.ok("UpdateService", body)["OperationId"].as_str().unwrap().to_owned();
+            let operation =
+                trial.ok("UpdateService", body)["OperationId"].as_str().unwrap().to_owned();
             assert_eq!(trial.service().configuration.image_identifier(), image);
             trial.rest();
-            assert_eq!(trial.story(&operation), ["IN_PROGRESS", "ROLLBACK_IN_PROGRESS", last], "{image}");
+            assert_eq!(
+                trial.story(&operation),
+                ["IN_PROGRESS", "ROLLBACK_IN_PROGRESS", last],
+                "{image}"
+            );
             assert_eq!(trial.service().status.word(), "RUNNING");
             assert_eq!(trial.service().configuration, before);
             assert_eq!(trial.service().live, live, "the old instance served all the time");
@@ -115,7 +132,8 @@ fn a_failed_update_goes_back_to_the_old_image_and_the_old_configuration() {
 #[test]
 fn a_rollback_that_fails_leaves_the_new_configuration_and_nothing_that_serves() {
     for by_switch in [true, false] {
-        let mut trial = Trial::running(if by_switch { &["rollback-ends=rollback-failed"] } else { &[] });
+        let mut trial =
+            Trial::running(if by_switch { &["rollback-ends=rollback-failed"] } else { &[] });
         if !by_switch {
             trial.fault(json!({"operation": "UpdateService", "kind": "rollback-failed"}));
         }
@@ -135,12 +153,32 @@ fn a_rollback_that_fails_leaves_the_new_configuration_and_nothing_that_serves() 
 #[test]
 fn each_failure_has_its_line_and_its_time() {
     let cases = [
-        (json!({"kind": "fail-pull", "reason": "missing"}), "Failed to pull your application image. Reason: ECR image doesn't exist.", 10),
+        (
+            json!({"kind": "fail-pull", "reason": "missing"}),
+            "Failed to pull your application image. Reason: ECR image doesn't exist.",
+            10,
+        ),
         (json!({"kind": "fail-pull"}), "Failed to copy the image from ECR.", 5),
-        (json!({"kind": "fail-pull", "reason": "role"}), "Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.", 40),
-        (json!({"kind": "fail-pull", "reason": "role-older"}), "Failed to pull your application image. Be sure you configure your service with a valid access role to your ECR repository.", 40),
-        (json!({"kind": "fail-health"}), "Health check failed on protocol `TCP` [Port: '8080']. Check your configured port number.", 20),
-        (json!({"kind": "exit-container", "code": 137}), "Your application stopped or failed to start. See logs for more information.  Container exit code: 137", 1),
+        (
+            json!({"kind": "fail-pull", "reason": "role"}),
+            "Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.",
+            40,
+        ),
+        (
+            json!({"kind": "fail-pull", "reason": "role-older"}),
+            "Failed to pull your application image. Be sure you configure your service with a valid access role to your ECR repository.",
+            40,
+        ),
+        (
+            json!({"kind": "fail-health"}),
+            "Health check failed on protocol `TCP` [Port: '8080']. Check your configured port number.",
+            20,
+        ),
+        (
+            json!({"kind": "exit-container", "code": 137}),
+            "Your application stopped or failed to start. See logs for more information.  Container exit code: 137",
+            1,
+        ),
     ];
     for (mut fault, line, minutes) in cases {
         let mut trial = Trial::running(&[]);
@@ -157,7 +195,13 @@ fn each_failure_has_its_line_and_its_time() {
         assert_eq!(trial.story(&operation).last(), Some(&"ROLLBACK_IN_PROGRESS"), "{line}");
         let stream = format!("deployment/{operation}");
         let group = trial.service().service_group();
-        assert!(trial.cloud.logs().lines(&group, &stream).contains(&"[AppRunner] Failed to deploy your application image."));
+        assert!(
+            trial
+                .cloud
+                .logs()
+                .lines(&group, &stream)
+                .contains(&"[AppRunner] Failed to deploy your application image.")
+        );
     }
 }
 
@@ -166,8 +210,12 @@ fn the_newer_wording_names_deployment_and_reason() {
     let mut trial = Trial::running(&["log-lines=with-id"]);
     let operation = trial.update(SICK);
     trial.rest();
-    assert!(trial.said(&format!("Deployment with ID : {operation} started. Triggering event : SERVICE_UPDATE")));
-    assert!(trial.said(&format!("Deployment with ID : {operation} failed. Failure reason : Health check failed.")));
+    assert!(trial.said(&format!(
+        "Deployment with ID : {operation} started. Triggering event : SERVICE_UPDATE"
+    )));
+    assert!(trial.said(&format!(
+        "Deployment with ID : {operation} failed. Failure reason : Health check failed."
+    )));
 }
 
 #[test]
@@ -183,7 +231,9 @@ fn the_false_role_line_comes_after_the_true_one_and_only_by_switch() {
 
 #[test]
 fn health_failures_come_by_record_or_by_thresholds() {
-    for (position, within) in [("recorded", 17 * MINUTE..22 * MINUTE), ("thresholds", 0..4 * MINUTE)] {
+    for (position, within) in
+        [("recorded", 17 * MINUTE..22 * MINUTE), ("thresholds", 0..4 * MINUTE)]
+    {
         let mut trial = Trial::running(&[&format!("health-failure={position}")]);
         let operation = trial.update(SICK);
         let start = trial.now;
@@ -209,14 +259,23 @@ fn pausing_and_resuming_keep_the_stored_image() {
     let mut trial = Trial::running(&[]);
     let pause = trial.start("PauseService");
     let body = trial.by_arn();
-    assert_eq!(trial.refused("PauseService", body.clone()).1, "Service cannot be paused in the current state: OPERATION_IN_PROGRESS.");
+    assert_eq!(
+        trial.refused("PauseService", body.clone()).1,
+        "Service cannot be paused in the current state: OPERATION_IN_PROGRESS."
+    );
     trial.rest();
-    assert_eq!((trial.service().status.word(), trial.story(&pause)), ("PAUSED", vec!["IN_PROGRESS", "SUCCEEDED"]));
+    assert_eq!(
+        (trial.service().status.word(), trial.story(&pause)),
+        ("PAUSED", vec!["IN_PROGRESS", "SUCCEEDED"])
+    );
     assert_eq!(trial.service().live, None);
     assert!(trial.ok("PauseService", body.clone()).get("OperationId").is_none());
     assert_eq!(trial.refused("StartDeployment", body.clone()).0, "InvalidRequestException");
     let update = trial.update_body(BETTER);
-    assert_eq!(trial.refused("UpdateService", update).1, "Service cannot be updated in the current state: PAUSED.");
+    assert_eq!(
+        trial.refused("UpdateService", update).1,
+        "Service cannot be updated in the current state: PAUSED."
+    );
     trial.images.remove(GOOD);
     trial.start("ResumeService");
     trial.rest();
@@ -243,7 +302,10 @@ fn a_resumption_that_fails_leaves_the_service_paused() {
     trial.fault(json!({"operation": "ResumeService", "kind": "fail-health"}));
     let operation = trial.start("ResumeService");
     trial.rest();
-    assert_eq!((trial.service().status.word(), trial.story(&operation)), ("PAUSED", vec!["IN_PROGRESS", "FAILED"]));
+    assert_eq!(
+        (trial.service().status.word(), trial.story(&operation)),
+        ("PAUSED", vec!["IN_PROGRESS", "FAILED"])
+    );
 }
 
 #[test]
@@ -279,7 +341,10 @@ fn a_deletion_can_fail_and_be_tried_again() {
     trial.fault(json!({"operation": "DeleteService", "kind": "fail-delete"}));
     let operation = trial.start("DeleteService");
     trial.rest();
-    assert_eq!((trial.service().status.word(), trial.story(&operation)), ("DELETE_FAILED", vec!["IN_PROGRESS", "FAILED"]));
+    assert_eq!(
+        (trial.service().status.word(), trial.story(&operation)),
+        ("DELETE_FAILED", vec!["IN_PROGRESS", "FAILED"])
+    );
     trial.start("DeleteService");
     trial.rest();
     assert_eq!(trial.service().status.word(), "DELETED");
@@ -321,30 +386,47 @@ fn without_auto_deployments_a_pushed_tag_waits_for_start_deployment() {
 }
 
 fn with_secret(trial: &mut Trial, role: bool) -> String {
-    let answer = trial.answer(Api::SecretsManager, "CreateSecret", json!({"Name": "db", "SecretString": "{\"user\":\"ada\"}"}));
+    let answer = trial.answer(
+        Api::SecretsManager,
+        "CreateSecret",
+        json!({"Name": "db", "SecretString": "{\"user\":\"ada\"}"}),
+    );
     let Reply::Body(secret) = answer.reply else { panic!("{answer:?}") };
     let mut body = trial.create_body(GOOD);
     let reference = format!("{}:user::", secret["ARN"].as_str().unwrap());
-    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"RuntimeEnvironmentSecrets": {"USER": reference}});
+    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+        json!({"RuntimeEnvironmentSecrets": {"USER": reference}});
     if role {
-        body["InstanceConfiguration"] = json!({"InstanceRoleArn": trial.cloud.identity().instance_role_arn()});
+        body["InstanceConfiguration"] =
+            json!({"InstanceRoleArn": trial.cloud.identity().instance_role_arn()});
     }
     trial.ok("CreateService", body)["OperationId"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn a_secret_that_cannot_be_read_fails_the_deployment_without_a_cause_and_without_application_logs() {
+fn a_secret_that_cannot_be_read_fails_the_deployment_without_a_cause_and_without_application_logs()
+{
     let mut without_role = Trial::new();
     with_secret(&mut without_role, false);
     let mut denied = Trial::new();
-    let deny = json!({"Statement": [{"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"}]});
-    denied.answer(Api::Iam, "PutRolePolicy", json!({"RoleName": INSTANCE_ROLE, "PolicyName": "n", "PolicyDocument": deny.to_string()}));
+    let deny =
+        json!({"Statement": [{"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"}]});
+    denied.answer(
+        Api::Iam,
+        "PutRolePolicy",
+        json!({"RoleName": INSTANCE_ROLE, "PolicyName": "n", "PolicyDocument": deny.to_string()}),
+    );
     with_secret(&mut denied, true);
     for mut trial in [without_role, denied] {
         trial.rest();
         assert_eq!(trial.service().status.word(), "CREATE_FAILED");
         assert!(trial.said("Service creation failed. For details, see service logs."));
-        assert!(!trial.events().iter().any(|line| line.contains("Reason") || line.contains("Health check failed")));
+        assert!(
+            !trial
+                .events()
+                .iter()
+                .any(|line| line.contains("Reason") || line.contains("Health check failed"))
+        );
         assert!(!trial.cloud.logs().has_group(&trial.service().application_group()));
     }
     let mut readable = Trial::new();
@@ -358,7 +440,8 @@ fn outside() -> (Cloud, ImageTable, Value) {
     let trial = Trial::new();
     let cloud = Cloud::new(Beginning { speed: 1, ..Beginning::default() });
     let mut body = trial.create_body(GOOD);
-    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"Port": "3000", "RuntimeEnvironmentVariables": {"A": "1"}});
+    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+        json!({"Port": "3000", "RuntimeEnvironmentVariables": {"A": "1"}});
     (cloud, trial.images, body)
 }
 
@@ -380,7 +463,10 @@ fn orders_go_out_in_the_order_of_a_deployment_without_a_gap() {
     let made = make(&mut cloud, &images, "CreateService", body, 0);
     let orders = drive(&mut cloud, &images, MINUTE);
     let [Order::Start(first)] = orders.as_slice() else { panic!("{orders:?}") };
-    assert_eq!((first.port, first.repository.as_str(), first.digest.as_str()), (3000, "shop", "sha256:aa"));
+    assert_eq!(
+        (first.port, first.repository.as_str(), first.digest.as_str()),
+        (3000, "shop", "sha256:aa")
+    );
     assert_eq!(first.environment["PORT"], "3000");
     assert_eq!(first.environment["A"], "1");
     cloud.wrote(&first.instance, MINUTE, "hello");
@@ -389,7 +475,13 @@ fn orders_go_out_in_the_order_of_a_deployment_without_a_gap() {
     assert!(matches!(orders.as_slice(), [Order::Route { to: Some(_), .. }]), "{orders:?}");
     assert_eq!(cloud.service("shop").unwrap().status.word(), "RUNNING");
     let arn = made["Service"]["ServiceArn"].clone();
-    make(&mut cloud, &images, "UpdateService", json!({"ServiceArn": arn, "HealthCheckConfiguration": {"Interval": 6}}), 30 * MINUTE);
+    make(
+        &mut cloud,
+        &images,
+        "UpdateService",
+        json!({"ServiceArn": arn, "HealthCheckConfiguration": {"Interval": 6}}),
+        30 * MINUTE,
+    );
     let orders = drive(&mut cloud, &images, 32 * MINUTE);
     let [Order::Start(second)] = orders.as_slice() else { panic!("{orders:?}") };
     cloud.report(&second.instance, Outcome::Healthy, 32 * MINUTE, &images);
@@ -398,7 +490,10 @@ fn orders_go_out_in_the_order_of_a_deployment_without_a_gap() {
     assert!(matches!(&orders[0], Order::Route { to: Some(to), .. } if *to == second.instance));
     assert!(matches!(&orders[1], Order::Stop { instance } if *instance == first.instance));
     let service = cloud.service("shop").unwrap();
-    assert_eq!(cloud.logs().lines(&service.application_group(), &format!("instance/{}", first.instance)), ["hello"]);
+    assert_eq!(
+        cloud.logs().lines(&service.application_group(), &format!("instance/{}", first.instance)),
+        ["hello"]
+    );
 }
 
 #[test]
@@ -411,10 +506,14 @@ fn an_instance_that_dies_is_replaced_and_the_traffic_follows() {
     drive(&mut cloud, &images, 10 * MINUTE);
     cloud.report(&first.instance, Outcome::Exited { code: 137 }, 11 * MINUTE, &images);
     let orders = drive(&mut cloud, &images, 12 * MINUTE);
-    let [Order::Stop { .. }, Order::Start(second)] = orders.as_slice() else { panic!("{orders:?}") };
+    let [Order::Stop { .. }, Order::Start(second)] = orders.as_slice() else {
+        panic!("{orders:?}")
+    };
     cloud.report(&second.instance, Outcome::Healthy, 12 * MINUTE, &images);
     let orders = drive(&mut cloud, &images, 12 * MINUTE);
-    assert!(matches!(orders.as_slice(), [Order::Route { to: Some(to), .. }] if *to == second.instance));
+    assert!(
+        matches!(orders.as_slice(), [Order::Route { to: Some(to), .. }] if *to == second.instance)
+    );
 }
 
 #[test]
@@ -428,15 +527,31 @@ fn a_world_is_stored_and_read_again_in_the_middle_of_an_update() {
     let arn = made["Service"]["ServiceArn"].clone();
     let mut source = json!(cloud.service("shop").unwrap().configuration.source);
     source["ImageRepository"]["ImageIdentifier"] = json!(BETTER);
-    make(&mut cloud, &images, "UpdateService", json!({"ServiceArn": arn, "SourceConfiguration": source}), 10 * MINUTE);
+    make(
+        &mut cloud,
+        &images,
+        "UpdateService",
+        json!({"ServiceArn": arn, "SourceConfiguration": source}),
+        10 * MINUTE,
+    );
     drive(&mut cloud, &images, 11 * MINUTE);
     let stored = serde_json::to_string(&cloud).unwrap();
     let mut again: Cloud = serde_json::from_str(&stored).unwrap();
     assert_eq!(again, cloud);
     again.revive(20 * MINUTE);
     let orders = drive(&mut again, &images, 20 * MINUTE);
-    let digests: Vec<_> = orders.iter().filter_map(|order| match order { Order::Start(order) => Some(order.digest.as_str()), _ => None }).collect();
-    assert_eq!(digests, ["sha256:ab", "sha256:aa"], "the new one and the old one, each with its own image");
+    let digests: Vec<_> = orders
+        .iter()
+        .filter_map(|order| match order {
+            Order::Start(order) => Some(order.digest.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        digests,
+        ["sha256:ab", "sha256:aa"],
+        "the new one and the old one, each with its own image"
+    );
 }
 
 #[test]
@@ -479,7 +594,11 @@ fn each_fault_of_a_call_strikes_once_and_has_its_effect_or_not() {
         }
         assert_eq!(trial.service().operations.len(), if effect { 2 } else { 1 }, "{kind}");
         let call = trial.cloud.record().calls().last().unwrap().clone();
-        assert_eq!((call.outcome.as_str(), call.effective, call.operation_id.is_some()), (code, effect, effect), "{kind}");
+        assert_eq!(
+            (call.outcome.as_str(), call.effective, call.operation_id.is_some()),
+            (code, effect, effect),
+            "{kind}"
+        );
         trial.rest();
         let again = reply_to(&mut trial, "UpdateService", body);
         assert!(matches!(again, Reply::Body(_)), "{kind}: it strikes once");
@@ -500,15 +619,21 @@ fn a_refusal_by_app_runner_is_not_an_effect_even_when_the_answer_is_lost() {
 fn answers_can_be_slow_and_can_lag() {
     let mut trial = Trial::running(&[]);
     trial.wait(MINUTE);
-    trial.fault(json!({"operation": "DescribeService", "kind": "slow-answer", "milliseconds": 300}));
+    trial
+        .fault(json!({"operation": "DescribeService", "kind": "slow-answer", "milliseconds": 300}));
     let body = trial.by_arn();
     assert_eq!(trial.answer(Api::AppRunner, "DescribeService", body.clone()).delay, 300);
     trial.update(BETTER);
     trial.fault(json!({"operation": "DescribeService", "kind": "lag", "milliseconds": 1_000}));
     assert_eq!(trial.ok("DescribeService", body.clone())["Service"]["Status"], "RUNNING");
-    assert_eq!(trial.ok("DescribeService", body.clone())["Service"]["Status"], "OPERATION_IN_PROGRESS");
+    assert_eq!(
+        trial.ok("DescribeService", body.clone())["Service"]["Status"],
+        "OPERATION_IN_PROGRESS"
+    );
     trial.fault(json!({"operation": "ListOperations", "kind": "lag", "milliseconds": 1_000}));
-    let count = |trial: &mut Trial| trial.ok("ListOperations", body.clone())["OperationSummaryList"].as_array().unwrap().len();
+    let count = |trial: &mut Trial| {
+        trial.ok("ListOperations", body.clone())["OperationSummaryList"].as_array().unwrap().len()
+    };
     assert_eq!(count(&mut trial), 1);
     assert_eq!(count(&mut trial), 2);
 }
@@ -518,7 +643,9 @@ fn an_operation_can_be_slow() {
     let mut times = Vec::new();
     for factor in [1, 10] {
         let mut trial = Trial::running(&[]);
-        trial.fault(json!({"operation": "UpdateService", "kind": "slow-operation", "factor": factor}));
+        trial.fault(
+            json!({"operation": "UpdateService", "kind": "slow-operation", "factor": factor}),
+        );
         let start = trial.now;
         trial.update(BETTER);
         trial.rest();
@@ -533,7 +660,10 @@ fn somebody_else_comes_before_or_after_and_waits_for_a_busy_service() {
     let mut trial = Trial::running(&[]);
     trial.fault(json!({"operation": "UpdateService", "kind": "foreign", "service": "shop", "before": true, "act": {"do": "update", "image": BETTER}}));
     let body = trial.update_body(GOOD);
-    let refused = trial.ask("UpdateService", json!({"ServiceArn": body["ServiceArn"], "HealthCheckConfiguration": {"Interval": 9}}));
+    let refused = trial.ask(
+        "UpdateService",
+        json!({"ServiceArn": body["ServiceArn"], "HealthCheckConfiguration": {"Interval": 9}}),
+    );
     assert_eq!(refused.unwrap_err().code, "InvalidStateException");
     trial.rest();
     assert_eq!(trial.service().configuration.image_identifier(), BETTER);
@@ -548,7 +678,8 @@ fn somebody_else_comes_before_or_after_and_waits_for_a_busy_service() {
         trial.fault(json!({"operation": "UpdateService", "kind": "foreign", "service": "shop", "after-milliseconds": 5, "act": act}));
         trial.update(BETTER);
         trial.rest();
-        let kinds: Vec<_> = trial.service().operations.iter().map(|operation| operation.kind.word()).collect();
+        let kinds: Vec<_> =
+            trial.service().operations.iter().map(|operation| operation.kind.word()).collect();
         assert_eq!(kinds, ["CREATE_SERVICE", "UPDATE_SERVICE", last]);
     }
 }
@@ -578,18 +709,29 @@ fn rates_are_limited_by_switch() {
 
 #[test]
 fn small_switches_have_their_effect() {
-    let mut trial = Trial::with(&["start-deployment-refusal=invalid-state", "type-prefix=namespace", "role-lag-seconds=15"]);
+    let mut trial = Trial::with(&[
+        "start-deployment-refusal=invalid-state",
+        "type-prefix=namespace",
+        "role-lag-seconds=15",
+    ]);
     trial.create(GOOD);
     let body = trial.by_arn();
     assert_eq!(trial.refused("StartDeployment", body).0, "InvalidStateException");
     assert_eq!(trial.cloud.error_type(Api::AppRunner, "X"), "com.amazonaws.apprunner#X");
     assert_eq!(trial.cloud.error_type(Api::Logs, "X"), "X");
     let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "build.apprunner.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    trial.answer(Api::Iam, "CreateRole", json!({"RoleName": "fresh", "AssumeRolePolicyDocument": trust.to_string()}));
+    trial.answer(
+        Api::Iam,
+        "CreateRole",
+        json!({"RoleName": "fresh", "AssumeRolePolicyDocument": trust.to_string()}),
+    );
     let mut body = trial.create_body(GOOD);
     body["ServiceName"] = json!("second");
-    body["SourceConfiguration"]["AuthenticationConfiguration"]["AccessRoleArn"] = json!("arn:aws:iam::123456789012:role/fresh");
-    assert!(trial.refused("CreateService", body.clone()).1.starts_with("Error in assuming access role"));
+    body["SourceConfiguration"]["AuthenticationConfiguration"]["AccessRoleArn"] =
+        json!("arn:aws:iam::123456789012:role/fresh");
+    assert!(
+        trial.refused("CreateService", body.clone()).1.starts_with("Error in assuming access role")
+    );
     trial.wait(15_000);
     trial.ok("CreateService", body);
     // It may be assumed and may not pull: App Runner needs 40 minutes to say so.
@@ -613,9 +755,14 @@ fn log_lines_arrive_late_by_switch() {
 fn the_record_has_hashes_and_no_values() {
     let mut trial = Trial::new();
     let mut body = trial.create_body(GOOD);
-    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"RuntimeEnvironmentVariables": {"TOKEN": "s3cret"}});
+    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+        json!({"RuntimeEnvironmentVariables": {"TOKEN": "s3cret"}});
     trial.ok("CreateService", body.clone());
-    trial.answer(Api::SecretsManager, "CreateSecret", json!({"Name": "db", "SecretString": "s3cret"}));
+    trial.answer(
+        Api::SecretsManager,
+        "CreateSecret",
+        json!({"Name": "db", "SecretString": "s3cret"}),
+    );
     trial.ok("ListServices", json!({}));
     let calls: Vec<_> = trial.cloud.record().calls().cloned().collect();
     assert_eq!(calls[0].sha256, super::canonical::fingerprint(&body));

@@ -8,10 +8,10 @@ mod operate;
 mod read;
 mod source;
 mod tag;
-mod update;
-mod validate;
 #[cfg(test)]
 mod tests;
+mod update;
+mod validate;
 
 use serde::Deserialize;
 use serde_json::Value;

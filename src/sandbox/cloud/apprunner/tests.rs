@@ -27,10 +27,16 @@ fn a_new_service_is_answered_with_every_default_filled_in() {
     assert_eq!(scaling["AutoScalingConfigurationName"], "DefaultConfiguration");
     assert_eq!(scaling["AutoScalingConfigurationRevision"], 1);
     assert_eq!(service["NetworkConfiguration"]["EgressConfiguration"]["EgressType"], "DEFAULT");
-    assert_eq!(service["NetworkConfiguration"]["IngressConfiguration"]["IsPubliclyAccessible"], true);
+    assert_eq!(
+        service["NetworkConfiguration"]["IngressConfiguration"]["IsPubliclyAccessible"],
+        true
+    );
     let id = service["ServiceId"].as_str().unwrap();
     assert!(id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
-    assert_eq!(service["ServiceArn"], format!("arn:aws:apprunner:us-east-1:123456789012:service/shop/{id}"));
+    assert_eq!(
+        service["ServiceArn"],
+        format!("arn:aws:apprunner:us-east-1:123456789012:service/shop/{id}")
+    );
     assert!(service["ServiceUrl"].as_str().unwrap().ends_with(".us-east-1.awsapprunner.com"));
     assert_eq!(answer["OperationId"].as_str().unwrap().len(), 32);
 }
@@ -61,7 +67,10 @@ fn names_images_sizes_and_checks_outside_of_the_model_are_refused() {
         ("/SourceConfiguration/ImageRepository/ImageIdentifier", json!("10.0.0.1:5000/shop:v1")),
         ("/SourceConfiguration/ImageRepository/ImageIdentifier", json!("127.0.0.1:5000/Shop:v1")),
         ("/SourceConfiguration/ImageRepository/ImageRepositoryType", json!("HUB")),
-        ("/SourceConfiguration/ImageRepository/ImageConfiguration", json!({"StartCommand": "a\nb"})),
+        (
+            "/SourceConfiguration/ImageRepository/ImageConfiguration",
+            json!({"StartCommand": "a\nb"}),
+        ),
         ("/SourceConfiguration/ImageRepository/ImageConfiguration", json!({"Port": "0"})),
         ("/InstanceConfiguration", json!({"Cpu": "3 vCPU"})),
         ("/InstanceConfiguration", json!({"Memory": "5 GB"})),
@@ -86,7 +95,9 @@ fn names_images_sizes_and_checks_outside_of_the_model_are_refused() {
 #[test]
 fn wrong_types_are_a_serialization_matter() {
     let mut trial = Trial::new();
-    for (name, value) in [("Port", json!(8080)), ("RuntimeEnvironmentVariables", json!([{"A": "b"}]))] {
+    for (name, value) in
+        [("Port", json!(8080)), ("RuntimeEnvironmentVariables", json!([{"A": "b"}]))]
+    {
         let mut body = trial.create_body(GOOD);
         body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({name: value});
         assert_eq!(trial.refused("CreateService", body).0, "SerializationException", "{name}");
@@ -99,39 +110,73 @@ fn recorded_messages_are_word_for_word() {
     trial.create(GOOD);
     let body = trial.create_body(GOOD);
     let taken = trial.refused("CreateService", body);
-    assert_eq!(code_and_text(&taken), ("InvalidRequestException", "Service with the provided name already exists: shop."));
+    assert_eq!(
+        code_and_text(&taken),
+        ("InvalidRequestException", "Service with the provided name already exists: shop.")
+    );
     let body = trial.update_body(BETTER);
     let busy = trial.refused("UpdateService", body);
-    assert_eq!(code_and_text(&busy), ("InvalidStateException", "Service cannot be updated in the current state: OPERATION_IN_PROGRESS."));
+    assert_eq!(
+        code_and_text(&busy),
+        (
+            "InvalidStateException",
+            "Service cannot be updated in the current state: OPERATION_IN_PROGRESS."
+        )
+    );
     let body = trial.by_arn();
     let early = trial.refused("StartDeployment", body);
-    assert_eq!(code_and_text(&early), ("InvalidRequestException", "Can't start a deployment on the specified service, because it isn't in RUNNING state."));
+    assert_eq!(
+        code_and_text(&early),
+        (
+            "InvalidRequestException",
+            "Can't start a deployment on the specified service, because it isn't in RUNNING state."
+        )
+    );
 }
 
 #[test]
 fn roles_are_looked_at_in_every_call() {
     let mut trial = Trial::new();
-    let (access, instance) = (trial.cloud.identity().access_role_arn(), trial.cloud.identity().instance_role_arn());
+    let (access, instance) =
+        (trial.cloud.identity().access_role_arn(), trial.cloud.identity().instance_role_arn());
     let mut none = trial.create_body(GOOD);
     none["SourceConfiguration"]["AuthenticationConfiguration"] = json!({});
     let refusal = trial.refused("CreateService", none);
-    assert_eq!(code_and_text(&refusal), ("InvalidRequestException", "Authentication configuration is invalid."));
+    assert_eq!(
+        code_and_text(&refusal),
+        ("InvalidRequestException", "Authentication configuration is invalid.")
+    );
     let mut swapped = trial.create_body(GOOD);
-    swapped["SourceConfiguration"]["AuthenticationConfiguration"]["AccessRoleArn"] = json!(instance);
-    assert_eq!(trial.refused("CreateService", swapped).1, format!("Error in assuming access role {instance}"));
+    swapped["SourceConfiguration"]["AuthenticationConfiguration"]["AccessRoleArn"] =
+        json!(instance);
+    assert_eq!(
+        trial.refused("CreateService", swapped).1,
+        format!("Error in assuming access role {instance}")
+    );
     let mut swapped = trial.create_body(GOOD);
     swapped["InstanceConfiguration"] = json!({"InstanceRoleArn": access});
-    assert_eq!(trial.refused("CreateService", swapped).1, format!("Error in assuming instance role {access}"));
+    assert_eq!(
+        trial.refused("CreateService", swapped).1,
+        format!("Error in assuming instance role {access}")
+    );
     let mut public = trial.create_body("public.ecr.aws/a/b:1");
     public["SourceConfiguration"]["ImageRepository"]["ImageRepositoryType"] = json!("ECR_PUBLIC");
-    assert_eq!(trial.refused("CreateService", public).1, "Authentication configuration is invalid.");
+    assert_eq!(
+        trial.refused("CreateService", public).1,
+        "Authentication configuration is invalid."
+    );
 }
 
 #[test]
 fn a_caller_who_may_not_pass_the_role_is_told() {
     let mut trial = Trial::new();
-    let deny = json!({"Statement": [{"Effect": "Deny", "Action": "iam:PassRole", "Resource": "*"}]});
-    let answer = trial.answer(Api::Iam, "PutUserPolicy", json!({"UserName": "sandbox", "PolicyName": "n", "PolicyDocument": deny.to_string()}));
+    let deny =
+        json!({"Statement": [{"Effect": "Deny", "Action": "iam:PassRole", "Resource": "*"}]});
+    let answer = trial.answer(
+        Api::Iam,
+        "PutUserPolicy",
+        json!({"UserName": "sandbox", "PolicyName": "n", "PolicyDocument": deny.to_string()}),
+    );
     assert_eq!(answer.reply, Reply::Body(Value::Null));
     let body = trial.create_body(GOOD);
     let (code, text) = trial.refused("CreateService", body);
@@ -143,13 +188,13 @@ fn a_caller_who_may_not_pass_the_role_is_told() {
 fn an_update_merges_members_and_replaces_maps() {
     let mut trial = Trial::new();
     let mut body = trial.create_body(GOOD);
-    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
-        json!({"Port": "3000", "StartCommand": "run", "RuntimeEnvironmentVariables": {"A": "1", "B": "2"}});
+    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"Port": "3000", "StartCommand": "run", "RuntimeEnvironmentVariables": {"A": "1", "B": "2"}});
     body["InstanceConfiguration"] = json!({"Memory": "3 GB"});
     trial.ok("CreateService", body);
     trial.rest();
     let mut body = trial.update_body(BETTER);
-    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"RuntimeEnvironmentVariables": {"B": "3"}});
+    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+        json!({"RuntimeEnvironmentVariables": {"B": "3"}});
     body["InstanceConfiguration"] = json!({"Cpu": "2 vCPU", "Memory": "4 GB"});
     body["HealthCheckConfiguration"] = json!({"Path": "/healthz"});
     let service = trial.ok("UpdateService", body)["Service"].clone();
@@ -161,9 +206,13 @@ fn an_update_merges_members_and_replaces_maps() {
     assert_eq!(service["HealthCheckConfiguration"]["Interval"], 5);
     trial.rest();
     let mut body = trial.update_body(BETTER);
-    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"RuntimeEnvironmentVariables": {}});
+    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+        json!({"RuntimeEnvironmentVariables": {}});
     let service = trial.ok("UpdateService", body)["Service"].clone();
-    assert_eq!(service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"], json!({"Port": "3000", "StartCommand": "run"}));
+    assert_eq!(
+        service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"],
+        json!({"Port": "3000", "StartCommand": "run"})
+    );
 }
 
 #[test]
@@ -171,7 +220,8 @@ fn under_its_switch_the_source_is_replaced_whole() {
     for (position, port) in [("kept", "3000"), ("replaced", "8080")] {
         let mut trial = Trial::with(&[&format!("source-configuration={position}")]);
         let mut body = trial.create_body(GOOD);
-        body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = json!({"Port": "3000"});
+        body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+            json!({"Port": "3000"});
         trial.ok("CreateService", body);
         trial.rest();
         trial.update(BETTER);
@@ -209,8 +259,12 @@ fn an_update_that_changes_nothing_starts_nothing() {
 #[test]
 fn image_forms_are_taken_or_refused_as_the_switches_say() {
     let tagged = "127.0.0.1:5000/shop:v1@sha256:aa";
-    for (switch, image) in [("digest-identifier", GOOD), ("tag-and-digest", tagged), ("index-image", INDEX)] {
-        for (position, taken, status) in [("works", true, "RUNNING"), ("fails", true, "CREATE_FAILED"), ("refused", false, "")] {
+    for (switch, image) in
+        [("digest-identifier", GOOD), ("tag-and-digest", tagged), ("index-image", INDEX)]
+    {
+        for (position, taken, status) in
+            [("works", true, "RUNNING"), ("fails", true, "CREATE_FAILED"), ("refused", false, "")]
+        {
             let mut trial = Trial::with(&[&format!("{switch}={position}")]);
             let body = trial.create_body(image);
             let answer = trial.ask("CreateService", body);
@@ -239,11 +293,13 @@ fn refusals_behind_switches_come_only_when_they_are_set() {
     ] {
         for (position, taken) in [(default, true), (refused, false)] {
             for texts in ["analogous", "terse"] {
-                let mut trial = Trial::with(&[&format!("{switch}={position}"), &format!("texts={texts}")]);
+                let mut trial =
+                    Trial::with(&[&format!("{switch}={position}"), &format!("texts={texts}")]);
                 let mut body = trial.create_body(GOOD);
                 body["SourceConfiguration"]["AutoDeploymentsEnabled"] = json!(true);
                 if let Some(change) = change.as_object() {
-                    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] = change["ImageConfiguration"].clone();
+                    body["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"] =
+                        change["ImageConfiguration"].clone();
                 }
                 assert_eq!(trial.ask("CreateService", body).is_ok(), taken, "{switch}={position}");
             }
@@ -264,10 +320,26 @@ fn a_full_region_is_a_matter_of_quota() {
 fn a_service_that_is_not_there_is_not_found_by_any_call() {
     let mut trial = Trial::running(&[]);
     let gone = json!({"ServiceArn": "arn:aws:apprunner:us-east-1:123456789012:service/shop/00"});
-    for operation in ["UpdateService", "StartDeployment", "PauseService", "ResumeService", "DeleteService", "DescribeService", "ListOperations"] {
-        assert_eq!(trial.refused(operation, gone.clone()).0, "ResourceNotFoundException", "{operation}");
+    for operation in [
+        "UpdateService",
+        "StartDeployment",
+        "PauseService",
+        "ResumeService",
+        "DeleteService",
+        "DescribeService",
+        "ListOperations",
+    ] {
+        assert_eq!(
+            trial.refused(operation, gone.clone()).0,
+            "ResourceNotFoundException",
+            "{operation}"
+        );
         assert_eq!(trial.refused(operation, json!({})).0, "InvalidRequestException", "{operation}");
-        assert_eq!(trial.refused(operation, json!({"ServiceArn": "x"})).0, "InvalidRequestException", "{operation}");
+        assert_eq!(
+            trial.refused(operation, json!({"ServiceArn": "x"})).0,
+            "InvalidRequestException",
+            "{operation}"
+        );
     }
     let terse = Trial::running(&["texts=terse"]).refused("DescribeService", gone).1;
     assert_eq!(terse, "No such resource");
@@ -295,7 +367,12 @@ fn lists_have_pages_and_newest_operations_come_first() {
     let shop = trial.cloud.service("shop").unwrap().arn.clone();
     trial.ok("PauseService", json!({"ServiceArn": shop}));
     let listed = trial.ok("ListOperations", json!({"ServiceArn": shop}));
-    let kinds: Vec<_> = listed["OperationSummaryList"].as_array().unwrap().iter().map(|row| row["Type"].as_str().unwrap()).collect();
+    let kinds: Vec<_> = listed["OperationSummaryList"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["Type"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds, ["PAUSE_SERVICE", "CREATE_SERVICE"]);
     assert!(listed["OperationSummaryList"][0].get("EndedAt").is_none());
     assert!(listed["OperationSummaryList"][1].get("EndedAt").is_some());
@@ -307,16 +384,26 @@ fn tags_come_and_go() {
     let arn = trial.arn();
     trial.ok("TagResource", json!({"ResourceArn": arn, "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]}));
     trial.ok("UntagResource", json!({"ResourceArn": arn, "TagKeys": ["a"]}));
-    assert_eq!(trial.ok("ListTagsForResource", json!({"ResourceArn": arn}))["Tags"], json!([{"Key": "b", "Value": "2"}]));
-    assert_eq!(trial.refused("TagResource", json!({"ResourceArn": arn, "Tags": [{"Key": "aws:x"}]})).0, "InvalidRequestException");
+    assert_eq!(
+        trial.ok("ListTagsForResource", json!({"ResourceArn": arn}))["Tags"],
+        json!([{"Key": "b", "Value": "2"}])
+    );
+    assert_eq!(
+        trial.refused("TagResource", json!({"ResourceArn": arn, "Tags": [{"Key": "aws:x"}]})).0,
+        "InvalidRequestException"
+    );
 }
 
 #[test]
 fn auto_scaling_is_described_by_arn_and_by_name() {
     let mut trial = Trial::new();
     let arn = super::default_auto_scaling("us-east-1");
-    for arn in [arn.as_str(), "arn:aws:apprunner:us-east-1:123456789012:autoscalingconfiguration/DefaultConfiguration"] {
-        let answer = trial.ok("DescribeAutoScalingConfiguration", json!({"AutoScalingConfigurationArn": arn}));
+    for arn in [
+        arn.as_str(),
+        "arn:aws:apprunner:us-east-1:123456789012:autoscalingconfiguration/DefaultConfiguration",
+    ] {
+        let answer = trial
+            .ok("DescribeAutoScalingConfiguration", json!({"AutoScalingConfigurationArn": arn}));
         assert_eq!(answer["AutoScalingConfiguration"]["MaxSize"], 25);
     }
 }

@@ -109,7 +109,11 @@ impl Runtime for FakeRuntime {
 
     async fn logs(&self, instance: &InstanceId) -> Vec<LogLine> {
         let fresh = self.unread.lock().unwrap().remove(&instance.0);
-        if fresh { vec![LogLine { at: 1, text: "hello from the program".into() }] } else { Vec::new() }
+        if fresh {
+            vec![LogLine { at: 1, text: "hello from the program".into() }]
+        } else {
+            Vec::new()
+        }
     }
 
     async fn route(&self, service_id: &str, to: Option<&InstanceId>) {

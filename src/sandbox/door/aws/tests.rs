@@ -96,7 +96,12 @@ impl Door {
     }
 
     async fn create(&self, letter: &str) -> Value {
-        let heard = self.ask("AppRunner.CreateService", json!({"ServiceName": "shop", "SourceConfiguration": self.source(letter)})).await;
+        let heard = self
+            .ask(
+                "AppRunner.CreateService",
+                json!({"ServiceName": "shop", "SourceConfiguration": self.source(letter)}),
+            )
+            .await;
         assert_eq!(heard.status, 200, "{}", heard.text);
         heard.json()
     }
@@ -114,7 +119,8 @@ impl Door {
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         for _ in 0..PATIENCE {
             tick.tick().await;
-            let rows = self.ask("AppRunner.ListOperations", json!({"ServiceArn": arn})).await.json();
+            let rows =
+                self.ask("AppRunner.ListOperations", json!({"ServiceArn": arn})).await.json();
             let newest = &rows["OperationSummaryList"][0];
             if newest.get("EndedAt").is_some() {
                 return newest["Status"].as_str().unwrap().to_owned();
@@ -131,19 +137,29 @@ async fn each_protocol_has_its_content_type_and_error_body() {
         ("AppRunner.DescribeService", "application/x-amz-json-1.0", "Message"),
         ("secretsmanager.GetSecretValue", "application/x-amz-json-1.1", "Message"),
         ("Logs_20140328.GetLogEvents", "application/x-amz-json-1.1", "message"),
-        ("AmazonEC2ContainerRegistry_V20150921.DescribeImages", "application/x-amz-json-1.1", "message"),
+        (
+            "AmazonEC2ContainerRegistry_V20150921.DescribeImages",
+            "application/x-amz-json-1.1",
+            "message",
+        ),
     ] {
         let heard = door.ask(target, json!({})).await;
         assert_eq!((heard.status, heard.header("content-type")), (400, kind), "{target}");
         assert!(!heard.header("x-amzn-requestid").is_empty(), "{target}");
         let body = heard.json();
         assert!(body["__type"].is_string() && body[member].is_string(), "{target}: {body}");
-        let unknown = door.ask(&format!("{}.Nonsense", target.split('.').next().unwrap()), json!({})).await.json();
+        let unknown = door
+            .ask(&format!("{}.Nonsense", target.split('.').next().unwrap()), json!({}))
+            .await
+            .json();
         if !target.starts_with("Amazon") {
             assert_eq!(unknown["__type"], "UnknownOperationException", "{target}");
         }
     }
-    assert_eq!(door.ask("Nobody.Knows", json!({})).await.json()["__type"], "UnknownOperationException");
+    assert_eq!(
+        door.ask("Nobody.Knows", json!({})).await.json()["__type"],
+        "UnknownOperationException"
+    );
 }
 
 #[tokio::test]
@@ -151,11 +167,20 @@ async fn query_services_answer_in_xml() {
     let door = Door::open().await;
     let me = door.query("Action=GetCallerIdentity&Version=2011-06-15").await;
     assert_eq!((me.status, me.header("content-type")), (200, "text/xml"));
-    assert!(me.text.contains("<GetCallerIdentityResult><Account>123456789012</Account>"), "{}", me.text);
+    assert!(
+        me.text.contains("<GetCallerIdentityResult><Account>123456789012</Account>"),
+        "{}",
+        me.text
+    );
     assert!(me.text.contains("<ResponseMetadata><RequestId>"), "{}", me.text);
     let none = door.query("Action=GetRole&Version=2010-05-08&RoleName=none").await;
     assert_eq!(none.status, 404);
-    assert!(none.text.contains("<Code>NoSuchEntity</Code>") && none.text.contains("<Type>Sender</Type>"), "{}", none.text);
+    assert!(
+        none.text.contains("<Code>NoSuchEntity</Code>")
+            && none.text.contains("<Type>Sender</Type>"),
+        "{}",
+        none.text
+    );
     let unknown = door.query("Action=ListUsers&Version=2010-05-08").await;
     assert!(unknown.text.contains("<Code>InvalidAction</Code>"), "{}", unknown.text);
     assert!(door.query("Version=2010-05-08").await.text.contains("<Code>MissingAction</Code>"));
@@ -164,15 +189,34 @@ async fn query_services_answer_in_xml() {
 #[tokio::test]
 async fn who_does_not_sign_is_refused() {
     let door = Door::open().await;
-    let heard = door.send(&[("x-amz-target", "AppRunner.ListServices")], "{}".into()).await.unwrap();
+    let heard =
+        door.send(&[("x-amz-target", "AppRunner.ListServices")], "{}".into()).await.unwrap();
     assert_eq!(heard.json()["__type"], "MissingAuthenticationTokenException");
-    let heard = door.send(&[("x-amz-target", "AppRunner.ListServices"), ("authorization", "Bearer x")], "{}".into()).await.unwrap();
+    let heard = door
+        .send(
+            &[("x-amz-target", "AppRunner.ListServices"), ("authorization", "Bearer x")],
+            "{}".into(),
+        )
+        .await
+        .unwrap();
     assert_eq!(heard.json()["__type"], "IncompleteSignatureException");
     let heard = door.send(&[], "Action=GetCallerIdentity&Version=2011-06-15".into()).await.unwrap();
-    assert!(heard.status == 403 && heard.text.contains("<Code>MissingAuthenticationToken</Code>"), "{}", heard.text);
+    assert!(
+        heard.status == 403 && heard.text.contains("<Code>MissingAuthenticationToken</Code>"),
+        "{}",
+        heard.text
+    );
     door.control("expire", Some(json!({"access-key": "AKIATEST"}))).await;
-    assert_eq!(door.ask("AppRunner.ListServices", json!({})).await.json()["__type"], "ExpiredTokenException");
-    assert!(door.query("Action=GetCallerIdentity&Version=2011-06-15").await.text.contains("<Code>ExpiredToken</Code>"));
+    assert_eq!(
+        door.ask("AppRunner.ListServices", json!({})).await.json()["__type"],
+        "ExpiredTokenException"
+    );
+    assert!(
+        door.query("Action=GetCallerIdentity&Version=2011-06-15")
+            .await
+            .text
+            .contains("<Code>ExpiredToken</Code>")
+    );
 }
 
 #[tokio::test]
@@ -198,10 +242,20 @@ async fn a_deployment_runs_an_instance_and_a_failed_one_leaves_it_serving() {
     let live = running[0].instance_id.0.clone();
     assert_eq!(door.runtime.route_of(id), Some(live.clone()));
     let group = format!("/aws/apprunner/shop/{id}/application");
-    let lines = door.ask("Logs_20140328.GetLogEvents", json!({"logGroupName": group, "logStreamName": format!("instance/{live}")})).await;
+    let lines = door
+        .ask(
+            "Logs_20140328.GetLogEvents",
+            json!({"logGroupName": group, "logStreamName": format!("instance/{live}")}),
+        )
+        .await;
     assert_eq!(lines.json()["events"][0]["message"], "hello from the program");
     for letter in ["b", "c", "d", "e"] {
-        let heard = door.ask("AppRunner.UpdateService", json!({"ServiceArn": arn, "SourceConfiguration": door.source(letter)})).await;
+        let heard = door
+            .ask(
+                "AppRunner.UpdateService",
+                json!({"ServiceArn": arn, "SourceConfiguration": door.source(letter)}),
+            )
+            .await;
         assert_eq!(heard.status, 200, "{letter}: {}", heard.text);
         assert_eq!(door.outcome(arn).await, "ROLLBACK_SUCCEEDED", "{letter}");
         assert_eq!(door.runtime.route_of(id), Some(live.clone()), "{letter}");
@@ -220,7 +274,10 @@ async fn lost_answers_look_lost_and_may_have_had_their_effect() {
         assert!(door.send(&headers, body.to_string()).await.is_err(), "{kind}");
         assert_eq!(door.behind.lock().service("shop").is_some(), made, "{kind}");
         let calls = door.control("calls", None).await.json();
-        assert_eq!((calls[0]["outcome"].as_str(), calls[0]["effective"].as_bool()), (Some("cut"), Some(made)));
+        assert_eq!(
+            (calls[0]["outcome"].as_str(), calls[0]["effective"].as_bool()),
+            (Some("cut"), Some(made))
+        );
     }
 }
 
@@ -250,13 +307,25 @@ async fn the_world_is_shown_and_steered() {
     door.create("a").await;
     let summary = door.control("", None).await.json();
     assert_eq!(summary["services"][0]["name"], "shop");
-    let set = door.control("switches", Some(json!({"rollback-ends": "failed", "service-quota": 3}))).await.json();
-    assert_eq!((set["rollback-ends"].as_str(), set["service-quota"].as_u64()), (Some("failed"), Some(3)));
-    assert_eq!(door.control("switches", Some(json!({"service-quota": 4, "nonsense": "x"}))).await.status, 400);
+    let set = door
+        .control("switches", Some(json!({"rollback-ends": "failed", "service-quota": 3})))
+        .await
+        .json();
+    assert_eq!(
+        (set["rollback-ends"].as_str(), set["service-quota"].as_u64()),
+        (Some("failed"), Some(3))
+    );
+    assert_eq!(
+        door.control("switches", Some(json!({"service-quota": 4, "nonsense": "x"}))).await.status,
+        400
+    );
     let shown = door.control("switches", None).await.json();
     assert_eq!(shown["now"]["service-quota"], 3, "all or none");
     assert!(!shown["table"].as_array().unwrap().is_empty());
-    assert_eq!(door.control("faults", Some(json!({"operation": "*", "kind": "x"}))).await.status, 400);
+    assert_eq!(
+        door.control("faults", Some(json!({"operation": "*", "kind": "x"}))).await.status,
+        400
+    );
     assert_eq!(door.control("expire", Some(json!({}))).await.status, 400);
     door.fault(json!([{"operation": "*", "kind": "throttle"}])).await;
     door.control("clear", Some(json!({}))).await;
