@@ -29,6 +29,10 @@ mod refusal;
 pub mod secrets;
 pub mod service;
 pub mod switches;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod trial;
 
 pub use call::{Answer, Api, Call, Reply, Ticket};
 

@@ -8,6 +8,8 @@ mod operate;
 mod read;
 mod source;
 mod tag;
+#[cfg(test)]
+mod tests;
 mod update;
 mod validate;
 

@@ -31,14 +31,18 @@ const PAIRS: [(&str, &[&str]); 5] = [
     ("4096", &["8192", "10240", "12288"]),
 ];
 
+/// Long counted repetitions make a regex of megabytes: length is checked apart.
+fn uncounted(pattern: &str) -> String {
+    pattern.replace("{1,1000}", "+").replace("{1,1011}", "+")
+}
+
 fn whole(pattern: &str) -> Regex {
     Regex::new(&format!("^(?:{pattern})$")).expect("the patterns of the model are valid")
 }
 
 static NAME_FORM: LazyLock<Regex> = LazyLock::new(|| whole(NAME));
-// AWS's `\w` is ASCII; with all of Unicode in it the long repetitions would not compile.
-static ROLE_FORM: LazyLock<Regex> = LazyLock::new(|| whole(&format!("(?-u:{ROLE})")));
-static ARN_FORM: LazyLock<Regex> = LazyLock::new(|| whole(&format!("(?-u:{ARN})")));
+static ROLE_FORM: LazyLock<Regex> = LazyLock::new(|| whole(&uncounted(ROLE)));
+static ARN_FORM: LazyLock<Regex> = LazyLock::new(|| whole(&uncounted(ARN)));
 static CPU_FORM: LazyLock<Regex> = LazyLock::new(|| whole(CPU));
 static MEMORY_FORM: LazyLock<Regex> = LazyLock::new(|| whole(MEMORY));
 static PRIVATE_IMAGE: LazyLock<Regex> = LazyLock::new(|| {
@@ -62,7 +66,13 @@ fn pattern(form: &Regex, text: &str, member: &str, shown: &str) -> Result<(), Ap
 }
 
 pub(super) fn arn(text: &str, member: &str) -> Result<(), ApiError> {
+    length(text, member, 1..=1_011)?;
     pattern(&ARN_FORM, text, member, ARN)
+}
+
+fn role_arn(text: &str, member: &str) -> Result<(), ApiError> {
+    length(text, member, 29..=1_024)?;
+    pattern(&ROLE_FORM, text, member, ROLE)
 }
 
 pub(super) fn name(text: Option<&str>) -> Result<&str, ApiError> {
@@ -171,7 +181,7 @@ fn authentication(source: &SourceConfiguration, kind: &str) -> Result<(), ApiErr
         }
         (_, Some(role)) => {
             let at = member("authenticationConfiguration.", "accessRoleArn");
-            pattern(&ROLE_FORM, role, &at, ROLE)
+            role_arn(role, &at)
         }
         (_, None) => Ok(()),
     }
@@ -191,7 +201,7 @@ pub(super) fn sizes(cpu: Option<&str>, memory: Option<&str>) -> Result<(), ApiEr
 /// The whole instance configuration, in units.
 pub(super) fn instance(instance: &InstanceConfiguration) -> Result<(), ApiError> {
     if let Some(role) = &instance.instance_role_arn {
-        pattern(&ROLE_FORM, role, "instanceConfiguration.instanceRoleArn", ROLE)?;
+        role_arn(role, "instanceConfiguration.instanceRoleArn")?;
     }
     let fits = PAIRS.iter().any(|(cpu, memories)| {
         *cpu == instance.cpu && memories.contains(&instance.memory.as_str())

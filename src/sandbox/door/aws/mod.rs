@@ -5,6 +5,8 @@
 
 mod control;
 mod driver;
+#[cfg(test)]
+mod fake;
 mod request;
 mod response;
 pub mod seam;
