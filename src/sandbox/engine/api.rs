@@ -32,7 +32,9 @@ pub(super) async fn answer(engine: &Engine, request: Request<Body>) -> Response<
             pushing::distribution(&name.join("/"), request.headers()).await
         }
         (&Method::POST, ["images", "create"]) => cannot("pull images"),
-        (_, ["session" | "grpc"]) => refused(StatusCode::NOT_FOUND, "BuildKit is not part of the embedded engine"),
+        (_, ["session" | "grpc"]) => {
+            refused(StatusCode::NOT_FOUND, "BuildKit is not part of the embedded engine")
+        }
         (_, ["containers", ..]) => cannot("run containers for its clients"),
         _ => refused(StatusCode::NOT_FOUND, "page not found"),
     };
@@ -76,7 +78,10 @@ impl Query {
     }
 
     pub(super) fn one(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 }
 

@@ -71,7 +71,8 @@ impl Build<'_> {
     pub(super) fn read(&self) -> Result<Vec<Instruction>, BuildError> {
         let name = clean(&self.order.dockerfile);
         let node = self.context.0.get(&name).filter(|node| !node.is_directory());
-        let node = node.ok_or_else(|| step(format!("Cannot locate specified Dockerfile: {name}")))?;
+        let node =
+            node.ok_or_else(|| step(format!("Cannot locate specified Dockerfile: {name}")))?;
         let mut text = String::new();
         std::io::Read::read_to_string(&mut node.reader(), &mut text)?;
         let instructions = dockerfile::parse(&text)?;
@@ -108,9 +109,12 @@ impl Build<'_> {
         if let Some(target) = &self.order.target
             && !stages.last().is_some_and(|stage| self.is_target(stage))
         {
-            return Err(ParseError(format!("failed to reach build target {target} in Dockerfile")).into());
+            return Err(
+                ParseError(format!("failed to reach build target {target} in Dockerfile")).into()
+            );
         }
-        let stage = stages.pop().ok_or_else(|| ParseError("no build stage in current context".into()))?;
+        let stage =
+            stages.pop().ok_or_else(|| ParseError("no build stage in current context".into()))?;
         Ok(self.seal(stage))
     }
 
@@ -346,7 +350,9 @@ impl Stage {
                 self.config["Cmd"] = Value::Null;
             }
             "USER" => self.config["User"] = words(rest, &self.variables).join(" ").into(),
-            "STOPSIGNAL" => self.config["StopSignal"] = words(rest, &self.variables).join(" ").into(),
+            "STOPSIGNAL" => {
+                self.config["StopSignal"] = words(rest, &self.variables).join(" ").into()
+            }
             "EXPOSE" => {
                 for port in words(rest, &self.variables) {
                     let port = if port.contains('/') { port } else { format!("{port}/tcp") };
@@ -379,7 +385,8 @@ impl Stage {
 }
 
 fn display(one: &Instruction) -> String {
-    let flags: String = one.flags.iter().map(|(name, value)| format!("--{name}={value} ")).collect();
+    let flags: String =
+        one.flags.iter().map(|(name, value)| format!("--{name}={value} ")).collect();
     format!("{} {flags}{}", one.name, one.rest)
 }
 

@@ -17,12 +17,22 @@ use super::dockerfile::Instruction;
 use super::images::{Image, normal};
 use super::tree::Tree;
 
-pub(super) async fn answer(engine: Engine, query: &Query, request: Request<Body>) -> Response<Body> {
+pub(super) async fn answer(
+    engine: Engine,
+    query: &Query,
+    request: Request<Body>,
+) -> Response<Body> {
     if query.one("version") == Some("2") {
-        return refused(StatusCode::BAD_REQUEST, "BuildKit is not part of the embedded engine; use the classic builder");
+        return refused(
+            StatusCode::BAD_REQUEST,
+            "BuildKit is not part of the embedded engine; use the classic builder",
+        );
     }
     if query.one("remote").is_some() {
-        return refused(StatusCode::BAD_REQUEST, "the embedded engine builds from a sent context only");
+        return refused(
+            StatusCode::BAD_REQUEST,
+            "the embedded engine builds from a sent context only",
+        );
     }
     let order = match order(query) {
         Ok(order) => order,
@@ -31,7 +41,12 @@ pub(super) async fn answer(engine: Engine, query: &Query, request: Request<Body>
     let names: Vec<String> = query.all("t").map(normal).collect();
     let context = match receive(request.into_body()).await {
         Ok(file) => file,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &format!("the build context could not be read: {error}")),
+        Err(error) => {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                &format!("the build context could not be read: {error}"),
+            );
+        }
     };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (ready, begun) = tokio::sync::oneshot::channel();

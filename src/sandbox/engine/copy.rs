@@ -139,9 +139,13 @@ fn matching(name: &str, source: &Tree, instruction: &str) -> Result<Vec<String>,
 }
 
 fn fits_path(pattern: &str, path: &str) -> bool {
-    let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+    let (pattern, path): (Vec<&str>, Vec<&str>) =
+        (pattern.split('/').collect(), path.split('/').collect());
     pattern.len() == path.len()
-        && pattern.iter().zip(&path).all(|(pattern, part)| fits(pattern.as_bytes(), part.as_bytes()))
+        && pattern
+            .iter()
+            .zip(&path)
+            .all(|(pattern, part)| fits(pattern.as_bytes(), part.as_bytes()))
 }
 
 /// Go's `filepath.Match` for one part of a path: `*`, `?`, `[a-z]`, `[^a]`.

@@ -21,8 +21,24 @@ pub(super) struct Instruction {
 pub(super) struct ParseError(pub(super) String);
 
 const KNOWN: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
-    "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// Splits a Dockerfile into its instructions.
@@ -170,7 +186,10 @@ mod tests {
     fn instructions_are_read_over_continued_lines_and_comments() {
         let text = "# syntax=x\n\nfrom scratch as a\nCOPY --from=b --chown=1 x \\\n  # why\n  y\n";
         let read = parse(text).unwrap();
-        assert_eq!((read[0].name.as_str(), read[0].rest.as_str(), read[0].line), ("FROM", "scratch as a", 3));
+        assert_eq!(
+            (read[0].name.as_str(), read[0].rest.as_str(), read[0].line),
+            ("FROM", "scratch as a", 3)
+        );
         assert_eq!(read[1].rest.split_whitespace().collect::<Vec<_>>(), ["x", "y"]);
         assert_eq!(read[1].flags["from"], "b");
         assert_eq!(read[1].flags["chown"], "1");
@@ -183,7 +202,10 @@ mod tests {
         for (text, message) in [
             ("FROM scratch\nFOO bar", "dockerfile parse error line 2: unknown instruction: FOO"),
             ("# only\n", "the Dockerfile (Dockerfile) cannot be empty"),
-            ("FROM scratch\nCOPY", "dockerfile parse error line 2: COPY requires at least one argument"),
+            (
+                "FROM scratch\nCOPY",
+                "dockerfile parse error line 2: COPY requires at least one argument",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), message);
         }

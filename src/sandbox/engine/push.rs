@@ -120,7 +120,10 @@ impl Remote {
     }
 
     /// The manifest a reference names: digest, kind, text.
-    pub(super) async fn manifest(&self, reference: &str) -> Result<(String, String, String), String> {
+    pub(super) async fn manifest(
+        &self,
+        reference: &str,
+    ) -> Result<(String, String, String), String> {
         let accepted = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
         let request = self
             .request(Method::GET, &format!("manifests/{reference}"))
@@ -162,13 +165,12 @@ impl Remote {
     ) -> Result<Response<Incoming>, String> {
         let request = request.map_err(|error| error.to_string())?;
         let address = format!("http://{}/v2/", self.authority);
-        self.client
-            .request(request)
-            .await
-            .map_err(|error| match std::error::Error::source(&error) {
+        self.client.request(request).await.map_err(|error| {
+            match std::error::Error::source(&error) {
                 Some(cause) => format!("Get \"{address}\": {cause}"),
                 None => format!("Get \"{address}\": {error}"),
-            })
+            }
+        })
     }
 }
 

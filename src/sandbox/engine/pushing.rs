@@ -41,7 +41,9 @@ pub(super) fn push(
                 let (digest, size) = (&pushed.digest, pushed.size);
                 engine.images().record_push(&image.id, format!("{name}@{digest}"));
                 say(json!({"status": format!("{tag}: digest: {digest} size: {size}")}));
-                say(json!({"progressDetail": {}, "aux": {"Tag": tag, "Digest": digest, "Size": size}}));
+                say(
+                    json!({"progressDetail": {}, "aux": {"Tag": tag, "Digest": digest, "Size": size}}),
+                );
             }
         }
     });

@@ -26,7 +26,11 @@ pub(super) struct Node {
 pub(super) enum Content {
     Directory,
     /// A part of a tar file.
-    File { source: Arc<File>, offset: u64, size: u64 },
+    File {
+        source: Arc<File>,
+        offset: u64,
+        size: u64,
+    },
     Link(String),
 }
 
@@ -111,7 +115,8 @@ impl Tree {
             let name = path.rsplit('/').next().unwrap_or_default();
             if let Some(gone) = name.strip_prefix(".wh.") {
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                let victim = if gone == ".wh..opq" { folder.to_owned() } else { join(folder, gone) };
+                let victim =
+                    if gone == ".wh..opq" { folder.to_owned() } else { join(folder, gone) };
                 self.remove_below(&victim);
                 if gone != ".wh..opq" {
                     self.0.remove(&victim);
@@ -125,9 +130,14 @@ impl Tree {
         Ok(())
     }
 
-    fn node<R: Read>(&self, entry: &tar::Entry<'_, R>, source: &Arc<File>) -> io::Result<Option<Node>> {
+    fn node<R: Read>(
+        &self,
+        entry: &tar::Entry<'_, R>,
+        source: &Arc<File>,
+    ) -> io::Result<Option<Node>> {
         let header = entry.header();
-        let link = || entry.link_name().ok().flatten().map(|name| name.to_string_lossy().into_owned());
+        let link =
+            || entry.link_name().ok().flatten().map(|name| name.to_string_lossy().into_owned());
         let content = match header.entry_type() {
             tar::EntryType::Directory => Content::Directory,
             tar::EntryType::Symlink => Content::Link(link().unwrap_or_default()),
