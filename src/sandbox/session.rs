@@ -17,11 +17,13 @@ use super::cloud::switches::Switches;
 use super::door::aws::seam::Ecr;
 use super::door::aws::{self, Behind};
 use super::door::oci::{Faults, OciDoor};
+use super::engine::Engine as EmbeddedEngine;
 use super::memory::{Keeper, Memory};
 use super::proxy::Proxies;
 use super::registry::{Registry, Settings};
 use super::runtime::Runtime;
 use super::runtime::docker::DockerRuntime;
+use super::runtime::embedded::EmbeddedRuntime;
 use super::{ApiError, Clock, Timestamp, serve};
 use crate::world::builder::{DockerBuilder, Surroundings};
 use crate::world::clock::SystemClock;
@@ -122,11 +124,14 @@ impl Sandbox {
             runtime: ran.runtime,
             keeper: keeper.clone(),
             stop: Some(stop),
-            tasks: vec![
+            tasks: [
                 tokio::spawn(serve_images(image_listener, door)),
                 tokio::spawn(serve_aws(behind, aws_listener, stopped)),
                 tokio::spawn(keeper.keep()),
-            ],
+            ]
+            .into_iter()
+            .chain(ran.engine)
+            .collect(),
         })
     }
 
@@ -180,6 +185,8 @@ struct Ran {
     runtime: Arc<dyn Runtime>,
     real: bool,
     docker_host: Option<String>,
+    /// The embedded engine, where it serves.
+    engine: Option<JoinHandle<()>>,
 }
 
 async fn run_containers(
@@ -191,7 +198,8 @@ async fn run_containers(
     if options.engine != Engine::Embedded {
         match docker(registry, proxies, clock).await {
             Ok(runtime) => {
-                return Ok(Ran { runtime: Arc::new(runtime), real: true, docker_host: None });
+                let runtime = Arc::new(runtime);
+                return Ok(Ran { runtime, real: true, docker_host: None, engine: None });
             }
             Err(why) if options.engine == Engine::Docker => return Err(OpenError::NoDocker(why)),
             Err(_) => {}
@@ -213,13 +221,25 @@ async fn docker(
         .map_err(|error| error.to_string())
 }
 
+/// The engine that needs no Docker: it builds and pushes behind a socket of its own, and instances
+/// run as processes.
 async fn embedded(
-    _options: &Options,
-    _registry: &Arc<Registry>,
-    _proxies: &Arc<Proxies>,
-    _clock: &Clock,
+    options: &Options,
+    registry: &Arc<Registry>,
+    proxies: &Arc<Proxies>,
+    clock: &Clock,
 ) -> Result<Ran, OpenError> {
-    Err(OpenError::NoDocker("the embedded engine is not there yet".into()))
+    let socket = options.scratch.join("docker.sock");
+    let engine = EmbeddedEngine::new();
+    let path = socket.clone();
+    let served = tokio::spawn(async move {
+        if let Err(error) = engine.serve_unix(&path).await {
+            tracing::error!(%error, "the embedded engine ended");
+        }
+    });
+    let runtime = EmbeddedRuntime::new(registry.clone(), proxies.clone(), clock.clone()).await;
+    let docker_host = Some(format!("unix://{}", socket.display()));
+    Ok(Ran { runtime: Arc::new(runtime), real: false, docker_host, engine: Some(served) })
 }
 
 /// What a process inside must know. Nothing of the machine's own AWS leaks in.

@@ -13,8 +13,12 @@ use crate::world::log::{LogQuery, LogSource};
 use crate::world::service::{Operation, OperationStatus};
 use crate::world::{Obstacle, Progress, WorldError};
 
-/// The clocks of AWS and of this machine differ, and lines can be older than the operation's row.
+/// The clocks of AWS and of this machine may differ by so much: lines are asked for from then on.
 const LOG_MARGIN: TimeDelta = TimeDelta::seconds(60);
+
+/// Lines and operations have their times from AWS's clock, and a line may come a little before its
+/// operation's row. What is older belongs to an earlier operation and would mislead.
+const LINE_MARGIN: TimeDelta = TimeDelta::milliseconds(500);
 
 /// Lines of the application that are kept when a release fails.
 pub const KEPT_LINES: usize = 20;
@@ -24,6 +28,7 @@ pub struct Wait<'a> {
     bench: &'a Bench<'a>,
     issue: &'a Issue,
     since: DateTime<Utc>,
+    started: Option<DateTime<Utc>>,
     shown: BTreeSet<String>,
     cause: Option<Cause>,
 }
@@ -42,7 +47,7 @@ impl<'a> Wait<'a> {
     /// Begins to wait for the operation of this change.
     pub fn begin(bench: &'a Bench<'a>, issue: &'a Issue) -> Self {
         let since = bench.world.clock.now() - LOG_MARGIN;
-        Self { bench, issue, since, shown: BTreeSet::new(), cause: None }
+        Self { bench, issue, since, started: None, shown: BTreeSet::new(), cause: None }
     }
 
     /// The cause of the failure, as far as the log tells. The first failure line decides: later
@@ -131,8 +136,11 @@ impl<'a> Wait<'a> {
             let query = self.query(LogSource::Service, Some(prefix));
             // The log is evidence, not a condition: without it the wait goes on.
             let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
-            lines.extend(page.lines.into_iter().filter(|line| self.shown.insert(line.id.clone())));
+            lines.extend(page.lines);
         }
+        let began = self.started.map(|started| started - LINE_MARGIN);
+        lines.retain(|line| began.is_none_or(|began| line.at >= began));
+        lines.retain(|line| self.shown.insert(line.id.clone()));
         lines.sort_by_key(|line| line.at);
         lines.into_iter().map(|line| line.text).collect()
     }
