@@ -197,14 +197,26 @@ pub fn unhealthy(health: &HealthReport, log: &[String]) -> Option<Cause> {
 
 fn by_status(health: &HealthReport) -> Option<Cause> {
     let (code, what, fix) = match health.status? {
-        404 => ("health-path", "the health path does not exist", "set `path` in [health] of surefoot.toml"),
+        404 => (
+            "health-path",
+            "the health path does not exist",
+            "set `path` in [health] of surefoot.toml",
+        ),
         401 | 403 => (
             "health-path",
             "the health path needs a login",
             "let it be public, or set another `path` in [health] of surefoot.toml",
         ),
-        400 => ("host-refused", "the application refuses the request", "check which host names it allows"),
-        500..=599 => ("application-error", "the application answers with an error", "read why: `surefoot logs`"),
+        400 => (
+            "host-refused",
+            "the application refuses the request",
+            "check which host names it allows",
+        ),
+        500..=599 => (
+            "application-error",
+            "the application answers with an error",
+            "read why: `surefoot logs`",
+        ),
         _ => return None,
     };
     Some(cause(code, what, fix, None))
@@ -236,26 +248,60 @@ mod tests {
     #[test]
     fn every_recorded_failure_line_has_its_cause() {
         for (line, code) in [
-            ("[AppRunner] Health check failed on protocol `HTTP`[Path: '/api/health'], [Port: '3000']. Check your configured port number.", "health-check-http"),
-            ("[AppRunner] Health check failed on protocol `HTTP` [Path: '/x'], [Port: '1'].", "health-check-http"),
-            ("[AppRunner] Health check failed on protocol `TCP` [Port: '3000']. Check your configured port number.", "health-check-tcp"),
-            ("Deployment with ID : e199 failed. Failure reason : Health check failed.", "health-check"),
-            ("Deployment with ID : e199 failed. Failure reason : Failed to copy the image from ECR.", "image-pull"),
-            ("Your application stopped or failed to start. See logs for more information.  Container exit code: 1", "container-exited"),
-            ("Your application stopped or failed to start. See logs for more information.  Container exit code: 137", "out-of-memory"),
-            ("Failed to pull your application image. Be sure you configure your service with a valid access role to your ECR repository.", "access-role"),
-            ("Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.", "access-role"),
-            ("Failed to pull your application image. Reason: ECR image doesn't exist.", "image-missing"),
+            (
+                "[AppRunner] Health check failed on protocol `HTTP`[Path: '/api/health'], [Port: '3000']. Check your configured port number.",
+                "health-check-http",
+            ),
+            (
+                "[AppRunner] Health check failed on protocol `HTTP` [Path: '/x'], [Port: '1'].",
+                "health-check-http",
+            ),
+            (
+                "[AppRunner] Health check failed on protocol `TCP` [Port: '3000']. Check your configured port number.",
+                "health-check-tcp",
+            ),
+            (
+                "Deployment with ID : e199 failed. Failure reason : Health check failed.",
+                "health-check",
+            ),
+            (
+                "Deployment with ID : e199 failed. Failure reason : Failed to copy the image from ECR.",
+                "image-pull",
+            ),
+            (
+                "Your application stopped or failed to start. See logs for more information.  Container exit code: 1",
+                "container-exited",
+            ),
+            (
+                "Your application stopped or failed to start. See logs for more information.  Container exit code: 137",
+                "out-of-memory",
+            ),
+            (
+                "Failed to pull your application image. Be sure you configure your service with a valid access role to your ECR repository.",
+                "access-role",
+            ),
+            (
+                "Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.",
+                "access-role",
+            ),
+            (
+                "Failed to pull your application image. Reason: ECR image doesn't exist.",
+                "image-missing",
+            ),
         ] {
             assert_eq!(service_line(line).map(|cause| cause.code).as_deref(), Some(code), "{line}");
         }
         assert_eq!(service_line("[AppRunner] Service status is set to RUNNING."), None);
-        assert_eq!(service_line("[AppRunner] Health check is successful. Routing traffic to application."), None);
+        assert_eq!(
+            service_line("[AppRunner] Health check is successful. Routing traffic to application."),
+            None
+        );
     }
 
     #[test]
     fn the_application_knows_better_than_app_runner() {
-        let seen = service_line("Your application stopped or failed to start.  Container exit code: 1");
+        let seen =
+            service_line("Your application stopped or failed to start.  Container exit code: 1");
         let log = vec!["exec /bin/sh: exec format error".to_owned()];
         assert_eq!(failure(seen.as_ref(), true, &log).unwrap().code, "wrong-platform");
         assert_eq!(failure(seen.as_ref(), true, &[]).unwrap().code, "container-exited");

@@ -102,7 +102,9 @@ impl Ledger {
     pub fn deployment(&self, number: DeploymentNumber) -> Result<Deployment, LedgerError> {
         let of_it = self.entries.iter().filter(|entry| entry.deployment == Some(number));
         let events: Vec<&Event> = of_it
-            .map(|entry| entry.event.as_ref().map_err(|_| LedgerError::Newer(entry.type_name.clone())))
+            .map(|entry| {
+                entry.event.as_ref().map_err(|_| LedgerError::Newer(entry.type_name.clone()))
+            })
             .collect::<Result<_, _>>()?;
         Ok(Deployment::replay(events)?)
     }

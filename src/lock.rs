@@ -52,7 +52,12 @@ pub enum LockError {
 
 /// Takes the lock of a service, or says who has it. `directory` is the same for all clones of a
 /// repository on this machine; `world` tells the sandbox from AWS.
-pub fn take(directory: &Path, stream: &StreamName, world: &str, owner: &Owner) -> Result<Lock, LockError> {
+pub fn take(
+    directory: &Path,
+    stream: &StreamName,
+    world: &str,
+    owner: &Owner,
+) -> Result<Lock, LockError> {
     let path = directory.join(file_name(stream, world));
     let unusable = |source| LockError::Unusable { path: path.clone(), source };
     std::fs::create_dir_all(directory).map_err(unusable)?;

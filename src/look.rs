@@ -123,8 +123,9 @@ async fn image(world: &World, asked: &Questions) -> Result<Option<Named>, WorldE
         return Ok(Some(Named::Missing(name)));
     };
     let platforms = world.registry.platforms(repository, &image.digest).await?;
-    let identifier = ImageIdentifier::by_digest(&held.uri, &image.digest)
-        .map_err(|error| WorldError::refused(crate::world::Place::Ecr, "bad-uri", error.to_string()))?;
+    let identifier = ImageIdentifier::by_digest(&held.uri, &image.digest).map_err(|error| {
+        WorldError::refused(crate::world::Place::Ecr, "bad-uri", error.to_string())
+    })?;
     Ok(Some(Named::There { identifier, image, platforms }))
 }
 
@@ -151,5 +152,10 @@ async fn role(world: &World, name: Option<&str>) -> Seen {
 async fn previous(world: &World, service: Option<&Service>) -> Option<bool> {
     let service = service.filter(|service| service.status != ServiceStatus::CreateFailed)?;
     let image = service.release()?.image;
-    world.registry.image(&image.repository, &image.reference).await.ok().map(|found| found.is_some())
+    world
+        .registry
+        .image(&image.repository, &image.reference)
+        .await
+        .ok()
+        .map(|found| found.is_some())
 }

@@ -31,7 +31,8 @@ pub async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Probl
     let world = setup.world();
     let asked = questions(arguments, setup)?;
     let inventory = look::look(&world, &asked).await;
-    let inventory = inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let inventory =
+        inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run { None } else { Some(run::lock(setup, &stream)?) };
     let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
@@ -117,9 +118,10 @@ fn named_image(text: &str, repository: &RepositoryName) -> Result<Wish, Problem>
     let of = |repository: &str, reference: Reference| -> Option<Wish> {
         Some(Wish::Reference { repository: repository.parse().ok()?, reference })
     };
-    let whole = text.parse::<ImageIdentifier>().ok().filter(|image| {
-        image.registry.contains('.') || image.registry.contains(':')
-    });
+    let whole = text
+        .parse::<ImageIdentifier>()
+        .ok()
+        .filter(|image| image.registry.contains('.') || image.registry.contains(':'));
     let parsed = if let Some(image) = whole {
         Some(Wish::Reference { repository: image.repository, reference: image.reference })
     } else if let Some((name, digest)) = text.split_once('@') {
@@ -278,7 +280,9 @@ fn pushed_before(
             Ok(Event::DeploymentPlanned(plan)) if builds(plan, repository, context) => {
                 same_context.push(entry.deployment);
             }
-            Ok(Event::DigestPushed { digest, tag, .. }) if same_context.contains(&entry.deployment) => {
+            Ok(Event::DigestPushed { digest, tag, .. })
+                if same_context.contains(&entry.deployment) =>
+            {
                 pushed = Some((digest.clone(), tag.clone()));
             }
             _ => {}
@@ -337,4 +341,3 @@ fn steps(target: &Target, auto_deployments: AutoDeployments) -> Vec<Step> {
 fn latest() -> Tag {
     "latest".parse().expect("`latest` is a tag")
 }
-

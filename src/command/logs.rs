@@ -34,7 +34,9 @@ pub async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> 
     let mut since = world.clock.now() - back;
     loop {
         let looked = world.clock.now();
-        for (source, line) in read(&world, &service, sources(&arguments.source), since, setup).await? {
+        for (source, line) in
+            read(&world, &service, sources(&arguments.source), since, setup).await?
+        {
             if shown.insert(line.id.clone()) {
                 setup.view.stream(&LogLines { source, lines: vec![line] });
             }

@@ -33,7 +33,8 @@ pub async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode, Probl
 async fn seen(setup: &Setup, records: &[Recorded]) -> Result<Seen, WorldError> {
     let world: World = setup.world();
     let name = projection::status(records).service.map(|stream| stream.service);
-    let Some(service) = world.services.find(&name.expect("asked only where there is one")).await? else {
+    let Some(service) = world.services.find(&name.expect("asked only where there is one")).await?
+    else {
         return Ok(absent());
     };
     let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();

@@ -20,7 +20,9 @@ pub async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Probl
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
     let lock = run::lock(setup, &stream)?;
     let mut ledger = setup.ledger(journal, stream)?;
-    let Some(deployment) = unfinished(arguments, setup, &ledger)? else { return Ok(nothing(setup)) };
+    let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
+        return Ok(nothing(setup));
+    };
     run::refuse_mixed_worlds(&ledger, setup)?;
     let world = setup.world();
     let event = match &arguments.reason {

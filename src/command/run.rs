@@ -58,7 +58,8 @@ pub fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
     let Some(deployment) = pending else { return Ok(()) };
     let number = deployment.plan.number;
     let what = format!("deployment {number} of `{}` is unfinished", ledger.stream().service);
-    let mut problem = Problem::new(ExitCode::Pending, "pending", what).leaves(standing(&deployment));
+    let mut problem =
+        Problem::new(ExitCode::Pending, "pending", what).leaves(standing(&deployment));
     problem.next = next_commands(&deployment);
     Err(problem)
 }

@@ -18,6 +18,7 @@ use crate::names::{Region, StreamName};
 use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::view::View;
+use crate::world::World;
 use crate::world::aws::{Connection, connect};
 use crate::world::builder::{DockerBuilder, Surroundings};
 use crate::world::clock::{Clock, SystemClock};
@@ -28,7 +29,6 @@ use crate::world::registry::Ecr;
 use crate::world::secret::SecretsManager;
 use crate::world::service::AppRunner;
 use crate::world::source::GitSource;
-use crate::world::World;
 
 /// The journal's directory, where nothing else is said.
 pub const HISTORY: &str = ".deploy-history";
@@ -171,4 +171,3 @@ fn flags(everywhere: &Everywhere, deploy: &Deploy) -> Flags {
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
-

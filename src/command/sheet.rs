@@ -12,8 +12,8 @@ use crate::plan::{Intent, Plan, Step, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
 use crate::release::Release;
 use crate::step::{self, Bench, StepError, preflight};
-use crate::view::plan_sheet::{Origin, Payload, PlannedStep, Side};
 use crate::view::PlanSheet;
+use crate::view::plan_sheet::{Origin, Payload, PlannedStep, Side};
 use crate::world::{Silence, World};
 
 /// Stands for the digest of an image that is not built yet.
@@ -72,9 +72,8 @@ struct Wanted<'a>(&'a Setup);
 impl step::Vault for Wanted<'_> {
     fn value(&self, hash: &crate::names::ValueHash) -> Option<String> {
         let values = self.0.values();
-        let found = values.iter().find(|(name, value)| {
-            crate::names::ValueHash::of(name, value) == *hash
-        });
+        let found =
+            values.iter().find(|(name, value)| crate::names::ValueHash::of(name, value) == *hash);
         found.map(|(_, value)| value.to_owned())
     }
 }
@@ -100,7 +99,8 @@ fn stopped(error: StepError, setup: &Setup) -> Problem {
     match error {
         StepError::Refused(failure) => trouble::failure(&failure),
         StepError::Unanswered { reason } => {
-            let failure = Failure::new(ExitCode::Preflight, "aws-unreachable", "AWS did not answer");
+            let failure =
+                Failure::new(ExitCode::Preflight, "aws-unreachable", "AWS did not answer");
             trouble::failure(&failure.because(reason))
         }
         StepError::Interrupted(interruption) => match interruption {
@@ -134,7 +134,11 @@ fn sheet(
             tag: plan.target().map(|target| target.tag.clone()),
             digest: desired.image.digest().filter(|_| !placeholder).cloned(),
         },
-        steps: plan.steps.iter().map(|step| planned(*step, deployment, differences.len())).collect(),
+        steps: plan
+            .steps
+            .iter()
+            .map(|step| planned(*step, deployment, differences.len()))
+            .collect(),
         payloads: preview.iter().map(|body| Payload::new(call, body, placeholder)).collect(),
         differences,
         origins: setup

@@ -30,7 +30,9 @@ pub fn journal(error: &JournalError, path: &Path) -> Problem {
         JournalError::NewerFormat { .. } => {
             ("journal-newer", "install the newer surefoot that wrote it".to_owned())
         }
-        JournalError::Full => ("disk-full", "make room, then run the same command again".to_owned()),
+        JournalError::Full => {
+            ("disk-full", "make room, then run the same command again".to_owned())
+        }
         JournalError::Unwritable { .. } => (
             "journal-unwritable",
             format!("let this user write {path}, or name another with --history-dir"),
@@ -38,7 +40,10 @@ pub fn journal(error: &JournalError, path: &Path) -> Problem {
         JournalError::Busy { .. } | JournalError::Conflict { .. } => {
             ("journal-busy", "run the same command again".to_owned())
         }
-        _ => ("journal-damaged", format!("keep {path} and move it aside; nothing was changed in AWS")),
+        _ => (
+            "journal-damaged",
+            format!("keep {path} and move it aside; nothing was changed in AWS"),
+        ),
     };
     Problem::new(ExitCode::Journal, code, "the journal cannot be used").caused_by(error).hint(hint)
 }

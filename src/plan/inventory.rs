@@ -89,23 +89,29 @@ pub fn unfit(service: &Service) -> Option<Finding> {
         Finding::failed(check.clone(), ExitCode::Preflight, code, reason)
     };
     if let Origin::Code(repository) = &service.origin {
-        let reason = format!("`{name}` is built from source code in {repository}, not from an image");
+        let reason =
+            format!("`{name}` is built from source code in {repository}, not from an image");
         let fix = "App Runner cannot switch it: create a service of another name";
         return Some(failed("service-from-code", reason).fix(fix));
     }
     match &service.status {
         ServiceStatus::Paused => {
             let reason = format!("`{name}` is paused");
-            let fix = format!("resume it: `aws apprunner resume-service --service-arn {}`", service.arn);
+            let fix =
+                format!("resume it: `aws apprunner resume-service --service-arn {}`", service.arn);
             Some(failed("service-paused", reason).fix(fix))
         }
         ServiceStatus::DeleteFailed => {
             let reason = format!("deleting `{name}` failed, and nothing else is possible with it");
-            let fix = format!("delete it again: `aws apprunner delete-service --service-arn {}`", service.arn);
+            let fix = format!(
+                "delete it again: `aws apprunner delete-service --service-arn {}`",
+                service.arn
+            );
             Some(failed("service-delete-failed", reason).fix(fix))
         }
         ServiceStatus::Unknown(word) => {
-            let reason = format!("App Runner says that `{name}` is {word}, which surefoot does not know");
+            let reason =
+                format!("App Runner says that `{name}` is {word}, which surefoot does not know");
             Some(failed("service-state-unknown", reason).fix("look at it in the AWS console"))
         }
         // A busy service is waited for; a deleted one is created anew; a failed one is rebuilt.

@@ -46,7 +46,8 @@ pub fn judge(seen: &Inventory, checks: &Checks<'_>) -> Vec<Finding> {
 }
 
 fn credentials(seen: &Inventory) -> Finding {
-    let reason = format!("account {}, {}, as {}", seen.caller.account, seen.region, seen.caller.arn);
+    let reason =
+        format!("account {}, {}, as {}", seen.caller.account, seen.region, seen.caller.arn);
     Finding::passed("AWS credentials", reason)
 }
 
@@ -151,15 +152,25 @@ fn previous(seen: &Inventory, service: &Service) -> Option<Finding> {
     let check = "way back";
     Some(match (seen.previous_in_registry, image.digest()) {
         (Some(false), _) => {
-            let reason = format!("ECR no longer holds {}, so a failed deployment cannot be taken back by surefoot", image.short());
-            Finding::warned(check, reason)
-                .fix("look for a lifecycle policy that deletes images in use: \
-                      `aws ecr get-lifecycle-policy --repository-name NAME`")
+            let reason = format!(
+                "ECR no longer holds {}, so a failed deployment cannot be taken back by surefoot",
+                image.short()
+            );
+            Finding::warned(check, reason).fix(
+                "look for a lifecycle policy that deletes images in use: \
+                      `aws ecr get-lifecycle-policy --repository-name NAME`",
+            )
         }
-        (None, _) => Finding::cannot_tell(check, format!("ECR did not say whether it holds {}", image.short())),
-        (Some(true), Some(digest)) => Finding::passed(check, format!("{} is in ECR", digest.short())),
+        (None, _) => Finding::cannot_tell(
+            check,
+            format!("ECR did not say whether it holds {}", image.short()),
+        ),
+        (Some(true), Some(digest)) => {
+            Finding::passed(check, format!("{} is in ECR", digest.short()))
+        }
         (Some(true), None) => {
-            let reason = format!("{} is a tag: what it names today may not be what runs", image.short());
+            let reason =
+                format!("{} is a tag: what it names today may not be what runs", image.short());
             Finding::warned(check, reason)
         }
     })
@@ -168,9 +179,10 @@ fn previous(seen: &Inventory, service: &Service) -> Option<Finding> {
 fn port(seen: &Inventory, checks: &Checks<'_>) -> Finding {
     let live = seen.service.as_ref().and_then(|service| service.configuration.port.clone());
     match (checks.port, live) {
-        (Some(port), Some(live)) if port != live => {
-            Finding::warned("port", format!("{port} is configured, {live} lives: it will be changed"))
-        }
+        (Some(port), Some(live)) if port != live => Finding::warned(
+            "port",
+            format!("{port} is configured, {live} lives: it will be changed"),
+        ),
         (Some(port), _) => Finding::passed("port", port.to_owned()),
         (None, Some(live)) => Finding::passed("port", format!("{live}, as it is")),
         (None, None) => Finding::passed("port", "8080, as nothing else is configured"),
@@ -180,7 +192,10 @@ fn port(seen: &Inventory, checks: &Checks<'_>) -> Finding {
 fn health(seen: &Inventory, checks: &Checks<'_>) -> Finding {
     let private = seen.service.as_ref().is_some_and(|service| !service.public);
     if checks.health.from == HealthFrom::Nowhere {
-        return Finding::warned("health path", "not asked ([health] from = \"none\"): stays unproven");
+        return Finding::warned(
+            "health path",
+            "not asked ([health] from = \"none\"): stays unproven",
+        );
     }
     if private && checks.health.from == HealthFrom::Service {
         let reason = "the service is private and cannot be asked from the internet";
@@ -190,9 +205,10 @@ fn health(seen: &Inventory, checks: &Checks<'_>) -> Finding {
     let own = seen.service.as_ref().map(|service| &service.configuration.health_check);
     let path = &checks.health.path;
     match own {
-        Some(own) if own.protocol == Protocol::Tcp => {
-            Finding::passed("health path", format!("{path}; App Runner itself only checks the TCP port"))
-        }
+        Some(own) if own.protocol == Protocol::Tcp => Finding::passed(
+            "health path",
+            format!("{path}; App Runner itself only checks the TCP port"),
+        ),
         _ => Finding::passed("health path", path.clone()),
     }
 }
@@ -209,13 +225,18 @@ fn access_role(seen: &Inventory) -> Finding {
 }
 
 fn missing_access_role(name: &str) -> Finding {
-    let reason = format!("there is no role {name}, and App Runner cannot pull from ECR without one");
+    let reason =
+        format!("there is no role {name}, and App Runner cannot pull from ECR without one");
     Finding::failed("access role", ExitCode::Preflight, "no-access-role", reason)
-        .fix(format!("create it: `aws iam create-role --role-name {name} --assume-role-policy-document \
+        .fix(format!(
+            "create it: `aws iam create-role --role-name {name} --assume-role-policy-document \
              '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\
-             {{\"Service\":\"{PULLS}\"}},\"Action\":\"sts:AssumeRole\"}}]}}'`"))
-        .fix(format!("let it pull: `aws iam attach-role-policy --role-name {name} --policy-arn \
-             arn:aws:iam::aws:policy/service-role/AWSAppRunnerServicePolicyForECRAccess`"))
+             {{\"Service\":\"{PULLS}\"}},\"Action\":\"sts:AssumeRole\"}}]}}'`"
+        ))
+        .fix(format!(
+            "let it pull: `aws iam attach-role-policy --role-name {name} --policy-arn \
+             arn:aws:iam::aws:policy/service-role/AWSAppRunnerServicePolicyForECRAccess`"
+        ))
         .fix("or name another with [service] access_role in surefoot.toml")
 }
 

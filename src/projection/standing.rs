@@ -64,13 +64,20 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
         }
         Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
             let mut advice = vec![surefoot("see where it stands", "status")];
-            if matches!(state.phase, Phase::Forward) && !state.backwards {
+            if can_be_taken_back(state) {
                 advice.push(surefoot("go back instead", "resume --rollback"));
             }
             advice.push(surefoot("go on where it stopped", "resume"));
             advice
         }
     }
+}
+
+/// Whether `resume --rollback` could still do something that `resume` does not.
+fn can_be_taken_back(state: &Deployment) -> bool {
+    let change = state.intention.as_ref().is_some_and(|i| i.step == Step::ChangeService);
+    let touched = change || state.done.issued.is_some();
+    matches!(state.phase, Phase::Forward) && !state.backwards && touched
 }
 
 fn after_failure(

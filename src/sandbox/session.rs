@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::cloud::ACCOUNT;
 use super::cloud::image::{Images, ResolvedImage};
 use super::cloud::switches::Switches;
-use super::cloud::ACCOUNT;
 use super::door::aws::seam::Ecr;
 use super::door::aws::{self, Behind};
 use super::door::oci::{Faults, OciDoor};

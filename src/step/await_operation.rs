@@ -25,10 +25,10 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         Waited::Limit(operation) => {
             Event::DeadlinePassed { operation: operation.id, status: operation.status }.into()
         }
-        Waited::Unlisted => attention(vec![
-            "App Runner accepted the change and lists no operation for it".into(),
-        ])
-        .into(),
+        Waited::Unlisted => {
+            attention(vec!["App Runner accepted the change and lists no operation for it".into()])
+                .into()
+        }
     })
 }
 

@@ -114,4 +114,3 @@ fn busy(service: &Service) -> Failure {
     .hint(format!("watch it: `surefoot status --service-name {}`", service.name))
     .hint("then deploy again: `surefoot deploy`")
 }
-

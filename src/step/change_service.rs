@@ -59,7 +59,8 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
     unchanged_since_capture(bench, service.as_ref())?;
     let existed = service.is_some();
-    let first = issuing::issue(bench, request(bench, service.as_ref()), issuing::by_tag(bench)).await;
+    let first =
+        issuing::issue(bench, request(bench, service.as_ref()), issuing::by_tag(bench)).await;
     let issue = match first {
         Err(StepError::Refused(failure)) if is_busy(&failure) && !bench.in_doubt => {
             let idle = capture_previous::idle(bench).await?;
@@ -157,6 +158,9 @@ fn changed_meanwhile(bench: &Bench<'_>) -> Failure {
 }
 
 fn taken_back() -> Failure {
-    Failure::new(ExitCode::General, "taken-back", "taken back on request; the service was not changed")
+    Failure::new(
+        ExitCode::General,
+        "taken-back",
+        "taken back on request; the service was not changed",
+    )
 }
-

@@ -69,7 +69,9 @@ pub async fn issue(
         let text = refused.to_string();
         if let Some(image) = by_tag.take_if(|_| refuses_the_identifier(&text)) {
             request.release.image = image;
-            notes.push("App Runner refused the digest; the unique tag is used, checked before and after");
+            notes.push(
+                "App Runner refused the digest; the unique tag is used, checked before and after",
+            );
         } else if request.release.configuration.auto_deployments && refuses_automation(&text) {
             request.release.configuration.auto_deployments = false;
             notes.push("App Runner refuses auto-deployments beside a digest; they are off now");

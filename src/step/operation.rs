@@ -84,7 +84,9 @@ impl<'a> Wait<'a> {
     async fn find(&self) -> Result<Option<Operation>, WorldError> {
         let services = &self.bench.world.services;
         let listed = services.operations(&self.issue.service, None).await?;
-        Ok(listed.into_iter().find(|operation| Some(&operation.id) == self.issue.operation.as_ref()))
+        Ok(listed
+            .into_iter()
+            .find(|operation| Some(&operation.id) == self.issue.operation.as_ref()))
     }
 
     async fn show(&mut self, operation: &Operation) {
@@ -197,7 +199,12 @@ pub async fn ended(wait: &Wait<'_>, operation: Operation) -> Event {
     }
     let (written, application_log) = wait.application_log().await;
     let cause = diagnosis::failure(wait.cause(), written, &application_log);
-    Event::OperationFailed { operation: operation.id, status: operation.status, cause, application_log }
+    Event::OperationFailed {
+        operation: operation.id,
+        status: operation.status,
+        cause,
+        application_log,
+    }
 }
 
 /// The pause of a deployment whose operation does not end.

@@ -48,9 +48,8 @@ pub fn refusal(findings: &[Finding]) -> Option<Failure> {
 
 /// What is doubtful, in a line each.
 pub fn warnings(findings: &[Finding]) -> Vec<String> {
-    let doubtful = |finding: &&Finding| {
-        matches!(finding.outcome, Result_::Warned | Result_::CannotTell)
-    };
+    let doubtful =
+        |finding: &&Finding| matches!(finding.outcome, Result_::Warned | Result_::CannotTell);
     findings.iter().filter(doubtful).map(|f| format!("{}: {}", f.check, f.reason)).collect()
 }
 
@@ -84,7 +83,9 @@ fn roles(plan: &Plan) -> (Option<String>, Option<String>) {
         role.as_ref().map(|role| role.role_name().to_owned())
     };
     match &plan.intent {
-        Intent::Deploy { overlay, .. } => (name(&overlay.access_role), name(&overlay.instance_role)),
+        Intent::Deploy { overlay, .. } => {
+            (name(&overlay.access_role), name(&overlay.instance_role))
+        }
         Intent::Rollback { release, .. } => {
             (name(&release.configuration.access_role), name(&release.configuration.instance_role))
         }

@@ -43,7 +43,12 @@ fn request<'a>(
     release: crate::release::Release,
 ) -> Request<'a> {
     let plan = &bench.deployment.plan;
-    Request { service: Some(service), name: &plan.stream.service, release, mark: restore_mark(&plan.id) }
+    Request {
+        service: Some(service),
+        name: &plan.stream.service,
+        release,
+        mark: restore_mark(&plan.id),
+    }
 }
 
 async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> {

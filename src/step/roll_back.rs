@@ -134,5 +134,6 @@ fn image_gone(image: &ImageIdentifier) -> Failure {
 }
 
 fn gone() -> StepError {
-    Failure::new(ExitCode::RollbackFailed, "service-gone", "the service was deleted meanwhile").into()
+    Failure::new(ExitCode::RollbackFailed, "service-gone", "the service was deleted meanwhile")
+        .into()
 }

@@ -87,8 +87,10 @@ fn judge(
     service: &Service,
     listed: &[Operation],
 ) -> Sight {
-    let candidates: Vec<&Operation> =
-        listed.iter().filter(|operation| !observed.known_operations.contains(&operation.id)).collect();
+    let candidates: Vec<&Operation> = listed
+        .iter()
+        .filter(|operation| !observed.known_operations.contains(&operation.id))
+        .collect();
     let marked = service.mark.as_deref() == Some(mark.as_str());
     let busy = service.status == ServiceStatus::OperationInProgress
         || candidates.iter().any(|operation| !operation.status.is_terminal());
@@ -96,7 +98,9 @@ fn judge(
         [one] if marked => Sight::Ours(Some(one.id.clone())),
         [] if marked => Sight::Ours(None),
         _ if busy => Sight::Undecided,
-        [one] if taken_back(one) && unchanged(service, observed) => Sight::Ours(Some(one.id.clone())),
+        [one] if taken_back(one) && unchanged(service, observed) => {
+            Sight::Ours(Some(one.id.clone()))
+        }
         [] if unchanged(service, observed) => Sight::Nothing,
         [] => Sight::Destroyed(vec![
             "the service carries neither our mark nor the one before, and lists no new operation"
@@ -109,7 +113,9 @@ fn judge(
 fn taken_back(operation: &Operation) -> bool {
     let failed = matches!(
         operation.status,
-        OperationStatus::Failed | OperationStatus::RollbackFailed | OperationStatus::RollbackSucceeded
+        OperationStatus::Failed
+            | OperationStatus::RollbackFailed
+            | OperationStatus::RollbackSucceeded
     );
     failed && matches!(operation.kind.as_str(), "UPDATE_SERVICE" | "CREATE_SERVICE")
 }

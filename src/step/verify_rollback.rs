@@ -56,7 +56,11 @@ fn expected<'a>(bench: &'a Bench<'_>) -> (RolledBackBy, Expected<'a>) {
 /// The old release answers at the same address. What is asserted of the new release's answer is
 /// not asked of the old one.
 async fn health(bench: &Bench<'_>) -> Result<Option<HealthReport>, StepError> {
-    let gate = HealthGate { assertions: Vec::new(), version: None, ..bench.deployment.plan.health.clone() };
+    let gate = HealthGate {
+        assertions: Vec::new(),
+        version: None,
+        ..bench.deployment.plan.health.clone()
+    };
     let address = bench.deployment.address().map(|(url, _)| url.to_owned()).unwrap_or_default();
     let Some(url) = target(bench, &gate, &address)? else { return Ok(None) };
     let Asked { report, silent } = ask(bench, &gate, &url).await;

@@ -22,11 +22,29 @@ const FLOORS: &[&[&str]] = &[
 
 /// Nothing in here awaits, reads a clock or touches the outside. `config/read.rs` is the one thin
 /// function that reads the file.
-const PURE: &[&str] =
-    &["names.rs", "problem.rs", "release.rs", "diagnosis.rs", "config/", "plan/", "event/", "projection/"];
+const PURE: &[&str] = &[
+    "names.rs",
+    "problem.rs",
+    "release.rs",
+    "diagnosis.rs",
+    "config/",
+    "plan/",
+    "event/",
+    "projection/",
+];
 const IMPURE_BY_DESIGN: &[&str] = &["config/read.rs"];
-const SIGNS_OF_THE_WORLD: &[&str] =
-    &[".await", "async fn", "Utc::now", "Instant::now", "SystemTime::now", "std::fs", "std::process", "std::env", "std::net", "tokio::"];
+const SIGNS_OF_THE_WORLD: &[&str] = &[
+    ".await",
+    "async fn",
+    "Utc::now",
+    "Instant::now",
+    "SystemTime::now",
+    "std::fs",
+    "std::process",
+    "std::env",
+    "std::net",
+    "tokio::",
+];
 
 fn sources() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -63,7 +81,9 @@ fn module(name: &str) -> String {
     let parts: Vec<&str> = name.split('/').collect();
     match parts[..] {
         ["lib.rs"] => "lib".into(),
-        ["world", "mod.rs"] | ["world", _, "mod.rs"] if name != "world/aws/mod.rs" => "world/ports".into(),
+        ["world", "mod.rs"] | ["world", _, "mod.rs"] if name != "world/aws/mod.rs" => {
+            "world/ports".into()
+        }
         [first, ..] => first.trim_end_matches(".rs").into(),
         [] => unreachable!(),
     }
@@ -71,7 +91,9 @@ fn module(name: &str) -> String {
 
 fn floor(module: &str) -> usize {
     let found = FLOORS.iter().position(|modules| modules.contains(&module));
-    found.unwrap_or_else(|| panic!("`{module}` stands on no floor: add it to FLOORS and docs/architecture.md"))
+    found.unwrap_or_else(|| {
+        panic!("`{module}` stands on no floor: add it to FLOORS and docs/architecture.md")
+    })
 }
 
 /// The crate modules a file names.
@@ -157,7 +179,9 @@ fn the_map_in_the_architecture_document_names_every_module() {
         .keys()
         .map(|name| module(name))
         .filter(|module| !["lib", "world/ports"].contains(&module.as_str()))
-        .filter(|module| !text.contains(&format!("{module}.rs")) && !text.contains(&format!("{module}/")))
+        .filter(|module| {
+            !text.contains(&format!("{module}.rs")) && !text.contains(&format!("{module}/"))
+        })
         .collect();
     assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
 }

@@ -129,13 +129,8 @@ impl Cloud {
         let struck = striking(&mut self.faults, &call.operation, &mut self.chance);
         let key = call.access_key.clone();
         let entry = record::entry(now, call.api.name(), &call.operation, &call.body, key);
-        let mut ticket = Ticket {
-            entry,
-            after: Vec::new(),
-            delay: 0,
-            touch: Touch::default(),
-            api: call.api,
-        };
+        let mut ticket =
+            Ticket { entry, after: Vec::new(), delay: 0, touch: Touch::default(), api: call.api };
         let mut early = self.refuse_early(call);
         for kind in struck {
             match self.apply_before(&kind, call, &mut ticket, images) {
@@ -272,13 +267,19 @@ impl Cloud {
         }
     }
 
-    fn perform(&mut self, call: &Call, touch: Touch, images: &dyn Images) -> Result<Value, ApiError> {
+    fn perform(
+        &mut self,
+        call: &Call,
+        touch: Touch,
+        images: &dyn Images,
+    ) -> Result<Value, ApiError> {
         let (operation, body, now) = (call.operation.as_str(), &call.body, self.now);
         match call.api {
             Api::AppRunner => self.answer_app_runner(operation, body, touch, images),
             Api::Logs => {
                 let lag = self.pace.scale(i64::from(self.switches.logs_lag_seconds) * 1_000);
-                let visible_until = if lag + touch.lag > 0 { now - lag - touch.lag } else { i64::MAX };
+                let visible_until =
+                    if lag + touch.lag > 0 { now - lag - touch.lag } else { i64::MAX };
                 let reader = logs::Reader { region: &self.region, account: ACCOUNT, visible_until };
                 self.logs.answer(operation, body, reader)
             }

@@ -58,7 +58,10 @@ fn write(value: &Value, text: &mut String) {
 pub fn redact(body: &Value) -> Value {
     match body {
         Value::Object(members) => Value::Object(
-            members.iter().map(|(name, value)| (name.clone(), redact_member(name, value))).collect(),
+            members
+                .iter()
+                .map(|(name, value)| (name.clone(), redact_member(name, value)))
+                .collect(),
         ),
         Value::Array(items) => items.iter().map(redact).collect(),
         plain => plain.clone(),
@@ -87,7 +90,8 @@ mod tests {
 
     #[test]
     fn order_and_space_do_not_matter() {
-        let one: Value = serde_json::from_str(r#"{"b": [1, {"d": 2, "c": "x"}], "a": null}"#).unwrap();
+        let one: Value =
+            serde_json::from_str(r#"{"b": [1, {"d": 2, "c": "x"}], "a": null}"#).unwrap();
         assert_eq!(canonical(&one), r#"{"a":null,"b":[1,{"c":"x","d":2}]}"#);
         let two: Value = serde_json::from_str(r#"{"a":null,"b":[1,{"c":"x","d":2}]}"#).unwrap();
         assert_eq!(fingerprint(&one), fingerprint(&two));

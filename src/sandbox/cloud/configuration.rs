@@ -170,7 +170,9 @@ fn cpu_units(text: &str) -> String {
     match text.strip_suffix(" vCPU") {
         Some("0.25") => "256".into(),
         Some("0.5") => "512".into(),
-        Some(whole) => whole.parse::<u32>().map_or_else(|_| text.into(), |n| (n * 1024).to_string()),
+        Some(whole) => {
+            whole.parse::<u32>().map_or_else(|_| text.into(), |n| (n * 1024).to_string())
+        }
         None => text.into(),
     }
 }
@@ -178,7 +180,9 @@ fn cpu_units(text: &str) -> String {
 fn memory_units(text: &str) -> String {
     match text.strip_suffix(" GB") {
         Some("0.5") => "512".into(),
-        Some(whole) => whole.parse::<u32>().map_or_else(|_| text.into(), |n| (n * 1024).to_string()),
+        Some(whole) => {
+            whole.parse::<u32>().map_or_else(|_| text.into(), |n| (n * 1024).to_string())
+        }
         None => text.into(),
     }
 }

@@ -3,14 +3,14 @@
 //! The order of stages and lines: recorded event logs of real services. Going back to the old
 //! image and the old configuration: App Runner roadmap issues 209 and 272.
 
+use super::configuration::{Configuration, Names};
 use super::image::Images;
+use super::image::ResolvedImage;
 use super::instance::{Behaviour, InstanceOrder, Order};
 use super::service::{
     Failure, OperationStatus, OperationType, Outcome, Service, ServiceStatus, Stage, Work,
 };
 use super::switches::{HealthFailure, LogLines, OperationStarts, Pull, RollbackEnds, Toggle};
-use super::configuration::{Configuration, Names};
-use super::image::ResolvedImage;
 use super::{Cloud, Due, identity, lines, pace, secrets};
 use crate::sandbox::Timestamp;
 
@@ -128,7 +128,8 @@ impl Cloud {
     fn pull(&mut self, id: &str, at: Timestamp, images: &dyn Images) {
         let Some(service) = self.services.get(id) else { return };
         let identifier = service.configuration.image_identifier().to_owned();
-        let creating = service.work.as_ref().map(|work| work.kind) == Some(OperationType::CreateService);
+        let creating =
+            service.work.as_ref().map(|work| work.kind) == Some(OperationType::CreateService);
         let auto = service.configuration.auto_deploys();
         if self.switches.log_lines == LogLines::WithId {
             self.event(id, at, &lines::artifact(&identifier));
@@ -413,7 +414,8 @@ impl Cloud {
 
     fn fail(&mut self, id: &str, failure: Failure, at: Timestamp) {
         let Some(service) = self.services.get_mut(id) else { return };
-        let (check, port) = (service.configuration.health_check.clone(), service.configuration.port());
+        let (check, port) =
+            (service.configuration.health_check.clone(), service.configuration.port());
         let Some(work) = service.work.as_mut() else { return };
         let (kind, operation) = (work.kind, work.operation.clone());
         let (instance, can_go_back) = (work.instance.take(), work.previous.is_some());
@@ -460,11 +462,15 @@ impl Cloud {
             service.image = previous.image;
             service.updated_at = at;
         }
-        self.mark(id, at, match ends {
-            RollbackEnds::Succeeded => OperationStatus::RollbackSucceeded,
-            RollbackEnds::Failed => OperationStatus::Failed,
-            RollbackEnds::RollbackFailed => OperationStatus::RollbackFailed,
-        });
+        self.mark(
+            id,
+            at,
+            match ends {
+                RollbackEnds::Succeeded => OperationStatus::RollbackSucceeded,
+                RollbackEnds::Failed => OperationStatus::Failed,
+                RollbackEnds::RollbackFailed => OperationStatus::RollbackFailed,
+            },
+        );
         self.event(id, at, &lines::failed(kind, &operation, failure, self.switches.log_lines));
         self.set_status(id, at, ServiceStatus::Running);
         self.end_work(id);
@@ -484,7 +490,12 @@ impl Cloud {
         let fails = self.work(id).is_some_and(|work| work.doom.delete_fails);
         if fails {
             self.mark(id, at, OperationStatus::Failed);
-            let line = lines::failed(OperationType::DeleteService, "", Failure::DeleteFailed, LogLines::Classic);
+            let line = lines::failed(
+                OperationType::DeleteService,
+                "",
+                Failure::DeleteFailed,
+                LogLines::Classic,
+            );
             self.event(id, at, &line);
             self.set_status(id, at, ServiceStatus::DeleteFailed);
             self.end_work(id);
@@ -512,10 +523,8 @@ impl Cloud {
 
     pub(super) fn start_replacement(&mut self, id: &str, at: Timestamp) {
         let Some(service) = self.services.get(id) else { return };
-        let serves = matches!(
-            service.status,
-            ServiceStatus::Running | ServiceStatus::OperationInProgress
-        );
+        let serves =
+            matches!(service.status, ServiceStatus::Running | ServiceStatus::OperationInProgress);
         if service.live.is_some() || !serves {
             return;
         }

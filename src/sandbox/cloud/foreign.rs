@@ -43,7 +43,9 @@ impl Cloud {
             ForeignAct::Update { .. } | ForeignAct::ReplaceEnvironment => {
                 self.update_service(body, super::call::Touch::default(), images)
             }
-            ForeignAct::Deploy => self.start_deployment(body, super::call::Touch::default(), images),
+            ForeignAct::Deploy => {
+                self.start_deployment(body, super::call::Touch::default(), images)
+            }
             ForeignAct::Pause => self.pause_service(body, super::call::Touch::default(), images),
             ForeignAct::Delete => self.delete_service(body, super::call::Touch::default(), images),
         }
@@ -93,7 +95,13 @@ impl Cloud {
             .map(|service| service.id.clone())
             .collect();
         for id in waiting {
-            self.launch_operation(&id, OperationType::StartDeployment, true, super::call::Touch::default(), images);
+            self.launch_operation(
+                &id,
+                OperationType::StartDeployment,
+                true,
+                super::call::Touch::default(),
+                images,
+            );
         }
     }
 }

@@ -145,7 +145,14 @@ impl Identity {
         identity
     }
 
-    fn add_role(&mut self, name: &str, path: &str, trust: &str, now: Timestamp, chance: &mut Chance) {
+    fn add_role(
+        &mut self,
+        name: &str,
+        path: &str,
+        trust: &str,
+        now: Timestamp,
+        chance: &mut Chance,
+    ) {
         let role = Role {
             name: name.to_owned(),
             path: path.to_owned(),
@@ -191,11 +198,17 @@ impl Identity {
             let trusted = items(&statement["Principal"]["Service"]);
             statement["Effect"] == "Allow"
                 && trusted.iter().any(|name| name.as_str() == Some(service))
-                && actions.iter().any(|action| matches!(action.as_str(), Some("sts:AssumeRole" | "sts:*" | "*")))
+                && actions
+                    .iter()
+                    .any(|action| matches!(action.as_str(), Some("sts:AssumeRole" | "sts:*" | "*")))
         })
     }
 
-    fn policies<'a>(&'a self, role: &'a Role, managed: &'a [(String, Value)]) -> Vec<(&'a str, &'a Value)> {
+    fn policies<'a>(
+        &'a self,
+        role: &'a Role,
+        managed: &'a [(String, Value)],
+    ) -> Vec<(&'a str, &'a Value)> {
         let attached = managed
             .iter()
             .filter(|(arn, _)| role.attached.contains(arn))
@@ -260,9 +273,16 @@ impl Identity {
         let session = required(parameters, "RoleSessionName")?;
         let role = self.by_arn(arn).ok_or_else(|| ApiError {
             status: 403,
-            ..refuse("AccessDenied", format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", self.user_arn()))
+            ..refuse(
+                "AccessDenied",
+                format!(
+                    "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+                    self.user_arn()
+                ),
+            )
         })?;
-        let seconds: i64 = text(parameters, "DurationSeconds").and_then(|s| s.parse().ok()).unwrap_or(3_600);
+        let seconds: i64 =
+            text(parameters, "DurationSeconds").and_then(|s| s.parse().ok()).unwrap_or(3_600);
         let assumed = format!("arn:aws:sts::{}:assumed-role/{}/{session}", self.account, role.name);
         Ok(json!({
             "Credentials": {
@@ -382,7 +402,9 @@ impl Identity {
         let source = required(parameters, "PolicySourceArn")?;
         let actions = list(parameters, "ActionNames");
         if actions.is_empty() {
-            return Err(invalid_input("1 validation error detected: Value null at 'actionNames' failed to satisfy constraint: Member must not be null"));
+            return Err(invalid_input(
+                "1 validation error detected: Value null at 'actionNames' failed to satisfy constraint: Member must not be null",
+            ));
         }
         let mut resources = list(parameters, "ResourceArns");
         if resources.is_empty() {
@@ -414,7 +436,9 @@ impl Identity {
             return Ok(self.policies(role, managed));
         }
         if source.contains(":assumed-role/") || !source.starts_with("arn:aws:iam::") {
-            return Err(invalid_input(format!("Invalid Entity Arn: {source} does not clearly define entity type and name.")));
+            return Err(invalid_input(format!(
+                "Invalid Entity Arn: {source} does not clearly define entity type and name."
+            )));
         }
         let message = format!("The entity {source} cannot be found.");
         Err(ApiError { status: 404, ..refuse("NoSuchEntity", message) })
@@ -528,14 +552,23 @@ mod tests {
         let role = identity.instance_role_arn();
         let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-abcdef";
         assert_eq!(decision(&mut identity, &user, "apprunner:UpdateService", "*"), "allowed");
-        assert_eq!(decision(&mut identity, &role, "secretsmanager:GetSecretValue", secret), "allowed");
+        assert_eq!(
+            decision(&mut identity, &role, "secretsmanager:GetSecretValue", secret),
+            "allowed"
+        );
         assert_eq!(decision(&mut identity, &role, "apprunner:UpdateService", "*"), "implicitDeny");
         let deny = json!({"Statement": [{"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"}]});
         iam(&mut identity, "PutRolePolicy", json!({"RoleName": INSTANCE_ROLE, "PolicyName": "no", "PolicyDocument": deny.to_string()})).unwrap();
-        assert_eq!(decision(&mut identity, &role, "secretsmanager:GetSecretValue", secret), "explicitDeny");
+        assert_eq!(
+            decision(&mut identity, &role, "secretsmanager:GetSecretValue", secret),
+            "explicitDeny"
+        );
         let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{INSTANCE_ROLE}/x");
         let parameters = json!({"PolicySourceArn": session, "ActionNames.member.1": "a:b"});
-        assert_eq!(iam(&mut identity, "SimulatePrincipalPolicy", parameters).unwrap_err().code, "InvalidInput");
+        assert_eq!(
+            iam(&mut identity, "SimulatePrincipalPolicy", parameters).unwrap_err().code,
+            "InvalidInput"
+        );
     }
 
     #[test]
@@ -547,12 +580,39 @@ mod tests {
         assert_eq!(iam(&mut identity, "CreateRole", make).unwrap_err().code, "EntityAlreadyExists");
         assert!(identity.assumable(&arn, BUILD_SERVICE, 1_000));
         assert!(!identity.assumable(&arn, BUILD_SERVICE, 999), "not yet propagated");
-        iam(&mut identity, "AttachRolePolicy", json!({"RoleName": "mine", "PolicyArn": PULL_POLICY})).unwrap();
-        let listed = iam(&mut identity, "ListAttachedRolePolicies", json!({"RoleName": "mine"})).unwrap();
-        assert_eq!(listed["AttachedPolicies"][0]["PolicyName"], "AWSAppRunnerServicePolicyForECRAccess");
+        iam(
+            &mut identity,
+            "AttachRolePolicy",
+            json!({"RoleName": "mine", "PolicyArn": PULL_POLICY}),
+        )
+        .unwrap();
+        let listed =
+            iam(&mut identity, "ListAttachedRolePolicies", json!({"RoleName": "mine"})).unwrap();
+        assert_eq!(
+            listed["AttachedPolicies"][0]["PolicyName"],
+            "AWSAppRunnerServicePolicyForECRAccess"
+        );
         assert!(identity.may(&arn, "ecr:BatchGetImage", "*"));
-        assert_eq!(iam(&mut identity, "AttachRolePolicy", json!({"RoleName": "mine", "PolicyArn": "arn:aws:iam::aws:policy/None"})).unwrap_err().code, "NoSuchEntity");
-        assert_eq!(iam(&mut identity, "CreateRole", json!({"RoleName": "bad", "AssumeRolePolicyDocument": "{"})).unwrap_err().code, "MalformedPolicyDocument");
+        assert_eq!(
+            iam(
+                &mut identity,
+                "AttachRolePolicy",
+                json!({"RoleName": "mine", "PolicyArn": "arn:aws:iam::aws:policy/None"})
+            )
+            .unwrap_err()
+            .code,
+            "NoSuchEntity"
+        );
+        assert_eq!(
+            iam(
+                &mut identity,
+                "CreateRole",
+                json!({"RoleName": "bad", "AssumeRolePolicyDocument": "{"})
+            )
+            .unwrap_err()
+            .code,
+            "MalformedPolicyDocument"
+        );
         assert_eq!(iam(&mut identity, "ListUsers", json!({})).unwrap_err().code, "InvalidAction");
     }
 
@@ -561,13 +621,32 @@ mod tests {
         let mut identity = fresh();
         assert!(identity.check_user("apprunner:UpdateService", "*").is_ok());
         let deny = json!({"Statement": [{"Effect": "Deny", "Action": "apprunner:UpdateService", "Resource": "*"}]});
-        iam(&mut identity, "PutUserPolicy", json!({"UserName": USER, "PolicyName": "no", "PolicyDocument": deny.to_string()})).unwrap();
+        iam(
+            &mut identity,
+            "PutUserPolicy",
+            json!({"UserName": USER, "PolicyName": "no", "PolicyDocument": deny.to_string()}),
+        )
+        .unwrap();
         let message = identity.check_user("apprunner:UpdateService", "*").unwrap_err();
-        assert!(message.contains("is not authorized to perform: apprunner:UpdateService"), "{message}");
+        assert!(
+            message.contains("is not authorized to perform: apprunner:UpdateService"),
+            "{message}"
+        );
         assert!(identity.check_user("apprunner:DescribeService", "*").is_ok());
-        iam(&mut identity, "DeleteUserPolicy", json!({"UserName": USER, "PolicyName": "no"})).unwrap();
-        iam(&mut identity, "DeleteUserPolicy", json!({"UserName": USER, "PolicyName": "Everything"})).unwrap();
-        assert!(identity.check_user("apprunner:DescribeService", "*").unwrap_err().contains("no identity-based policy"));
+        iam(&mut identity, "DeleteUserPolicy", json!({"UserName": USER, "PolicyName": "no"}))
+            .unwrap();
+        iam(
+            &mut identity,
+            "DeleteUserPolicy",
+            json!({"UserName": USER, "PolicyName": "Everything"}),
+        )
+        .unwrap();
+        assert!(
+            identity
+                .check_user("apprunner:DescribeService", "*")
+                .unwrap_err()
+                .contains("no identity-based policy")
+        );
     }
 
     #[test]
@@ -577,8 +656,12 @@ mod tests {
         let parameters = json!({"RoleArn": identity.access_role_arn(), "RoleSessionName": "me"});
         let answer = identity.answer_sts("AssumeRole", &parameters, 0, &mut chance).unwrap();
         assert_eq!(answer["Credentials"]["Expiration"], "1970-01-01T01:00:00Z");
-        let nobody = json!({"RoleArn": "arn:aws:iam::123456789012:role/none", "RoleSessionName": "me"});
-        assert_eq!(identity.answer_sts("AssumeRole", &nobody, 0, &mut chance).unwrap_err().status, 403);
+        let nobody =
+            json!({"RoleArn": "arn:aws:iam::123456789012:role/none", "RoleSessionName": "me"});
+        assert_eq!(
+            identity.answer_sts("AssumeRole", &nobody, 0, &mut chance).unwrap_err().status,
+            403
+        );
         let me = identity.answer_sts("GetCallerIdentity", &Value::Null, 0, &mut chance).unwrap();
         assert_eq!(me["Account"], ACCOUNT);
     }

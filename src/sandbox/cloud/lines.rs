@@ -44,8 +44,7 @@ pub(crate) fn status(status: &str) -> String {
     format!("Service status is set to {status}.")
 }
 
-pub(crate) const PIPELINE: &str =
-    "Successfully created pipeline for automatic deployments.";
+pub(crate) const PIPELINE: &str = "Successfully created pipeline for automatic deployments.";
 pub(crate) const PULL_STARTS: &str = "Starting to pull your application image.";
 pub(crate) const PULLED: &str = "Successfully pulled image from ECR.";
 pub(crate) const PULLED_YOURS: &str = "Successfully pulled your application image from ECR.";
@@ -54,8 +53,7 @@ pub(crate) const DEPLOY_FAILED: &str = "Failed to deploy your application image.
 pub(crate) const PROVISIONING: &str = "Provisioning instances and deploying image.";
 pub(crate) const HEALTHY: &str = "Health check is successful. Routing traffic to application.";
 pub(crate) const ROUTED: &str = "Successfully routed incoming traffic to application.";
-pub(crate) const FALSE_ROLE: &str =
-    "Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.";
+pub(crate) const FALSE_ROLE: &str = "Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.";
 
 pub(crate) fn pulling(identifier: &str) -> String {
     format!("Pulling image {identifier} from ECR repository.")
@@ -146,12 +144,46 @@ mod tests {
             ..HealthCheckConfiguration::default()
         };
         let cases = [
-            (Failure::Unhealthy, &http, Some("Health check failed on protocol `HTTP`[Path: '/api/health'], [Port: '3000']. Check your configured port number.")),
-            (Failure::Unhealthy, &tcp, Some("Health check failed on protocol `TCP` [Port: '3000']. Check your configured port number.")),
-            (Failure::Exited { code: 1 }, &tcp, Some("Your application stopped or failed to start. See logs for more information.  Container exit code: 1")),
-            (Failure::InvalidAccessRoleOlder, &tcp, Some("Failed to pull your application image. Be sure you configure your service with a valid access role to your ECR repository.")),
-            (Failure::InvalidAccessRole, &tcp, Some("Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.")),
-            (Failure::ImageMissing, &tcp, Some("Failed to pull your application image. Reason: ECR image doesn't exist.")),
+            (
+                Failure::Unhealthy,
+                &http,
+                Some(
+                    "Health check failed on protocol `HTTP`[Path: '/api/health'], [Port: '3000']. Check your configured port number.",
+                ),
+            ),
+            (
+                Failure::Unhealthy,
+                &tcp,
+                Some(
+                    "Health check failed on protocol `TCP` [Port: '3000']. Check your configured port number.",
+                ),
+            ),
+            (
+                Failure::Exited { code: 1 },
+                &tcp,
+                Some(
+                    "Your application stopped or failed to start. See logs for more information.  Container exit code: 1",
+                ),
+            ),
+            (
+                Failure::InvalidAccessRoleOlder,
+                &tcp,
+                Some(
+                    "Failed to pull your application image. Be sure you configure your service with a valid access role to your ECR repository.",
+                ),
+            ),
+            (
+                Failure::InvalidAccessRole,
+                &tcp,
+                Some(
+                    "Failed to pull your application image. Reason: Invalid Access Role in AuthenticationConfiguration.",
+                ),
+            ),
+            (
+                Failure::ImageMissing,
+                &tcp,
+                Some("Failed to pull your application image. Reason: ECR image doesn't exist."),
+            ),
             (Failure::CopyFailed, &tcp, Some("Failed to copy the image from ECR.")),
             (Failure::SecretUnreadable, &tcp, None),
         ];
@@ -164,11 +196,36 @@ mod tests {
     fn closing_lines_are_the_recorded_ones() {
         use OperationType::{StartDeployment, UpdateService};
         let cases = [
-            (StartDeployment, Failure::Unhealthy, LogLines::Classic, "Deployment failed. For details, see service logs."),
-            (UpdateService, Failure::CopyFailed, LogLines::Classic, "Service update failed. For details, see service logs."),
-            (UpdateService, Failure::Unhealthy, LogLines::WithId, "Deployment with ID : e1 failed. Failure reason : Health check failed."),
-            (UpdateService, Failure::CopyFailed, LogLines::WithId, "Deployment with ID : e1 failed. Failure reason : Failed to copy the image from ECR."),
-            (UpdateService, Failure::ImageMissing, LogLines::WithId, "Deployment with ID : e1 failed."),
+            (
+                StartDeployment,
+                Failure::Unhealthy,
+                LogLines::Classic,
+                "Deployment failed. For details, see service logs.",
+            ),
+            (
+                UpdateService,
+                Failure::CopyFailed,
+                LogLines::Classic,
+                "Service update failed. For details, see service logs.",
+            ),
+            (
+                UpdateService,
+                Failure::Unhealthy,
+                LogLines::WithId,
+                "Deployment with ID : e1 failed. Failure reason : Health check failed.",
+            ),
+            (
+                UpdateService,
+                Failure::CopyFailed,
+                LogLines::WithId,
+                "Deployment with ID : e1 failed. Failure reason : Failed to copy the image from ECR.",
+            ),
+            (
+                UpdateService,
+                Failure::ImageMissing,
+                LogLines::WithId,
+                "Deployment with ID : e1 failed.",
+            ),
         ];
         for (kind, failure, wording, line) in cases {
             assert_eq!(failed(kind, "e1", failure, wording), line);

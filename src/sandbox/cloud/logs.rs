@@ -83,9 +83,7 @@ impl Request {
             }
             (Some(name), None) => Ok(name.clone()),
             (None, Some(identifier)) => Ok(group_of(identifier).to_owned()),
-            (None, None) => {
-                Err(invalid("Either logGroupName or logGroupIdentifier must be given"))
-            }
+            (None, None) => Err(invalid("Either logGroupName or logGroupIdentifier must be given")),
         }
     }
 
@@ -181,7 +179,9 @@ impl Logs {
         let prefix = request.log_group_name_prefix.as_deref().unwrap_or("");
         let pattern = request.log_group_name_pattern.as_deref().unwrap_or("");
         if !prefix.is_empty() && !pattern.is_empty() {
-            return Err(invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."));
+            return Err(invalid(
+                "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
+            ));
         }
         let found: Vec<_> = self
             .groups
@@ -214,9 +214,7 @@ impl Logs {
         let mut found: Vec<_> = group
             .streams
             .iter()
-            .filter(|(stream, of)| {
-                stream.starts_with(prefix) && of.created <= reader.visible_until
-            })
+            .filter(|(stream, of)| stream.starts_with(prefix) && of.created <= reader.visible_until)
             .collect();
         if by_time {
             found.sort_by_key(|(_, stream)| stream.events.last().map(|event| event.at));
@@ -259,24 +257,20 @@ impl Logs {
         let prefix = request.log_stream_name_prefix.as_deref().unwrap_or("");
         let mut found = Vec::new();
         for (name, stream) in &group.streams {
-            let chosen =
-                request.log_stream_names.as_ref().is_none_or(|names| names.contains(name));
+            let chosen = request.log_stream_names.as_ref().is_none_or(|names| names.contains(name));
             if !chosen || !name.starts_with(prefix) {
                 continue;
             }
             let events = stream.events.iter().take(visible(stream, reader)).enumerate();
             found.extend(
                 events
-                    .filter(|(_, event)| {
-                        request.spans(event.at) && pattern.matches(&event.message)
-                    })
+                    .filter(|(_, event)| request.spans(event.at) && pattern.matches(&event.message))
                     .map(|(at, event)| (event.at, name, stream.dropped + at, event)),
             );
         }
         found.sort_by_key(|(at, name, position, _)| (*at, *name, *position));
         let more = found.len() > offset + limit;
-        let events: Vec<_> =
-            found.into_iter().skip(offset).take(limit).map(filtered_row).collect();
+        let events: Vec<_> = found.into_iter().skip(offset).take(limit).map(filtered_row).collect();
         let mut answer = json!({ "events": events, "searchedLogStreams": [] });
         if more {
             answer["nextToken"] = json!(format!("offset/{}", offset + limit));
@@ -466,13 +460,19 @@ mod tests {
     }
 
     fn messages(answer: &Value) -> Vec<&str> {
-        answer["events"].as_array().unwrap().iter().map(|e| e["message"].as_str().unwrap()).collect()
+        answer["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["message"].as_str().unwrap())
+            .collect()
     }
 
     #[test]
     fn events_are_read_forward_page_by_page_until_the_token_stands_still() {
         let logs = filled();
-        let mut body = json!({"logGroupName": "/g", "logStreamName": "s", "limit": 4, "startFromHead": true});
+        let mut body =
+            json!({"logGroupName": "/g", "logStreamName": "s", "limit": 4, "startFromHead": true});
         let mut seen = 0;
         loop {
             let answer = ask(&logs, "GetLogEvents", body.clone());
@@ -492,7 +492,10 @@ mod tests {
         let newest = ask(&logs, "GetLogEvents", body.clone());
         assert_eq!(messages(&newest), ["line 7", "line 8", "line 9"]);
         body["nextToken"] = newest["nextBackwardToken"].clone();
-        assert_eq!(messages(&ask(&logs, "GetLogEvents", body.clone())), ["line 4", "line 5", "line 6"]);
+        assert_eq!(
+            messages(&ask(&logs, "GetLogEvents", body.clone())),
+            ["line 4", "line 5", "line 6"]
+        );
         body["nextToken"] = newest["nextForwardToken"].clone();
         assert_eq!(messages(&ask(&logs, "GetLogEvents", body)).len(), 0);
     }
@@ -516,14 +519,25 @@ mod tests {
         assert_eq!(find("\"ERROR in\""), 1);
         assert_eq!(find("?ERROR ?line"), 11);
         assert_eq!(find("line -3"), 9);
-        assert!(logs.answer("FilterLogEvents", &json!({"logGroupName": "/g", "filterPattern": "{ $.a = 1 }"}), READER).is_err());
+        assert!(
+            logs.answer(
+                "FilterLogEvents",
+                &json!({"logGroupName": "/g", "filterPattern": "{ $.a = 1 }"}),
+                READER
+            )
+            .is_err()
+        );
     }
 
     #[test]
     fn filtered_pages_end() {
         let logs = filled();
         let first = ask(&logs, "FilterLogEvents", json!({"logGroupName": "/g", "limit": 6}));
-        let rest = ask(&logs, "FilterLogEvents", json!({"logGroupName": "/g", "limit": 6, "nextToken": first["nextToken"]}));
+        let rest = ask(
+            &logs,
+            "FilterLogEvents",
+            json!({"logGroupName": "/g", "limit": 6, "nextToken": first["nextToken"]}),
+        );
         assert_eq!(messages(&first).len() + messages(&rest).len(), 11);
         assert!(rest.get("nextToken").is_none());
     }
@@ -531,13 +545,23 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_in_the_services_words() {
         let logs = filled();
-        let refused = |operation: &str, body: Value| logs.answer(operation, &body, READER).unwrap_err();
+        let refused =
+            |operation: &str, body: Value| logs.answer(operation, &body, READER).unwrap_err();
         let group = refused("GetLogEvents", json!({"logGroupName": "/x", "logStreamName": "s"}));
-        assert_eq!((group.code.as_str(), group.message.as_str()), ("ResourceNotFoundException", "The specified log group does not exist."));
+        assert_eq!(
+            (group.code.as_str(), group.message.as_str()),
+            ("ResourceNotFoundException", "The specified log group does not exist.")
+        );
         let stream = refused("GetLogEvents", json!({"logGroupName": "/g", "logStreamName": "x"}));
         assert_eq!(stream.message, "The specified log stream does not exist.");
-        assert_eq!(refused("GetLogEvents", json!({"logStreamName": "s"})).code, "InvalidParameterException");
-        assert_eq!(refused("DescribeLogGroups", json!({"limit": 51})).code, "InvalidParameterException");
+        assert_eq!(
+            refused("GetLogEvents", json!({"logStreamName": "s"})).code,
+            "InvalidParameterException"
+        );
+        assert_eq!(
+            refused("DescribeLogGroups", json!({"limit": 51})).code,
+            "InvalidParameterException"
+        );
         assert_eq!(refused("PutLogEvents", json!({})).code, "UnknownOperationException");
     }
 
@@ -556,10 +580,23 @@ mod tests {
         let logs = filled();
         let names = |body: Value| -> Vec<String> {
             let answer = ask(&logs, "DescribeLogStreams", body);
-            answer["logStreams"].as_array().unwrap().iter().map(|s| s["logStreamName"].as_str().unwrap().to_owned()).collect()
+            answer["logStreams"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|s| s["logStreamName"].as_str().unwrap().to_owned())
+                .collect()
         };
         assert_eq!(names(json!({"logGroupName": "/g"})), ["other", "s"]);
-        assert_eq!(names(json!({"logGroupName": "/g", "orderBy": "LastEventTime", "descending": true})), ["s", "other"]);
-        assert_eq!(names(json!({"logGroupIdentifier": "arn:aws:logs:us-east-1:1:log-group:/g:*", "limit": 1})), ["other"]);
+        assert_eq!(
+            names(json!({"logGroupName": "/g", "orderBy": "LastEventTime", "descending": true})),
+            ["s", "other"]
+        );
+        assert_eq!(
+            names(
+                json!({"logGroupIdentifier": "arn:aws:logs:us-east-1:1:log-group:/g:*", "limit": 1})
+            ),
+            ["other"]
+        );
     }
 }

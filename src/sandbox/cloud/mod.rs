@@ -171,7 +171,8 @@ impl Cloud {
                 Due::Foreign { service, act } => self.act_foreign(&service, &act, at, images),
             };
         }
-        let working = self.services.iter().find(|(_, s)| s.work.as_ref().is_some_and(|w| w.due == at));
+        let working =
+            self.services.iter().find(|(_, s)| s.work.as_ref().is_some_and(|w| w.due == at));
         if let Some((id, _)) = working {
             let id = id.clone();
             return self.step(&id, at, images);
@@ -195,7 +196,13 @@ impl Cloud {
     }
 
     /// Takes in what became of an instance.
-    pub fn report(&mut self, instance: &str, outcome: Outcome, now: Timestamp, images: &dyn Images) {
+    pub fn report(
+        &mut self,
+        instance: &str,
+        outcome: Outcome,
+        now: Timestamp,
+        images: &dyn Images,
+    ) {
         self.advance(now, images);
         self.take_outcome(instance, outcome, now);
     }

@@ -84,8 +84,7 @@ impl Pace {
         check: &HealthCheckConfiguration,
         thresholds_only: bool,
     ) -> i64 {
-        let thresholds =
-            i64::from(check.interval) * i64::from(check.unhealthy_threshold) * SECOND;
+        let thresholds = i64::from(check.interval) * i64::from(check.unhealthy_threshold) * SECOND;
         let least = if thresholds_only { 0 } else { UNHEALTHY_NOTICED };
         self.scale(thresholds.max(least))
     }

@@ -120,7 +120,8 @@ fn compare(operator: &str, wanted: &Value, given: &str) -> bool {
 
 /// `*` stands for any text, `?` for one character.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t, mut star, mut resume) = (0, 0, None, 0);
     while t < text.len() {
         if p < pattern.len() && pattern[p] == '*' {
@@ -147,9 +148,16 @@ mod tests {
 
     use super::*;
 
-    fn decide(document: &Value, action: &str, resource: &str, context: &[(&str, &str)]) -> (Decision, usize) {
-        let context = context.iter().map(|(k, v)| ((*k).to_owned(), vec![(*v).to_owned()])).collect();
-        let evaluation = evaluate(&[("p", document)], &Question { action, resource, context: &context });
+    fn decide(
+        document: &Value,
+        action: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> (Decision, usize) {
+        let context =
+            context.iter().map(|(k, v)| ((*k).to_owned(), vec![(*v).to_owned()])).collect();
+        let evaluation =
+            evaluate(&[("p", document)], &Question { action, resource, context: &context });
         (evaluation.decision, evaluation.missing.len())
     }
 
@@ -175,7 +183,10 @@ mod tests {
             {"Effect": "Deny", "Action": "ecr:BatchDeleteImage", "Resource": "arn:x:*"},
         ]});
         assert_eq!(decide(&document, "ecr:PutImage", "arn:y", &[]).0, Decision::Allowed);
-        assert_eq!(decide(&document, "ECR:BatchDeleteImage", "arn:x:1", &[]).0, Decision::ExplicitDeny);
+        assert_eq!(
+            decide(&document, "ECR:BatchDeleteImage", "arn:x:1", &[]).0,
+            Decision::ExplicitDeny
+        );
         assert_eq!(decide(&document, "s3:GetObject", "arn:x:1", &[]).0, Decision::ImplicitDeny);
     }
 
@@ -184,13 +195,25 @@ mod tests {
         let document = json!({"Statement": {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
             "Condition": {"StringEquals": {"iam:PassedToService": "apprunner.amazonaws.com"}}}});
         assert_eq!(decide(&document, "iam:PassRole", "r", &[]), (Decision::ImplicitDeny, 1));
-        assert_eq!(decide(&document, "iam:PassRole", "r", &[("iam:PassedToService", "apprunner.amazonaws.com")]), (Decision::Allowed, 0));
-        assert_eq!(decide(&document, "iam:PassRole", "r", &[("iam:PassedToService", "ecs.amazonaws.com")]), (Decision::ImplicitDeny, 0));
+        assert_eq!(
+            decide(
+                &document,
+                "iam:PassRole",
+                "r",
+                &[("iam:PassedToService", "apprunner.amazonaws.com")]
+            ),
+            (Decision::Allowed, 0)
+        );
+        assert_eq!(
+            decide(&document, "iam:PassRole", "r", &[("iam:PassedToService", "ecs.amazonaws.com")]),
+            (Decision::ImplicitDeny, 0)
+        );
     }
 
     #[test]
     fn not_action_and_not_resource_invert() {
-        let document = json!({"Statement": {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:x"}});
+        let document =
+            json!({"Statement": {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:x"}});
         assert_eq!(decide(&document, "ecr:PutImage", "arn:y", &[]).0, Decision::Allowed);
         assert_eq!(decide(&document, "iam:GetRole", "arn:y", &[]).0, Decision::ImplicitDeny);
         assert_eq!(decide(&document, "ecr:PutImage", "arn:x", &[]).0, Decision::ImplicitDeny);

@@ -69,7 +69,15 @@ impl Record {
 /// Whether an operation of this name can change anything.
 pub fn is_mutating(operation: &str) -> bool {
     const READS: [&str; 9] = [
-        "Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter", "Simulate", "Assume", "Head",
+        "Describe",
+        "List",
+        "Get",
+        "BatchGet",
+        "BatchCheck",
+        "Filter",
+        "Simulate",
+        "Assume",
+        "Head",
     ];
     !READS.iter().any(|prefix| operation.starts_with(prefix))
 }
@@ -102,7 +110,8 @@ mod tests {
 
     #[test]
     fn reads_and_writes_are_told_apart_by_name() {
-        for read in ["DescribeService", "ListOperations", "GetAuthorizationToken", "BatchGetImage"] {
+        for read in ["DescribeService", "ListOperations", "GetAuthorizationToken", "BatchGetImage"]
+        {
             assert!(!is_mutating(read), "{read}");
         }
         for write in ["UpdateService", "StartDeployment", "PutImage", "BatchDeleteImage"] {

@@ -105,7 +105,8 @@ impl Secrets {
         if let Some((name, _)) = self.secrets.get_key_value(id) {
             return Some(name);
         }
-        let by_arn = |secret: &&Secret| secret.arn == id || secret.arn[..secret.arn.len() - 7] == *id;
+        let by_arn =
+            |secret: &&Secret| secret.arn == id || secret.arn[..secret.arn.len() - 7] == *id;
         self.secrets.values().find(by_arn).map(|secret| secret.name.as_str())
     }
 
@@ -148,10 +149,16 @@ impl Secrets {
         })?;
         match self.secrets.get(&name) {
             Some(secret) if secret.deleted.is_some() => {
-                return Err(refuse("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion."));
+                return Err(refuse(
+                    "InvalidRequestException",
+                    "You can't create this secret because a secret with this name is already scheduled for deletion.",
+                ));
             }
             Some(_) => {
-                return Err(refuse("ResourceExistsException", format!("The operation failed because the secret {name} already exists.")));
+                return Err(refuse(
+                    "ResourceExistsException",
+                    format!("The operation failed because the secret {name} already exists."),
+                ));
             }
             None => {}
         }
@@ -184,7 +191,9 @@ impl Secrets {
         let stage = request.version_stage.as_deref();
         let version = secret.version(request.version_id.as_deref(), stage).ok_or_else(|| {
             let label = stage.unwrap_or("AWSCURRENT");
-            not_found(format!("Secrets Manager can't find the specified secret value for staging label: {label}"))
+            not_found(format!(
+                "Secrets Manager can't find the specified secret value for staging label: {label}"
+            ))
         })?;
         let mut answer = json!({
             "ARN": secret.arn, "Name": secret.name, "VersionId": version.id,
@@ -205,20 +214,29 @@ impl Secrets {
             return Err(marked());
         }
         if request.secret_string.is_none() && request.secret_binary.is_none() {
-            return Err(refuse("InvalidRequestException", "You must provide either SecretString or SecretBinary."));
+            return Err(refuse(
+                "InvalidRequestException",
+                "You must provide either SecretString or SecretBinary.",
+            ));
         }
         let id = secret.add(request, setting)?;
         let stages = secret.version(Some(&id), None).map(|version| version.stages.clone());
-        Ok(json!({"ARN": secret.arn, "Name": secret.name, "VersionId": id, "VersionStages": stages.unwrap_or_default()}))
+        Ok(
+            json!({"ARN": secret.arn, "Name": secret.name, "VersionId": id, "VersionStages": stages.unwrap_or_default()}),
+        )
     }
 
     fn delete(&mut self, request: &Request, now: Timestamp) -> Result<Value, ApiError> {
         let window = request.recovery_window_in_days;
         if window.is_some() && request.force_delete_without_recovery {
-            return Err(invalid_parameter("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays."));
+            return Err(invalid_parameter(
+                "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+            ));
         }
         if window.is_some_and(|days| !(7..=30).contains(&days)) {
-            return Err(invalid_parameter("RecoveryWindowInDays value must be between 7 and 30 days (inclusive)."));
+            return Err(invalid_parameter(
+                "RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
+            ));
         }
         let secret = self.find_mut(request)?;
         if secret.deleted.is_some() && !request.force_delete_without_recovery {
@@ -322,7 +340,9 @@ impl Secret {
 
     fn add(&mut self, request: Request, setting: &mut Setting<'_>) -> Result<String, ApiError> {
         if request.secret_string.is_some() && request.secret_binary.is_some() {
-            return Err(invalid_parameter("You can't specify both a binary secret value and a string secret value in the same secret."));
+            return Err(invalid_parameter(
+                "You can't specify both a binary secret value and a string secret value in the same secret.",
+            ));
         }
         let id = request.client_request_token.unwrap_or_else(|| setting.chance.dashed());
         if let Some(known) = self.versions.iter().find(|version| version.id == id) {
@@ -330,7 +350,13 @@ impl Secret {
             return if same {
                 Ok(id)
             } else {
-                Err(refuse("ResourceExistsException", format!("You can't use ClientRequestToken {id} because that value is already in use for a version of secret {}.", self.arn)))
+                Err(refuse(
+                    "ResourceExistsException",
+                    format!(
+                        "You can't use ClientRequestToken {id} because that value is already in use for a version of secret {}.",
+                        self.arn
+                    ),
+                ))
             };
         }
         let stages = request.version_stages.unwrap_or_else(|| vec!["AWSCURRENT".to_owned()]);
@@ -397,7 +423,12 @@ mod tests {
         }
 
         fn ask(&mut self, operation: &str, body: &Value) -> Result<Value, ApiError> {
-            let mut setting = Setting { region: "us-east-1", account: "123456789012", now: 5_000, chance: &mut self.chance };
+            let mut setting = Setting {
+                region: "us-east-1",
+                account: "123456789012",
+                now: 5_000,
+                chance: &mut self.chance,
+            };
             self.secrets.answer(operation, body, &mut setting)
         }
 
@@ -420,7 +451,10 @@ mod tests {
             assert_eq!(world.ok("GetSecretValue", json!({"SecretId": id}))["SecretString"], "one");
             assert_eq!(world.ok("DescribeSecret", json!({"SecretId": id}))["ARN"], arn.as_str());
         }
-        assert_eq!(world.refused("DescribeSecret", json!({"SecretId": format!("{arn}x")})), "ResourceNotFoundException");
+        assert_eq!(
+            world.refused("DescribeSecret", json!({"SecretId": format!("{arn}x")})),
+            "ResourceNotFoundException"
+        );
     }
 
     #[test]
@@ -429,10 +463,13 @@ mod tests {
         world.ok("CreateSecret", json!({"Name": "db", "SecretString": "one"}));
         world.ok("PutSecretValue", json!({"SecretId": "db", "SecretString": "two"}));
         world.ok("PutSecretValue", json!({"SecretId": "db", "SecretString": "three"}));
-        let get = |world: &mut World, stage: &str| world.ok("GetSecretValue", json!({"SecretId": "db", "VersionStage": stage}))["SecretString"].clone();
+        let get = |world: &mut World, stage: &str| {
+            world.ok("GetSecretValue", json!({"SecretId": "db", "VersionStage": stage}))["SecretString"].clone()
+        };
         assert_eq!(get(&mut world, "AWSCURRENT"), "three");
         assert_eq!(get(&mut world, "AWSPREVIOUS"), "two");
-        let stages = world.ok("DescribeSecret", json!({"SecretId": "db"}))["VersionIdsToStages"].clone();
+        let stages =
+            world.ok("DescribeSecret", json!({"SecretId": "db"}))["VersionIdsToStages"].clone();
         assert_eq!(stages.as_object().unwrap().len(), 2);
     }
 
@@ -441,12 +478,33 @@ mod tests {
         let mut world = World::new();
         world.ok("CreateSecret", json!({"Name": "db", "SecretString": "one"}));
         assert_eq!(world.refused("CreateSecret", json!({"Name": "db"})), "ResourceExistsException");
-        assert_eq!(world.refused("CreateSecret", json!({"Name": "no spaces"})), "ValidationException");
-        assert_eq!(world.refused("PutSecretValue", json!({"SecretId": "db"})), "InvalidRequestException");
-        assert_eq!(world.refused("PutSecretValue", json!({"SecretId": "db", "SecretString": "a", "SecretBinary": "YQ=="})), "InvalidParameterException");
-        assert_eq!(world.refused("GetSecretValue", json!({"SecretId": "x"})), "ResourceNotFoundException");
-        assert_eq!(world.refused("GetSecretValue", json!({"SecretId": "db", "VersionStage": "X"})), "ResourceNotFoundException");
-        assert_eq!(world.refused("DeleteSecret", json!({"SecretId": "db", "RecoveryWindowInDays": 1})), "InvalidParameterException");
+        assert_eq!(
+            world.refused("CreateSecret", json!({"Name": "no spaces"})),
+            "ValidationException"
+        );
+        assert_eq!(
+            world.refused("PutSecretValue", json!({"SecretId": "db"})),
+            "InvalidRequestException"
+        );
+        assert_eq!(
+            world.refused(
+                "PutSecretValue",
+                json!({"SecretId": "db", "SecretString": "a", "SecretBinary": "YQ=="})
+            ),
+            "InvalidParameterException"
+        );
+        assert_eq!(
+            world.refused("GetSecretValue", json!({"SecretId": "x"})),
+            "ResourceNotFoundException"
+        );
+        assert_eq!(
+            world.refused("GetSecretValue", json!({"SecretId": "db", "VersionStage": "X"})),
+            "ResourceNotFoundException"
+        );
+        assert_eq!(
+            world.refused("DeleteSecret", json!({"SecretId": "db", "RecoveryWindowInDays": 1})),
+            "InvalidParameterException"
+        );
         assert_eq!(world.refused("RotateSecret", json!({})), "UnknownOperationException");
     }
 
@@ -455,18 +513,33 @@ mod tests {
         let mut world = World::new();
         world.ok("CreateSecret", json!({"Name": "db", "SecretString": "one"}));
         world.ok("DeleteSecret", json!({"SecretId": "db"}));
-        assert_eq!(world.refused("GetSecretValue", json!({"SecretId": "db"})), "InvalidRequestException");
+        assert_eq!(
+            world.refused("GetSecretValue", json!({"SecretId": "db"})),
+            "InvalidRequestException"
+        );
         assert_eq!(world.ok("ListSecrets", json!({}))["SecretList"], json!([]));
-        assert_eq!(world.ok("ListSecrets", json!({"IncludePlannedDeletion": true}))["SecretList"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            world.ok("ListSecrets", json!({"IncludePlannedDeletion": true}))["SecretList"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
         assert_eq!(world.refused("CreateSecret", json!({"Name": "db"})), "InvalidRequestException");
         world.ok("DeleteSecret", json!({"SecretId": "db", "ForceDeleteWithoutRecovery": true}));
-        assert_eq!(world.refused("DescribeSecret", json!({"SecretId": "db"})), "ResourceNotFoundException");
+        assert_eq!(
+            world.refused("DescribeSecret", json!({"SecretId": "db"})),
+            "ResourceNotFoundException"
+        );
     }
 
     #[test]
     fn references_of_a_service_reach_the_value_or_a_field_of_it() {
         let mut world = World::new();
-        let made = world.ok("CreateSecret", json!({"Name": "db", "SecretString": "{\"user\":\"ada\",\"port\":5432}"}));
+        let made = world.ok(
+            "CreateSecret",
+            json!({"Name": "db", "SecretString": "{\"user\":\"ada\",\"port\":5432}"}),
+        );
         let arn = made["ARN"].as_str().unwrap();
         let read = |suffix: &str| world.secrets.read(&format!("{arn}{suffix}"));
         assert_eq!(read("").as_deref(), Some("{\"user\":\"ada\",\"port\":5432}"));
@@ -474,7 +547,10 @@ mod tests {
         assert_eq!(read(":port:AWSCURRENT:").as_deref(), Some("5432"));
         assert_eq!(read(":nobody::"), None);
         assert_eq!(read(":user:AWSPENDING:"), None);
-        assert_eq!(world.secrets.read("arn:aws:secretsmanager:us-east-1:123456789012:secret:none-abcdef"), None);
+        assert_eq!(
+            world.secrets.read("arn:aws:secretsmanager:us-east-1:123456789012:secret:none-abcdef"),
+            None
+        );
     }
 
     #[test]

@@ -129,7 +129,12 @@ pub struct Operation {
 }
 
 impl Operation {
-    pub(crate) fn new(id: String, kind: OperationType, at: Timestamp, first: OperationStatus) -> Self {
+    pub(crate) fn new(
+        id: String,
+        kind: OperationType,
+        at: Timestamp,
+        first: OperationStatus,
+    ) -> Self {
         Self { id, kind, history: vec![(at, first)] }
     }
 
@@ -429,19 +434,30 @@ mod tests {
 
     #[test]
     fn an_operation_is_seen_as_it_was() {
-        let mut operation =
-            Operation::new("a".into(), OperationType::UpdateService, 100, OperationStatus::InProgress);
+        let mut operation = Operation::new(
+            "a".into(),
+            OperationType::UpdateService,
+            100,
+            OperationStatus::InProgress,
+        );
         operation.history.push((200, OperationStatus::Succeeded));
         assert!(operation.summary("arn", 99).is_none());
         let early = operation.summary("arn", 150).unwrap();
         assert_eq!((early["Status"].as_str(), early.get("EndedAt")), (Some("IN_PROGRESS"), None));
         let late = operation.summary("arn", 200).unwrap();
-        assert_eq!((late["Status"].as_str(), late["EndedAt"].as_f64()), (Some("SUCCEEDED"), Some(0.2)));
+        assert_eq!(
+            (late["Status"].as_str(), late["EndedAt"].as_f64()),
+            (Some("SUCCEEDED"), Some(0.2))
+        );
     }
 
     #[test]
     fn words_are_those_of_the_model() {
-        for status in [ServiceStatus::CreateFailed, ServiceStatus::DeleteFailed, ServiceStatus::OperationInProgress] {
+        for status in [
+            ServiceStatus::CreateFailed,
+            ServiceStatus::DeleteFailed,
+            ServiceStatus::OperationInProgress,
+        ] {
             assert_eq!(json!(status), status.word());
         }
         for status in [OperationStatus::InProgress, OperationStatus::RollbackSucceeded] {

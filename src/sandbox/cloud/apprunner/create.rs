@@ -87,7 +87,9 @@ impl Cloud {
             service.name == name && !(gone && self.switches.name_reuse == NameReuse::AtOnce)
         });
         if taken {
-            return Err(invalid_request(format!("Service with the provided name already exists: {name}.")));
+            return Err(invalid_request(format!(
+                "Service with the provided name already exists: {name}."
+            )));
         }
         if self.switches.new_services == Accepted::Refused {
             let message = match self.switches.texts {
@@ -96,12 +98,13 @@ impl Cloud {
             };
             return Err(refuse("AccessDeniedException", message));
         }
-        let used =
-            self.services.values().filter(|s| s.status != ServiceStatus::Deleted).count();
+        let used = self.services.values().filter(|s| s.status != ServiceStatus::Deleted).count();
         if used >= usize::try_from(self.switches.service_quota).unwrap_or(usize::MAX) {
             let quota = self.switches.service_quota;
             let message = match self.switches.texts {
-                Texts::Analogous => format!("You've reached the quota of {quota} services in this region."),
+                Texts::Analogous => {
+                    format!("You've reached the quota of {quota} services in this region.")
+                }
                 Texts::Terse => "Limit exceeded".to_owned(),
             };
             return Err(refuse("ServiceQuotaExceededException", message));

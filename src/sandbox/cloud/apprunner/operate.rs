@@ -83,7 +83,8 @@ impl Cloud {
         if matches!(status, ServiceStatus::OperationInProgress | ServiceStatus::Deleted) {
             return Err(self.wrong_state("deleted", status));
         }
-        let operation = self.launch_operation(&id, OperationType::DeleteService, false, touch, images);
+        let operation =
+            self.launch_operation(&id, OperationType::DeleteService, false, touch, images);
         Ok(json!({"Service": self.service_at(&id)?.describe(), "OperationId": operation}))
     }
 

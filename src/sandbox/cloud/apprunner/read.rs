@@ -24,8 +24,16 @@ impl Page {
             None => usize::MAX,
             Some(limit) if (1..=20).contains(&limit) => usize::try_from(limit).unwrap_or(20),
             Some(limit) => {
-                let rule = if limit < 1 { "greater than or equal to 1" } else { "less than or equal to 20" };
-                return Err(constraint(&limit.to_string(), "maxResults", &format!("Member must have value {rule}")));
+                let rule = if limit < 1 {
+                    "greater than or equal to 1"
+                } else {
+                    "less than or equal to 20"
+                };
+                return Err(constraint(
+                    &limit.to_string(),
+                    "maxResults",
+                    &format!("Member must have value {rule}"),
+                ));
             }
         };
         let offset = match self.next_token.as_deref() {
@@ -49,7 +57,11 @@ impl Cloud {
     pub(super) fn describe_service(&self, body: &Value, touch: Touch) -> Result<Value, ApiError> {
         let service = self.service_at(&self.find(body)?)?;
         let seen_at = self.seen_at(self.switches.service_lag_seconds, touch);
-        let view = if seen_at == self.now { Some(service.describe()) } else { service.seen_at(seen_at).cloned() };
+        let view = if seen_at == self.now {
+            Some(service.describe())
+        } else {
+            service.seen_at(seen_at).cloned()
+        };
         Ok(json!({"Service": view.ok_or_else(|| self.no_service(&service.arn))?}))
     }
 
@@ -57,7 +69,8 @@ impl Cloud {
         let page: Page = read(body)?;
         let seen_at = self.seen_at(self.switches.service_lag_seconds, touch);
         let mut services: Vec<_> = self.services.values().collect();
-        services.sort_by_key(|service| std::cmp::Reverse((service.created_at, service.id.as_str())));
+        services
+            .sort_by_key(|service| std::cmp::Reverse((service.created_at, service.id.as_str())));
         let rows = services.into_iter().filter_map(|service| service.seen_at(seen_at)).map(summary);
         let (rows, token) = page.cut(rows.collect())?;
         let mut answer = json!({"ServiceSummaryList": rows});

@@ -11,7 +11,10 @@ use super::super::switches::Omitted;
 
 /// What a service starts from: port 8080 and the default of automatic deployments.
 pub(super) fn complete(sent: SourceConfiguration) -> SourceConfiguration {
-    let public = sent.image_repository.as_ref().is_some_and(|image| image.image_repository_type == "ECR_PUBLIC");
+    let public = sent
+        .image_repository
+        .as_ref()
+        .is_some_and(|image| image.image_repository_type == "ECR_PUBLIC");
     SourceConfiguration {
         // Default true, but false where nothing can be tracked (service model).
         auto_deployments_enabled: Some(sent.auto_deployments_enabled.unwrap_or(!public)),
@@ -51,7 +54,9 @@ pub(super) fn merge(
             (Some(old), Some(new)) => Some(merge_image(old, new)),
             (old, new) => new.or(old),
         },
-        auto_deployments_enabled: sent.auto_deployments_enabled.or(current.auto_deployments_enabled),
+        auto_deployments_enabled: sent
+            .auto_deployments_enabled
+            .or(current.auto_deployments_enabled),
         authentication_configuration: merge_authentication(
             current.authentication_configuration,
             sent.authentication_configuration,

@@ -69,9 +69,7 @@ impl Cloud {
     fn check_updatable(&self, service: &Service) -> Result<(), ApiError> {
         let allowed = match service.status {
             ServiceStatus::Running => true,
-            ServiceStatus::CreateFailed => {
-                self.switches.update_create_failed == Accepted::Accepted
-            }
+            ServiceStatus::CreateFailed => self.switches.update_create_failed == Accepted::Accepted,
             ServiceStatus::Paused => self.switches.update_paused == Accepted::Accepted,
             _ => false,
         };
@@ -128,7 +126,11 @@ impl Cloud {
         self.check_roles(configuration)
     }
 
-    fn check_image(&self, configuration: &Configuration, images: &dyn Images) -> Result<(), ApiError> {
+    fn check_image(
+        &self,
+        configuration: &Configuration,
+        images: &dyn Images,
+    ) -> Result<(), ApiError> {
         let identifier = configuration.image_identifier();
         let form = form_of(identifier);
         let refused = match form {
@@ -155,7 +157,11 @@ impl Cloud {
     }
 
     /// What the switches say of the pull itself.
-    pub(in crate::sandbox::cloud) fn pull_of(&self, identifier: &str, image: &ResolvedImage) -> Pull {
+    pub(in crate::sandbox::cloud) fn pull_of(
+        &self,
+        identifier: &str,
+        image: &ResolvedImage,
+    ) -> Pull {
         let by_form = match form_of(identifier) {
             Form::Digest => self.switches.digest_identifier,
             Form::TagAndDigest => self.switches.tag_and_digest,
@@ -193,7 +199,11 @@ impl Cloud {
             self.now - self.pace.scale(i64::from(self.switches.role_lag_seconds) * 1_000);
         let roles = [
             ("access", configuration.access_role(), identity::BUILD_SERVICE),
-            ("instance", configuration.instance.instance_role_arn.as_deref(), identity::TASKS_SERVICE),
+            (
+                "instance",
+                configuration.instance.instance_role_arn.as_deref(),
+                identity::TASKS_SERVICE,
+            ),
         ];
         for (word, role, service) in roles {
             let Some(role) = role else { continue };

@@ -7,15 +7,16 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::super::configuration::{HealthCheckConfiguration, ImageConfiguration, InstanceConfiguration, Names, SourceConfiguration};
+use super::super::configuration::{
+    HealthCheckConfiguration, ImageConfiguration, InstanceConfiguration, Names, SourceConfiguration,
+};
 use super::super::refusal::{constraint, invalid_request, missing};
 use crate::sandbox::ApiError;
 
 const NAME: &str = "[A-Za-z0-9][A-Za-z0-9-_]{3,39}";
 const REPOSITORY: &str = r"((?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)";
 const REFERENCE: &str = r"(:([\w+\-=._:/@])+|@([\w:]+))?";
-const ROLE: &str =
-    r"arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):iam::[0-9]{12}:(role|role/service-role)/[\w+=,.@\-/]{1,1000}";
+const ROLE: &str = r"arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):iam::[0-9]{12}:(role|role/service-role)/[\w+=,.@\-/]{1,1000}";
 const ARN: &str =
     r"arn:aws(-[\w]+)*:[a-z0-9-\\.]{0,63}:[a-z0-9-\\.]{0,63}:[0-9]{12}:(\w|/|-){1,1011}";
 const CPU: &str = "256|512|1024|2048|4096|(0.25|0.5|1|2|4) vCPU";
@@ -136,7 +137,9 @@ fn image_configuration(image: &ImageConfiguration) -> Result<(), ApiError> {
     if let Some(port) = &image.port
         && !port.parse::<u16>().is_ok_and(|port| port > 0)
     {
-        return Err(invalid_request(format!("Port is invalid: {port}. It must be a number from 1 to 65535.")));
+        return Err(invalid_request(format!(
+            "Port is invalid: {port}. It must be a number from 1 to 65535."
+        )));
     }
     let none = Names::new();
     let variables = image.runtime_environment_variables.as_ref().unwrap_or(&none);
@@ -149,7 +152,9 @@ fn image_configuration(image: &ImageConfiguration) -> Result<(), ApiError> {
         length(name, &at("runtimeEnvironmentSecrets"), 1..=2_048)?;
         length(reference, &at("runtimeEnvironmentSecrets"), 1..=2_048)?;
         if variables.contains_key(name) {
-            return Err(invalid_request(format!("Environment variable {name} is defined both as a variable and as a secret.")));
+            return Err(invalid_request(format!(
+                "Environment variable {name} is defined both as a variable and as a secret."
+            )));
         }
     }
     Ok(())
@@ -157,7 +162,8 @@ fn image_configuration(image: &ImageConfiguration) -> Result<(), ApiError> {
 
 /// A private image needs an access role, a public one must have none.
 fn authentication(source: &SourceConfiguration, kind: &str) -> Result<(), ApiError> {
-    let role = source.authentication_configuration.as_ref().and_then(|a| a.access_role_arn.as_ref());
+    let role =
+        source.authentication_configuration.as_ref().and_then(|a| a.access_role_arn.as_ref());
     match (kind, role) {
         ("ECR", None) | ("ECR_PUBLIC", Some(_)) => {
             Err(invalid_request("Authentication configuration is invalid."))

@@ -15,11 +15,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
-use axum::Router;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -108,7 +108,10 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a late answer is late in real time: the edge of the door")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a late answer is late in real time: the edge of the door"
+)]
 async fn late(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }

@@ -54,7 +54,8 @@ fn read_json(head: &Parts, target: &str, body: &[u8]) -> Result<Incoming, Refuse
             refuse(*api, 400, "IncompleteSignatureException", text)
         }
     })?;
-    let body = if body.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_slice(body) };
+    let body =
+        if body.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_slice(body) };
     let Ok(body @ Value::Object(_)) = body else {
         return Err(refuse(*api, 400, "SerializationException", "The body is not a JSON object"));
     };
@@ -65,13 +66,19 @@ fn read_json(head: &Parts, target: &str, body: &[u8]) -> Result<Incoming, Refuse
 fn read_query(head: &Parts, body: &[u8]) -> Result<Incoming, Refused> {
     let from_url = head.uri.query().unwrap_or("").as_bytes();
     let text = if body.is_empty() { from_url } else { body };
-    let parameters: Map<String, Value> =
-        form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), Value::from(value))).collect();
+    let parameters: Map<String, Value> = form_urlencoded::parse(text)
+        .map(|(name, value)| (name.into_owned(), Value::from(value)))
+        .collect();
     let word = |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
     let api = if word("Version") == "2010-05-08" { Api::Iam } else { Api::Sts };
     let operation = word("Action");
     if operation.is_empty() {
-        return Err(refuse(api, 400, "MissingAction", "The request must contain the parameter Action"));
+        return Err(refuse(
+            api,
+            400,
+            "MissingAction",
+            "The request must contain the parameter Action",
+        ));
     }
     let access_key = access_key(head).map_err(|missing| match missing {
         Unsigned::Missing => {

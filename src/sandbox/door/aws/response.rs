@@ -52,7 +52,8 @@ fn query_success(api: Api, operation: &str, answer: &Value, request_id: &str) ->
     if !answer.is_null() {
         element(&format!("{operation}Result"), answer, &mut text);
     }
-    let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+    let metadata =
+        format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
     text.push_str(&metadata);
     text.push_str(&format!("</{operation}Response>"));
     text
@@ -118,7 +119,9 @@ fn escape(plain: &str, text: &mut String) {
             '>' => text.push_str("&gt;"),
             '"' => text.push_str("&quot;"),
             // XML 1.0 knows no other control characters.
-            control if control.is_control() && !matches!(control, '\t' | '\n' | '\r') => text.push('\u{fffd}'),
+            control if control.is_control() && !matches!(control, '\t' | '\n' | '\r') => {
+                text.push('\u{fffd}')
+            }
             other => text.push(other),
         }
     }
@@ -158,7 +161,11 @@ mod tests {
     #[test]
     fn trees_become_xml_with_members_and_escapes() {
         let mut text = String::new();
-        element("Role", &json!({"Arn": "a&<b>\u{1}", "Tags": [{"Key": "k"}], "Used": {}, "N": 3, "B": false}), &mut text);
+        element(
+            "Role",
+            &json!({"Arn": "a&<b>\u{1}", "Tags": [{"Key": "k"}], "Used": {}, "N": 3, "B": false}),
+            &mut text,
+        );
         assert_eq!(
             text,
             "<Role><Arn>a&amp;&lt;b&gt;\u{fffd}</Arn><B>false</B><N>3</N><Tags><member><Key>k</Key></member></Tags><Used></Used></Role>"
