@@ -174,7 +174,7 @@ fn operation_failed(status: &OperationStatus, cause: Option<&Cause>) -> String {
         OperationStatus::RollbackFailed => {
             "App Runner could not take it back (ROLLBACK_FAILED)".into()
         }
-        status => status.to_string(),
+        status => format!("the operation ended {status}"),
     };
     match cause {
         Some(cause) => format!("{what}: {}", cause.what),
