@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The door from outside: raw HTTP against a listener on loopback.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -347,6 +346,3 @@ async fn the_door_closes_when_it_is_told_to() {
     }
     panic!("still open");
 }
-=======
-
->>>>>>> view
