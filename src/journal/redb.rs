@@ -10,6 +10,7 @@
 //! stream's head says where the chain must end.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -69,6 +70,9 @@ impl RedbJournal {
         id: JournalId,
         after: home::AfterStep<'_>,
     ) -> Result<Self, JournalError> {
+        if home::is_complete(directory) {
+            return Self::open(directory);
+        }
         let creation = home::Creation {
             directory,
             id,
@@ -128,6 +132,12 @@ impl RedbJournal {
             path: self.storage.path().to_owned(),
             detail: "it belongs to another `FORMAT`".into(),
         })
+    }
+}
+
+impl fmt::Debug for RedbJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedbJournal").field(&self.storage.path()).finish()
     }
 }
 

@@ -58,6 +58,12 @@ impl LiveView {
         Self::on(ProgressDrawTarget::stderr(), true, data, talk)
     }
 
+    /// Without a live line: what stays on the screen, for tests.
+    #[cfg(test)]
+    pub(super) fn hidden(data: (Output, Look), talk: (Output, Look)) -> Self {
+        Self::on(ProgressDrawTarget::hidden(), false, data, talk)
+    }
+
     fn on(
         target: ProgressDrawTarget,
         turning: bool,

@@ -15,6 +15,8 @@ pub mod plan_sheet;
 pub mod redact;
 mod silent;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -34,6 +34,11 @@ pub(crate) fn database(directory: &Path) -> PathBuf {
     directory.join(DATABASE)
 }
 
+/// Whether a creation has ended here: `FORMAT` is its last step.
+pub(crate) fn is_complete(directory: &Path) -> bool {
+    directory.join(MARKER).exists()
+}
+
 /// What `FORMAT` says; none if there is no such file.
 pub(crate) fn marker(directory: &Path) -> Result<Option<Marker>, JournalError> {
     let path = directory.join(MARKER);

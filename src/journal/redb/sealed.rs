@@ -16,9 +16,12 @@
 use std::fmt;
 use std::io;
 use std::ops::{Bound, Range};
+use std::time::Duration;
 
 use redb::{BackendError, StorageBackend};
 use sha2::{Digest as _, Sha256};
+
+use super::storage::PATIENCE;
 
 /// The first bytes of every journal file.
 pub(crate) const PREAMBLE: &[u8; 16] = b"surefoot pages 1";
@@ -28,6 +31,9 @@ const PAGE: u64 = 4096;
 const SEAL: u64 = 16;
 const BLOCK: u64 = PAGE + SEAL;
 const PREAMBLE_SIZE: u64 = PREAMBLE.len() as u64;
+
+/// Between two tries of a lock that is held for microseconds.
+const LOCK_PAUSE: Duration = Duration::from_micros(200);
 
 /// A page that is not what was written.
 #[derive(Debug, thiserror::Error)]
@@ -151,12 +157,13 @@ impl StorageBackend for SealedPages {
         self.inner.try_lock_shared_range(start, end)
     }
 
+    // redb would wait for ever, also for a process that was stopped while it held the header.
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_range(start, end)
+        patiently(|| self.inner.try_lock_range(start, end))
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_shared_range(start, end)
+        patiently(|| self.inner.try_lock_shared_range(start, end))
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
@@ -166,6 +173,16 @@ impl StorageBackend for SealedPages {
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.inner.query_lock_range(start, end)
     }
+}
+
+fn patiently(lock: impl Fn() -> Result<bool, BackendError>) -> Result<(), BackendError> {
+    for _ in 0..PATIENCE.as_micros() / LOCK_PAUSE.as_micros() {
+        if lock()? {
+            return Ok(());
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(BackendError::Io(io::ErrorKind::TimedOut.into()))
 }
 
 fn seal(page: u64, bytes: &[u8]) -> [u8; 16] {

@@ -136,6 +136,8 @@ fn pages(storage: &dyn Storage, access: Access) -> Result<SealedPages, JournalEr
 pub(crate) fn from_database(error: DatabaseError) -> JournalError {
     match error {
         DatabaseError::Storage(error) => from_storage(error),
+        // Another version of redb has it open.
+        DatabaseError::LockProtocolMismatch => JournalError::Busy { path: "journal.redb".into() },
         other => JournalError::corrupt(other.to_string()),
     }
 }
@@ -167,6 +169,8 @@ fn from_io(error: io::Error) -> JournalError {
     match error.kind() {
         // A broken seal, a broken header, or redb's own refusal of a header.
         io::ErrorKind::InvalidData => JournalError::corrupt(error.to_string()),
+        // A lock that was never freed: its holder was stopped in the middle.
+        io::ErrorKind::TimedOut => JournalError::Busy { path: "journal.redb".into() },
         io::ErrorKind::UnexpectedEof => JournalError::corrupt("the file is cut short"),
         _ => error.into(),
     }

@@ -1,5 +1,7 @@
 //! The journal on a real disk, on disks that fail, and under processes that are killed.
 
+#![expect(clippy::print_stdout, reason = "the figures of a run are shown with --nocapture")]
+
 use super::super::contract;
 use super::super::{Journal, JournalError};
 use super::{JournalId, RedbJournal};
@@ -9,7 +11,10 @@ mod damage;
 mod directory;
 mod disk;
 mod full_disk;
+mod measure;
 mod power_cut;
+mod process;
+mod unwritable;
 
 /// A journal in a fresh directory, which lives as long as the first value.
 pub(super) fn fresh() -> (tempfile::TempDir, RedbJournal) {

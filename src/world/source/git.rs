@@ -65,7 +65,8 @@ impl GitSource {
         command
             // A status must not take the lock that the person's own git may be waiting for, must
             // not start a program that the repository names, and must not ask questions.
-            .args(["--no-optional-locks", "-c", "core.fsmonitor=false", "-C"])
+            .args(["--no-optional-locks", "-c", "core.fsmonitor=false"])
+            .args(["-c", "i18n.logOutputEncoding=UTF-8", "-C"])
             .arg(directory)
             .args(arguments)
             .env("GIT_TERMINAL_PROMPT", "0")

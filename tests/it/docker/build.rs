@@ -134,6 +134,23 @@ async fn a_missing_dockerfile_is_refused_before_the_engine_is_asked() {
 }
 
 #[tokio::test]
+async fn a_tree_that_is_not_fit_is_never_built_in_part() {
+    if engine().await.is_none() {
+        return;
+    }
+    for (which, builder) in both_builders() {
+        let project = Project::new("FROM scratch\nCOPY Dockerfile /\n");
+        let pipe = project.path().join("z-pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let name = ImageName::new();
+        let (code, message, _) = refusal(build(&builder, &project.request(), &name).await.0);
+        assert_eq!(code, "special-file", "{which}: {message}");
+        assert_eq!(builder.find(&name.name).await.unwrap(), None, "{which}");
+    }
+}
+
+#[tokio::test]
 async fn cached_steps_are_marked() {
     if engine().await.is_none() {
         return;

@@ -57,29 +57,67 @@ async fn the_same_files_arrive_as_from_dockers_own_client() {
     if engine().await.is_none() {
         return;
     }
-    let builder = builder(&[("DOCKER_BUILDKIT", "0")]);
     for ignore in IGNORE_FILES {
-        let project = tree(ignore);
-        let (ours, theirs) = (ImageName::new(), ImageName::new());
-        let (answer, kept) = build(&builder, &project.request(), &ours).await;
-        let client = Command::new("docker")
-            .args(["build", "--quiet", "--tag", &theirs.name, "."])
-            .env("DOCKER_BUILDKIT", "0")
-            .current_dir(project.path())
-            .output()
-            .unwrap();
-        let words = String::from_utf8_lossy(&client.stderr);
-        assert_eq!(
-            answer.is_ok(),
-            client.status.success(),
-            "{ignore:?}: {words} {answer:?} {:?}",
-            kept.lines()
-        );
-        if answer.is_ok() {
-            let (ours, theirs) = (files_in(&ours.name).await, files_in(&theirs.name).await);
-            assert_eq!(ours, theirs, "{ignore:?}");
-        }
+        compare(ignore).await;
     }
+}
+
+/// Invented ignore files compared in every run; `SUREFOOT_TEST_INVENTED` compares more.
+const INVENTED: u64 = 8;
+
+#[tokio::test]
+async fn invented_ignore_files_mean_what_they_mean_to_docker() {
+    if engine().await.is_none() {
+        return;
+    }
+    let wanted = std::env::var("SUREFOOT_TEST_INVENTED").ok().and_then(|count| count.parse().ok());
+    for seed in 0..wanted.unwrap_or(INVENTED) {
+        compare(&invented(seed)).await;
+    }
+}
+
+/// Builds the same tree through both and compares what arrived.
+async fn compare(ignore: &str) {
+    let builder = builder(&[("DOCKER_BUILDKIT", "0")]);
+    let project = tree(ignore);
+    let (ours, theirs) = (ImageName::new(), ImageName::new());
+    let (answer, _) = build(&builder, &project.request(), &ours).await;
+    let client = Command::new("docker")
+        .args(["build", "--quiet", "--tag", &theirs.name, "."])
+        .env("DOCKER_BUILDKIT", "0")
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&client.stderr);
+    assert_eq!(answer.is_ok(), client.status.success(), "{ignore:?}: {words} {answer:?}");
+    if answer.is_ok() {
+        let (ours, theirs) = (files_in(&ours.name).await, files_in(&theirs.name).await);
+        assert_eq!(ours, theirs, "{ignore:?}");
+    }
+}
+
+/// An ignore file of a few patterns; exceptions without wildcards, for the reason given above.
+fn invented(seed: u64) -> String {
+    const PARTS: &[&str] = &[
+        "src", "docs", "deep", "sub", "deeper", "top.txt", "a.py", "x.txt", "*", "**", "*.txt",
+        "?op.txt", "[d-s]*", "d*", "**ep", ".", "..", "", "[^d]*", "*e*", ".*",
+    ];
+    const LITERAL: usize = 8;
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut below = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % limit as u64).unwrap()
+    };
+    let lines = 1 + below(4);
+    let line = |_| {
+        let exception = below(3) == 0;
+        let parts = if exception { LITERAL } else { PARTS.len() };
+        let path: Vec<&str> = (0..=below(3)).map(|_| PARTS[below(parts)]).collect();
+        format!("{}{}", if exception { "!" } else { "" }, path.join("/"))
+    };
+    (0..lines).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Set for the process that is nobody in particular.

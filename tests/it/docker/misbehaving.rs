@@ -24,10 +24,12 @@ struct Answer {
     body: String,
     /// Whether the connection breaks before the body ends.
     breaks: bool,
+    /// Whether the request is read to its end, and the connection ends after the answer.
+    listens: bool,
 }
 
 fn answer(to: &'static str, body: &str) -> Answer {
-    Answer { to, status: "200 OK", body: body.into(), breaks: false }
+    Answer { to, status: "200 OK", body: body.into(), breaks: false, listens: true }
 }
 
 /// Starts an engine that knows these answers; the requests it got are kept.
@@ -55,7 +57,17 @@ async fn serve(mut stream: TcpStream, answers: Vec<Answer>, seen: Arc<Mutex<Vec<
     let head = String::from_utf8(head).unwrap();
     let line = head.lines().next().unwrap().to_owned();
     seen.lock().unwrap().push(head.clone());
-    if head.to_lowercase().contains("transfer-encoding: chunked") {
+    let missing = Answer {
+        to: "",
+        status: "404 Not Found",
+        body: r#"{"message":"page not found"}"#.into(),
+        breaks: false,
+        listens: true,
+    };
+    let ping = answer("/_ping", "OK");
+    let found = answers.iter().chain([&ping]).find(|answer| line.contains(answer.to));
+    let Answer { status, body, breaks, listens, .. } = found.unwrap_or(&missing);
+    if *listens && head.to_lowercase().contains("transfer-encoding: chunked") {
         let mut body = Vec::new();
         while !body.ends_with(b"0\r\n\r\n") {
             match stream.read_u8().await {
@@ -64,15 +76,6 @@ async fn serve(mut stream: TcpStream, answers: Vec<Answer>, seen: Arc<Mutex<Vec<
             }
         }
     }
-    let missing = Answer {
-        to: "",
-        status: "404 Not Found",
-        body: r#"{"message":"page not found"}"#.into(),
-        breaks: false,
-    };
-    let ping = answer("/_ping", "OK");
-    let found = answers.iter().chain([&ping]).find(|answer| line.contains(answer.to));
-    let Answer { status, body, breaks, .. } = found.unwrap_or(&missing);
     let length = body.len() + if *breaks { 1_000 } else { 0 };
     let text = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
@@ -80,6 +83,9 @@ async fn serve(mut stream: TcpStream, answers: Vec<Answer>, seen: Arc<Mutex<Vec<
     );
     // The other side may have left already.
     drop(stream.write_all(text.as_bytes()).await);
+    if !listens {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn target() -> ImageIdentifier {
@@ -179,6 +185,25 @@ async fn an_engine_that_vanishes_while_building_is_no_answer() {
         "{error:?}"
     );
     assert_eq!(kept.lines(), ["Step 1/1"]);
+}
+
+#[tokio::test]
+async fn an_engine_that_refuses_without_listening_does_not_hold_us() {
+    let project = Project::new("FROM scratch\n");
+    let large = std::fs::File::create(project.path().join("large")).unwrap();
+    large.set_len(50_000_000).unwrap();
+    let deaf = Answer {
+        status: "400 Bad Request",
+        listens: false,
+        ..answer("/build", r#"{"message":"dockerfile parse error line 2"}"#)
+    };
+    let (builder, _) = engine(vec![deaf]).await;
+    let (answer, _) = build(&builder, &project.request(), &ImageName::new()).await;
+    let (code, message, _) = refusal(answer);
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("build-failed", "dockerfile parse error line 2")
+    );
 }
 
 #[tokio::test]

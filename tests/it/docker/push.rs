@@ -1,10 +1,12 @@
 //! Pushing.
 
+use std::time::Duration;
+
 use super::support::{
-    ImageName, Kept, Project, Registry, anyone, build, engine, free_port, refusal,
+    Hurry, ImageName, Kept, Project, Registry, anyone, build, engine, free_port, refusal,
 };
 use surefoot::names::ImageIdentifier;
-use surefoot::world::builder::{Builder as _, DockerBuilder};
+use surefoot::world::builder::{Builder as _, DockerBuilder, Surroundings};
 use surefoot::world::clock::{Clock as _, SystemClock};
 use surefoot::world::{Obstacle, Place, Progress, ProgressSink, Silence, WorldError};
 
@@ -55,7 +57,8 @@ async fn a_port_nobody_listens_on_is_no_answer() {
     let image = image(&builder, 1_000).await;
     let target: ImageIdentifier = format!("127.0.0.1:{}/shop:v1", free_port()).parse().unwrap();
     image.also(&target.to_string());
-    let kept = Kept::default();
+    let (kept, hurry) = (Kept::default(), Hurry::default());
+    let builder = DockerBuilder::new(Surroundings::of_this_process(), Box::new(hurry.clone()));
     let error = builder.push(&image.name, &target, &anyone(), &kept).await.unwrap_err();
     let WorldError::Unreachable { place: Place::Ecr, obstacle: Obstacle::Network, reason } = error
     else {
@@ -64,6 +67,7 @@ async fn a_port_nobody_listens_on_is_no_answer() {
     assert!(reason.contains("connection refused"), "{reason}");
     let notices = kept.all().iter().filter(|p| matches!(p, Progress::Notice(_))).count();
     assert_eq!(notices, 3, "every further attempt is announced: {:?}", kept.all());
+    assert_eq!(*hurry.0.lock().unwrap(), [2, 4, 8].map(Duration::from_secs));
 }
 
 #[tokio::test]
@@ -110,7 +114,7 @@ async fn a_registry_killed_in_the_middle_is_pushed_to_again() {
     let disturbance = async {
         wanted.recv().await.unwrap();
         registry.kill();
-        SystemClock::start().sleep(std::time::Duration::from_secs(1)).await;
+        SystemClock::start().sleep(Duration::from_secs(1)).await;
         registry.resume().await;
         registry
     };

@@ -10,9 +10,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use surefoot::names::{Digest, ImageIdentifier};
 use surefoot::world::builder::{BuildRequest, Builder, DockerBuilder, LocalImage, Surroundings};
-use surefoot::world::clock::{Clock as _, SystemClock};
+use surefoot::world::clock::{Clock, SystemClock};
 use surefoot::world::registry::Login;
 use surefoot::world::{Progress, ProgressSink, WorldError};
 use tempfile::TempDir;
@@ -44,6 +45,25 @@ pub(super) fn builder(variables: &[(&str, &str)]) -> DockerBuilder {
     let more = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     surroundings.variables.extend(more);
     DockerBuilder::new(surroundings, Box::new(SystemClock::start()))
+}
+
+/// A clock whose pauses take no time, and are kept.
+#[derive(Clone, Default)]
+pub(super) struct Hurry(pub(super) std::sync::Arc<Mutex<Vec<Duration>>>);
+
+#[async_trait::async_trait]
+impl Clock for Hurry {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.lock().unwrap().push(duration);
+    }
 }
 
 /// The classic builder and BuildKit, by name.

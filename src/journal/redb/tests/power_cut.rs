@@ -28,6 +28,15 @@ fn journal_on(disk: &Disk) -> RedbJournal {
     RedbJournal { storage: Box::new(disk.clone()), id: JournalId(1) }
 }
 
+/// An image of a disk whose writer died while he had it open.
+pub(super) fn in_need_of_repair() -> Vec<u8> {
+    let run = Run::record();
+    let mut bytes = run.start.clone();
+    let operations = run.acknowledged_after[1] + 3;
+    run.operations[..operations].iter().for_each(|operation| apply(&mut bytes, operation));
+    bytes
+}
+
 /// A recorded run: the disk before it, its operations, and after which of them each event was
 /// acknowledged.
 struct Run {
@@ -84,7 +93,7 @@ fn images(durable: &[u8], pending: &[Operation], dice: &mut Dice) -> Vec<Vec<u8>
 
 fn apply_torn(bytes: &mut Vec<u8>, operation: &Operation, dice: &mut Dice) {
     let Operation::Write(offset, data) = operation else {
-        if dice.roll() % 2 == 0 {
+        if dice.roll().is_multiple_of(2) {
             apply(bytes, operation);
         }
         return;
@@ -94,7 +103,7 @@ fn apply_torn(bytes: &mut Vec<u8>, operation: &Operation, dice: &mut Dice) {
     while start < data.len() {
         let at = usize::try_from(*offset).unwrap() + start;
         let end = data.len().min(start + SECTOR - at % SECTOR);
-        if tear == 0 || (tear == 1 && dice.roll() % 2 == 0) {
+        if tear == 0 || (tear == 1 && dice.roll().is_multiple_of(2)) {
             let piece = Operation::Write(at as u64, data[start..end].to_vec());
             apply(bytes, &piece);
         }
@@ -134,7 +143,9 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
     for (number, operation) in run.operations.iter().enumerate() {
         match operation {
             Operation::Sync => {
-                pending.iter().for_each(|o| apply(&mut durable, o));
+                for one in &pending {
+                    apply(&mut durable, one);
+                }
                 pending.clear();
             }
             other => pending.push(other.clone()),
@@ -162,7 +173,9 @@ fn cut_again(image: &[u8], acknowledged: u64, dice: &mut Dice) -> u64 {
     let (mut durable, mut pending, mut tried) = (image.to_vec(), Vec::new(), 0);
     for operation in operations {
         if matches!(operation, Operation::Sync) {
-            pending.iter().for_each(|o| apply(&mut durable, o));
+            for one in &pending {
+                apply(&mut durable, one);
+            }
             pending.clear();
         }
         pending.push(operation);

@@ -56,6 +56,12 @@ impl Context {
         Ok(Self { root, dockerfile, ignore, inputs })
     }
 
+    /// What the Dockerfile says, as far as it can be read.
+    pub(super) fn dockerfile_text(&self) -> String {
+        let text = std::fs::read(self.root.join(&self.dockerfile)).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Reads everything and sends nothing.
     pub(super) fn survey(&self) -> Result<BuildContext, WorldError> {
         match self.write(io::sink()) {

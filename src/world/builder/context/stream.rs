@@ -1,11 +1,14 @@
 //! A context on its way to the engine: written by one thread, read as a stream, never held.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Context, Sent, unfit};
 use crate::world::WorldError;
@@ -26,13 +29,38 @@ pub(in crate::world::builder) enum Ended {
     Unfit(WorldError),
 }
 
-/// Starts the writer. The stream ends in an error where the tree cannot be sent; the handle says
+/// The writer of a context. Dropped, it stops.
+#[derive(Debug)]
+pub(in crate::world::builder) struct Writer {
+    thread: JoinHandle<Ended>,
+    stop: DropGuard,
+}
+
+impl Writer {
+    /// Waits for the end, and after `patience` makes it: an engine that has answered need not have
+    /// read everything, and may leave the writer waiting for ever.
+    pub(in crate::world::builder) async fn end(
+        mut self,
+        patience: Duration,
+    ) -> Result<Ended, JoinError> {
+        if let Ok(ended) = tokio::time::timeout(patience, &mut self.thread).await {
+            return ended;
+        }
+        drop(self.stop);
+        self.thread.await
+    }
+}
+
+/// Starts the writer. The stream ends in an error where the tree cannot be sent; the writer says
 /// why.
 pub(in crate::world::builder) fn start(
     context: Context,
-) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, JoinHandle<Ended>) {
+) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, Writer) {
     let (sender, receiver) = channel(CHUNKS_WAITING);
-    let writer = tokio::task::spawn_blocking(move || write(&context, &sender));
+    let stop = CancellationToken::new();
+    let out = Out { sender, stop: stop.clone(), runtime: Handle::current() };
+    let thread = tokio::task::spawn_blocking(move || write(&context, &out));
+    let writer = Writer { thread, stop: stop.drop_guard() };
     (futures_util::stream::unfold(Some(receiver), next), writer)
 }
 
@@ -50,26 +78,46 @@ async fn next(receiver: Option<Receiver<Chunk>>) -> Option<(Chunk, Option<Receiv
     }
 }
 
-fn write(context: &Context, sender: &Sender<Chunk>) -> Ended {
-    let sent = match context.write(Chunks { sender, waiting: Vec::with_capacity(CHUNK) }) {
-        Ok(sent) => sent,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ended::Unwanted,
+/// The writer's side of the channel.
+struct Out {
+    sender: Sender<Chunk>,
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+impl Out {
+    /// Waits until there is room, or nobody wants it.
+    fn send(&self, chunk: Chunk) -> io::Result<()> {
+        let sent = self.runtime.block_on(async {
+            tokio::select! {
+                sent = self.sender.send(chunk) => sent.is_ok(),
+                () = self.stop.cancelled() => false,
+            }
+        });
+        if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+}
+
+fn write(context: &Context, out: &Out) -> Ended {
+    let written = context.write(Chunks { out, waiting: Vec::with_capacity(CHUNK) });
+    match written {
+        Ok(sent) => match out.send(Ok(Bytes::new())) {
+            Ok(()) => Ended::Whole(sent),
+            Err(_) => Ended::Unwanted,
+        },
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ended::Unwanted,
         Err(error) => {
             let unfit = unfit(error);
-            let reached = sender.blocking_send(Err(io::Error::other(unfit.clone())));
-            tracing::debug!(reached = reached.is_ok(), "the context is not fit to be sent");
-            return Ended::Unfit(unfit);
+            let told = out.send(Err(io::Error::other(unfit.clone())));
+            tracing::debug!(told = told.is_ok(), "the context is not fit to be sent");
+            Ended::Unfit(unfit)
         }
-    };
-    match sender.blocking_send(Ok(Bytes::new())) {
-        Ok(()) => Ended::Whole(sent),
-        Err(_) => Ended::Unwanted,
     }
 }
 
 /// Gathers writes into chunks.
 struct Chunks<'a> {
-    sender: &'a Sender<io::Result<Bytes>>,
+    out: &'a Out,
     waiting: Vec<u8>,
 }
 
@@ -88,8 +136,6 @@ impl Write for Chunks<'_> {
             return Ok(());
         }
         let full = std::mem::replace(&mut self.waiting, Vec::with_capacity(CHUNK));
-        self.sender
-            .blocking_send(Ok(full.into()))
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        self.out.send(Ok(full.into()))
     }
 }

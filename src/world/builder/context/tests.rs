@@ -10,6 +10,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Longer than any test takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 fn request(root: &Path) -> BuildRequest {
     BuildRequest {
         context: root.to_owned(),
@@ -367,7 +370,7 @@ async fn the_stream_is_the_archive() {
     let (stream, writer) = stream::start(Context::open(&request(root.path())).unwrap());
     let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
     assert_eq!(chunks.concat(), expected);
-    assert!(matches!(writer.await.unwrap(), stream::Ended::Whole(_)));
+    assert!(matches!(writer.end(PATIENCE).await.unwrap(), stream::Ended::Whole(_)));
 }
 
 #[tokio::test]
@@ -378,7 +381,7 @@ async fn an_unfit_tree_ends_the_stream_in_an_error() {
     let (stream, writer) = stream::start(Context::open(&request(root.path())).unwrap());
     let chunks: Vec<_> = stream.collect().await;
     assert!(chunks.last().unwrap().is_err());
-    assert!(matches!(writer.await.unwrap(), stream::Ended::Unfit(_)));
+    assert!(matches!(writer.end(PATIENCE).await.unwrap(), stream::Ended::Unfit(_)));
 }
 
 #[tokio::test]
@@ -389,7 +392,15 @@ async fn a_reader_that_leaves_stops_the_writer() {
     let mut stream = Box::pin(stream);
     assert!(stream.next().await.is_some());
     drop(stream);
-    assert!(matches!(writer.await.unwrap(), stream::Ended::Unwanted));
+    assert!(matches!(writer.end(PATIENCE).await.unwrap(), stream::Ended::Unwanted));
+}
+
+#[tokio::test]
+async fn a_writer_that_nobody_reads_can_be_stopped() {
+    let root = tree(&[("Dockerfile", ""), ("big", &"x".repeat(5_000_000))]);
+    let (stream, writer) = stream::start(Context::open(&request(root.path())).unwrap());
+    assert!(matches!(writer.end(Duration::ZERO).await.unwrap(), stream::Ended::Unwanted));
+    drop(stream);
 }
 
 proptest! {

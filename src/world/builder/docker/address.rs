@@ -51,7 +51,8 @@ impl Surroundings {
         self.variable("HOME").map(Path::new)
     }
 
-    fn configuration(&self) -> Option<PathBuf> {
+    /// Docker's own directory of settings.
+    pub(super) fn configuration(&self) -> Option<PathBuf> {
         match self.variable("DOCKER_CONFIG") {
             Some(directory) => Some(directory.into()),
             None => self.home().map(|home| home.join(".docker")),

@@ -1,10 +1,13 @@
 //! Building an image.
 
+use std::time::Duration;
+
 use bollard::errors::Error;
 use bollard::models::BuildInfo;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
 use futures_util::StreamExt as _;
 
+use super::base_logins::BaseLogins;
 use super::connect::Connection;
 use super::failure::{is_lost, lost, spoken};
 use super::inspect;
@@ -14,88 +17,95 @@ use crate::world::builder::context::{Context, PLATFORM, Sent};
 use crate::world::builder::{BuildRequest, LocalImage};
 use crate::world::{Place, Progress, ProgressSink, WorldError};
 
-/// Builds, names the result, and makes sure that App Runner can run it.
-pub(super) async fn build(
-    connection: &Connection,
-    context: Context,
-    request: &BuildRequest,
-    name: &str,
-    progress: &dyn ProgressSink,
-) -> Result<LocalImage, WorldError> {
-    let options = options(request, &context, name, connection.offers_buildkit);
-    let attempt = run(connection, context, options, progress).await;
-    let image = match attempt {
-        Err(error) if connection.offers_buildkit && is_session_trouble(&error) => {
-            progress.report(Progress::Notice(
-                "BuildKit could not be used here; building with the classic builder".into(),
-            ));
-            let context = Context::open(request)?;
-            let options = options_classic(request, &context, name);
-            run(connection, context, options, progress).await?
+/// How long the last of the files may be on their way once the engine has said that it is done.
+const LAST_FILES: Duration = Duration::from_secs(5);
+
+/// One build: what, with what, and who is told.
+pub(super) struct Job<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) request: &'a BuildRequest,
+    pub(super) name: &'a str,
+    pub(super) logins: BaseLogins,
+    pub(super) progress: &'a dyn ProgressSink,
+}
+
+impl Job<'_> {
+    /// Builds, names the result, and makes sure that App Runner can run it.
+    pub(super) async fn run(&self, context: Context) -> Result<LocalImage, WorldError> {
+        for reason in &self.logins.missing {
+            self.progress.report(Progress::Notice(plain(reason)));
         }
-        attempt => attempt?,
-    };
-    let built = inspect(connection, &image).await?.ok_or_else(|| {
-        failed(&format!("the engine no longer has the image {image} it built"), Vec::new())
-    })?;
-    runs_on_app_runner(built)
-}
+        let options = self.options(&context);
+        let image = match self.attempt(context, options).await {
+            Err(error) if self.connection.offers_buildkit && is_session_trouble(&error) => {
+                self.progress.report(Progress::Notice(
+                    "BuildKit could not be used here; building with the classic builder".into(),
+                ));
+                let context = Context::open(self.request)?;
+                let options = self.options_classic(&context);
+                self.attempt(context, options).await?
+            }
+            attempt => attempt?,
+        };
+        let built = inspect(self.connection, &image).await?.ok_or_else(|| {
+            failed(&format!("the engine no longer has the image {image} it built"), Vec::new())
+        })?;
+        runs_on_app_runner(built)
+    }
 
-fn options(
-    request: &BuildRequest,
-    context: &Context,
-    name: &str,
-    with_buildkit: bool,
-) -> BuildImageOptions {
-    let classic = options_classic(request, context, name);
-    if !with_buildkit {
-        return classic;
+    fn options(&self, context: &Context) -> BuildImageOptions {
+        let classic = self.options_classic(context);
+        if !self.connection.offers_buildkit {
+            return classic;
+        }
+        BuildImageOptions {
+            version: BuilderVersion::BuilderBuildKit,
+            session: Some(ulid::Ulid::generate().to_string().to_lowercase()),
+            ..classic
+        }
     }
-    BuildImageOptions {
-        version: BuilderVersion::BuilderBuildKit,
-        session: Some(ulid::Ulid::generate().to_string().to_lowercase()),
-        ..classic
-    }
-}
 
-fn options_classic(request: &BuildRequest, context: &Context, name: &str) -> BuildImageOptions {
-    BuildImageOptions {
-        dockerfile: context.dockerfile.clone(),
-        t: Some(name.to_owned()),
-        buildargs: Some(request.arguments.clone().into_iter().collect()),
-        target: request.target.clone().unwrap_or_default(),
-        platform: PLATFORM.to_owned(),
-        rm: true,
-        forcerm: true,
-        version: BuilderVersion::BuilderV1,
-        ..BuildImageOptions::default()
+    fn options_classic(&self, context: &Context) -> BuildImageOptions {
+        BuildImageOptions {
+            dockerfile: context.dockerfile.clone(),
+            t: Some(self.name.to_owned()),
+            buildargs: Some(self.request.arguments.clone().into_iter().collect()),
+            target: self.request.target.clone().unwrap_or_default(),
+            platform: PLATFORM.to_owned(),
+            rm: true,
+            forcerm: true,
+            version: BuilderVersion::BuilderV1,
+            ..BuildImageOptions::default()
+        }
     }
-}
 
-/// One build, from the first file to the image's id.
-async fn run(
-    connection: &Connection,
-    context: Context,
-    options: BuildImageOptions,
-    progress: &dyn ProgressSink,
-) -> Result<String, WorldError> {
-    let (files, writer) = start(context);
-    let answer =
-        connection.docker.build_image(options, None, Some(bollard::body_try_stream(files)));
-    let mut output = Output::default();
-    let answered = follow(answer, &mut output, progress).await;
-    // The answer is dropped by now, and with it the reading end: the writer cannot hang.
-    match writer.await {
-        Ok(Ended::Unfit(unfit)) => return Err(unfit),
-        Ok(Ended::Whole(sent)) => tell_left_out(&sent, progress),
-        Ok(Ended::Unwanted) => {}
-        Err(error) => return Err(failed(&format!("sending broke off: {error}"), Vec::new())),
-    }
-    match answered {
-        Ok(()) => output.image.clone().ok_or_else(|| {
-            failed("the engine ended the build without naming an image", output.last_lines())
-        }),
-        Err(error) => Err(why(&error, &output)),
+    /// One build, from the first file to the image's id.
+    async fn attempt(
+        &self,
+        context: Context,
+        options: BuildImageOptions,
+    ) -> Result<String, WorldError> {
+        let (files, writer) = start(context);
+        let answer = self.connection.docker.build_image(
+            options,
+            Some(self.logins.known.clone()).filter(|logins| !logins.is_empty()),
+            Some(bollard::body_try_stream(files)),
+        );
+        let mut output = Output::default();
+        let answered = follow(answer, &mut output, self.progress).await;
+        let patience = if answered.is_ok() { LAST_FILES } else { Duration::ZERO };
+        match writer.end(patience).await {
+            Ok(Ended::Unfit(unfit)) => return Err(unfit),
+            Ok(Ended::Whole(sent)) => tell_left_out(&sent, self.progress),
+            Ok(Ended::Unwanted) => {}
+            Err(error) => return Err(failed(&format!("sending broke off: {error}"), Vec::new())),
+        }
+        match answered {
+            Ok(()) => output.image.clone().ok_or_else(|| {
+                failed("the engine ended the build without naming an image", output.last_lines())
+            }),
+            Err(error) => Err(why(&error, &output)),
+        }
     }
 }
 

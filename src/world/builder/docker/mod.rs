@@ -1,6 +1,7 @@
 //! The Docker engine, through its API.
 
 mod address;
+mod base_logins;
 mod build;
 mod connect;
 mod failure;
@@ -76,7 +77,12 @@ impl Builder for DockerBuilder {
         progress: &dyn ProgressSink,
     ) -> Result<LocalImage, WorldError> {
         let context = Context::open(request)?;
-        build::build(&self.connect().await?, context, request, name, progress).await
+        let connection = self.connect().await?;
+        let mut texts: Vec<String> = request.arguments.values().cloned().collect();
+        texts.push(context.dockerfile_text());
+        let logins = base_logins::for_registries_in(&self.surroundings, &texts).await;
+        let job = build::Job { connection: &connection, request, name, logins, progress };
+        job.run(context).await
     }
 
     async fn push(

@@ -81,6 +81,8 @@ const NETWORK: &[&str] = &[
     "blob upload unknown",
     "blob upload invalid",
     "temporarily unavailable",
+    "x509: ",
+    "tls: ",
 ];
 
 /// `received unexpected HTTP status: 503 Service Unavailable` and the like.
@@ -131,6 +133,7 @@ mod tests {
             ("toomanyrequests: Rate exceeded", "Throttled"),
             ("tag does not exist: shop:v1", "no-image"),
             ("An image does not exist locally with the tag: shop", "no-image"),
+            ("x509: certificate signed by unknown authority", "Network"),
             ("manifest invalid: unsupported", "push-failed"),
         ] {
             let found = match meaning(text) {
