@@ -260,6 +260,7 @@ impl Cloud {
         let Some(order) = order else {
             let healthy = doomed.unwrap_or(Outcome::Healthy);
             if let Some(work) = self.work_mut(id) {
+                work.moved = true;
                 work.outcome = Some(healthy);
             }
             return;
@@ -374,7 +375,20 @@ impl Cloud {
         }
     }
 
+    /// Takes in that the traffic has really moved; an operation does not succeed before.
+    pub fn confirm_route(&mut self, service_id: &str, instance: &str) {
+        if let Some(work) = self.work_mut(service_id)
+            && work.instance.as_deref() == Some(instance)
+        {
+            work.moved = true;
+        }
+    }
+
     fn routed(&mut self, id: &str, at: Timestamp) {
+        let waits = self.behaviours.is_none() && self.work(id).is_some_and(|work| !work.moved);
+        if waits {
+            return self.enter(id, Stage::Routing, at, pace::ROUTE_AGAIN);
+        }
         self.event(id, at, lines::ROUTED);
         let Some(service) = self.services.get_mut(id) else { return };
         let Some(work) = &mut service.work else { return };

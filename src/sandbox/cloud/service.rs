@@ -260,6 +260,9 @@ pub(crate) struct Work {
     pub(crate) instance_since: Timestamp,
     /// An outcome that came before it was asked for.
     pub(crate) outcome: Option<Outcome>,
+    /// Whether the traffic has really moved to the new instance.
+    #[serde(default)]
+    pub(crate) moved: bool,
     pub(crate) doom: Doom,
 }
 

@@ -150,6 +150,7 @@ impl Cloud {
             instance: None,
             instance_since: now,
             outcome: None,
+            moved: false,
             doom: touch.doom,
         };
         self.begin(id, work, now, images);

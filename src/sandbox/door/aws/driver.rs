@@ -72,6 +72,9 @@ async fn carry_out(behind: &Behind, watched: &mut Watched, order: Order) {
         Order::Route { service_id, to } => {
             let to = to.map(InstanceId);
             behind.runtime.route(&service_id, to.as_ref()).await;
+            if let Some(instance) = to {
+                behind.lock().confirm_route(&service_id, &instance.0);
+            }
         }
         Order::Stop { instance } => {
             if let Some(task) = watched.0.remove(&instance) {
