@@ -35,6 +35,7 @@ pub enum Tone {
     Bad,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an event says something or nothing")]
 impl Told {
     fn good(step: Step, text: impl Into<String>) -> Option<Self> {
         Some(Self { step: Some(step), tone: Tone::Good, text: text.into() })
