@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+pub mod cloud;
 pub mod door;
 pub mod engine;
+mod memory;
 pub mod proxy;
 pub mod registry;
 pub mod runtime;
 pub mod serve;
+pub mod session;
 
 /// Milliseconds since the epoch.
 pub type Timestamp = i64;

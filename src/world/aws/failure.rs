@@ -1,0 +1,211 @@
+//! Foreign errors in our words: "no", "no answer", or "who knows".
+//!
+//! The SDK's error is first reduced to the few facts that decide, then judged by a pure function.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::scrub;
+use crate::release::Values;
+use crate::world::cause::{causes, chain};
+use crate::world::{Obstacle, Place, WorldError};
+
+/// Whether a call may change something: decides what a missing answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::world) enum Effect {
+    /// It only looks.
+    Reading,
+    /// It may have taken effect without an answer.
+    Changing,
+}
+
+/// How far a failed call came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    /// The SDK refused to build the request.
+    NotBuilt,
+    /// It never left this machine.
+    NotSent(Obstacle),
+    /// It left, or may have, and no answer came.
+    Lost,
+    /// An answer came that is none.
+    Garbled { status: Option<u16> },
+    /// The service, or something on the way to it, said why.
+    Answered { status: u16, code: Option<String>, message: Option<String> },
+}
+
+/// A failed call in our words, once, at the edge. `secrets` are the plain values that were sent and
+/// that the answer may echo.
+pub(in crate::world) fn translate<E>(
+    place: Place,
+    effect: Effect,
+    error: &SdkError<E, HttpResponse>,
+    secrets: &Values,
+) -> WorldError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    judge(place, effect, fate(error), &scrub(&chain(error), secrets), secrets)
+}
+
+/// An answer that misses what the service promises to say.
+pub(in crate::world) fn garbled(place: Place, effect: Effect, what: &str) -> WorldError {
+    judge(place, effect, Fate::Garbled { status: None }, what, &Values::default())
+}
+
+fn fate<E>(error: &SdkError<E, HttpResponse>) -> Fate
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let Some(cause) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        return Fate::NotSent(credential_obstacle(cause));
+    }
+    match error {
+        SdkError::ConstructionFailure(_) => Fate::NotBuilt,
+        SdkError::DispatchFailure(_) if never_connected(error) => Fate::NotSent(Obstacle::Network),
+        SdkError::ResponseError(answer) => {
+            Fate::Garbled { status: Some(answer.raw().status().as_u16()) }
+        }
+        SdkError::ServiceError(answer) => Fate::Answered {
+            status: answer.raw().status().as_u16(),
+            code: answer.err().code().map(short_code),
+            message: answer.err().message().map(str::to_owned),
+        },
+        // Timeouts, broken connections, and whatever a later SDK invents: it may have arrived.
+        _ => Fate::Lost,
+    }
+}
+
+/// `com.amazonaws.apprunner#InvalidStateException` and `InvalidStateException:http://…` in short.
+fn short_code(code: &str) -> String {
+    let code = code.rsplit('#').next().unwrap_or(code);
+    code.split(':').next().unwrap_or(code).to_owned()
+}
+
+/// Whether the connection never stood: refused, no route, no such name, no TLS.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    })
+}
+
+fn credential_obstacle(error: &CredentialsError) -> Obstacle {
+    let text = chain(error).to_lowercase();
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => Obstacle::NoCredentials,
+        CredentialsError::ProviderTimedOut(_) => Obstacle::Network,
+        // Signed out and signed in too long ago have the same remedy.
+        _ if text.contains("expired") || text.contains("cached sso token") => {
+            Obstacle::ExpiredCredentials
+        }
+        _ if text.contains("dispatch failure") || text.contains("timeout") => Obstacle::Network,
+        _ => Obstacle::InvalidCredentials,
+    }
+}
+
+/// What a service's error code says about all AWS services alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// Nothing was done.
+    Hindered(Obstacle),
+    /// The service itself does not know.
+    Broken,
+    /// A definite no.
+    No,
+}
+
+/// Sources: AWS General Reference, common errors; the SDKs' list of throttling codes; the service
+/// models of the services called.
+fn meaning(code: &str, status: u16) -> Meaning {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            Meaning::Hindered(Obstacle::ExpiredCredentials)
+        }
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidToken"
+        | "AuthFailure" => Meaning::Hindered(Obstacle::InvalidCredentials),
+        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => {
+            Meaning::Hindered(Obstacle::NoCredentials)
+        }
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "SlowDown"
+        | "PriorRequestNotComplete" => Meaning::Hindered(Obstacle::Throttled),
+        "InternalServiceErrorException"
+        | "InternalServiceError"
+        | "InternalServerError"
+        | "InternalServerException"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServerException"
+        | "ServiceFailure"
+        | "ServiceFailureException"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "RequestAbortedException" => Meaning::Broken,
+        _ if status == 429 => Meaning::Hindered(Obstacle::Throttled),
+        _ if (400..500).contains(&status) && status != 408 => Meaning::No,
+        _ => Meaning::Broken,
+    }
+}
+
+fn judge(place: Place, effect: Effect, fate: Fate, cause: &str, secrets: &Values) -> WorldError {
+    let unclear = |obstacle: Obstacle, reason: String| match effect {
+        Effect::Reading => WorldError::Unreachable { place, obstacle, reason },
+        Effect::Changing => WorldError::Unanswered { place, reason },
+    };
+    match fate {
+        Fate::NotBuilt => WorldError::refused(place, "request-not-built", cause),
+        Fate::NotSent(obstacle) => {
+            WorldError::Unreachable { place, obstacle, reason: cause.to_owned() }
+        }
+        Fate::Lost => unclear(Obstacle::Network, format!("{place} did not answer: {cause}")),
+        Fate::Garbled { status } => unclear(Obstacle::Broken, no_answer(place, status, cause)),
+        Fate::Answered { status, code: None, .. } => {
+            // No error of AWS lacks a code: this comes from something in between, or from nobody.
+            let reason = no_answer(place, Some(status), cause);
+            match status {
+                429 => WorldError::Unreachable { place, obstacle: Obstacle::Throttled, reason },
+                _ => unclear(Obstacle::Broken, reason),
+            }
+        }
+        Fate::Answered { status, code: Some(code), message } => {
+            let message = scrub(message.as_deref().unwrap_or("no reason given"), secrets);
+            let code = scrub(&code, secrets);
+            let reason = format!("{code}: {message}");
+            match meaning(&code, status) {
+                Meaning::No => WorldError::refused(place, &code, message),
+                Meaning::Hindered(obstacle) => WorldError::Unreachable { place, obstacle, reason },
+                Meaning::Broken => unclear(Obstacle::Broken, reason),
+            }
+        }
+    }
+}
+
+fn no_answer(place: Place, status: Option<u16>, cause: &str) -> String {
+    match status {
+        Some(status) => format!("{place} gave no readable answer (HTTP {status}): {cause}"),
+        None => format!("{place} gave no readable answer: {cause}"),
+    }
+}
