@@ -274,7 +274,7 @@ pub struct Captured {
     pub url: String,
     /// Its status.
     pub status: ServiceStatus,
-    /// What it ran; `None` where there is no previous release (CREATE_FAILED).
+    /// What it ran; `None` where there is no previous release (`CREATE_FAILED`).
     pub release: Option<Release>,
     /// The mark it carried.
     pub mark: Option<String>,
