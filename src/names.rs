@@ -455,6 +455,15 @@ impl fmt::Display for ImageIdentifier {
     }
 }
 
+/// The address of a service as it is asked: https always, http only for a loopback address of an
+/// overridden endpoint (the sandbox).
+pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let loopback = matches!(name, "localhost" | "[::1]") || name.starts_with("127.");
+    let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
+    format!("{scheme}://{host}")
+}
+
 /// The name of a journal stream: one service of one account in one region.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

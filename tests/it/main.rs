@@ -1,1 +1,4 @@
-//! Integration tests: one binary.
+//! The integration tests: one binary.
+
+mod docker;
+mod floors;

@@ -1,10 +1,15 @@
 //! The engine that builds images and pushes them.
 
+mod context;
+mod docker;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use docker::{DockerBuilder, Surroundings};
 
 use super::registry::{Login, Platform};
 use super::{ProgressSink, WorldError};

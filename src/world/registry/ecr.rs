@@ -158,6 +158,19 @@ impl Registry for Ecr {
         }
     }
 
+    async fn configuration_digest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, WorldError> {
+        let found = self.manifest(repository, digest).await?;
+        let text = found.image_manifest.unwrap_or_default();
+        match manifest::platforms(&text).map_err(|what| unreadable(&what))? {
+            Platforms::Listed(_) => Ok(None),
+            Platforms::InConfiguration(blob) => Ok(Some(blob)),
+        }
+    }
+
     async fn tag(
         &self,
         repository: &RepositoryName,

@@ -35,6 +35,13 @@ pub trait Registry: Send + Sync {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Vec<Platform>, WorldError>;
+    /// The digest of the image's configuration, which classic engines call the image's id; `None`
+    /// for an index, whose own digest other engines call so.
+    async fn configuration_digest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, WorldError>;
     /// Lets a tag name this image. The tag naming it already is no error.
     async fn tag(
         &self,

@@ -1,9 +1,13 @@
 //! The git tree that is deployed.
 
+mod git;
+
 use std::path::Path;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use git::GitSource;
 
 use super::WorldError;
 use crate::names::Commit;

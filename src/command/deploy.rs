@@ -1,0 +1,343 @@
+//! `surefoot deploy`: look, plan, write it down, do it, say how it ended.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::arguments::Deploy;
+use super::setup::Setup;
+use super::{here, run, sheet, trouble};
+use crate::config::Overlay;
+use crate::config::value::AutoDeployments;
+use crate::event::Event;
+use crate::journal::Journal;
+use crate::journal::memory::MemoryJournal;
+use crate::ledger::Ledger;
+use crate::look::{self, Questions};
+use crate::names::{Digest, ImageIdentifier, Reference, RepositoryName, RoleArn, StreamName, Tag};
+use crate::plan::identity::Facts;
+use crate::plan::inventory::{Inventory, Named, Seen};
+use crate::plan::preflight::{Checks, judge};
+use crate::plan::target::{self, Wish};
+use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
+use crate::problem::{ExitCode, Problem};
+use crate::step::preflight::refusal;
+use crate::world::World;
+use crate::world::builder::BuildRequest;
+
+/// Deploys.
+pub async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Problem> {
+    refuse_what_is_not_there_yet(arguments)?;
+    let world = setup.world();
+    let asked = questions(arguments, setup)?;
+    let inventory = look::look(&world, &asked).await;
+    let inventory =
+        inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let stream = stream(setup, &inventory)?;
+    let lock = if arguments.dry_run { None } else { Some(run::lock(setup, &stream)?) };
+    let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
+    run::refuse_pending(&ledger, setup)?;
+    run::refuse_mixed_worlds(&ledger, setup)?;
+    let repository = setup.settings.repository()?.name.clone();
+    let known = known(&inventory, &ledger, &world, &repository).await;
+    let target = target(arguments, setup, &inventory, known, world.clock.now())?;
+    let plan = plan(setup, &inventory, &ledger, target);
+    if arguments.dry_run {
+        return sheet::print(&world, setup, &inventory, &ledger, plan).await;
+    }
+    let options = run::Options { inventory: Some(inventory), tail: arguments.tail };
+    let ended = run::begin(plan, setup, &world, ledger, options).await;
+    drop(lock);
+    ended
+}
+
+fn refuse_what_is_not_there_yet(arguments: &Deploy) -> Result<(), Problem> {
+    if arguments.cleanup_old {
+        return Err(trouble::not_yet("`--cleanup-old`"));
+    }
+    if arguments.prune_images.is_some() {
+        return Err(trouble::not_yet("`--prune-images`"));
+    }
+    Ok(())
+}
+
+/// A dry run leaves no trace, not even an empty journal.
+fn journal(arguments: &Deploy, setup: &Setup) -> Result<Arc<dyn Journal>, Problem> {
+    if !arguments.dry_run {
+        return setup.journal();
+    }
+    let existing = setup.existing_journal()?;
+    Ok(existing.unwrap_or_else(|| Arc::new(MemoryJournal::new())))
+}
+
+/// What is to be looked at for a deployment.
+pub fn questions(arguments: &Deploy, setup: &Setup) -> Result<Questions, Problem> {
+    let settings = &setup.settings;
+    let repository = settings.repository()?.name.clone();
+    let wish = wish(arguments, setup, &repository)?;
+    let role = |choice: &Option<crate::config::value::RoleChoice>| {
+        choice.as_ref().map(|choice| match choice {
+            crate::config::value::RoleChoice::Arn(arn) => arn.role_name().to_owned(),
+            crate::config::value::RoleChoice::Name(name) => name.clone(),
+        })
+    };
+    Ok(Questions {
+        region: setup.region()?.clone(),
+        endpoint: setup.endpoint(),
+        service: settings.service_name()?.clone(),
+        repository: Some(match &wish {
+            Wish::Reference { repository, .. } => repository.clone(),
+            Wish::Build(_) => repository,
+        }),
+        wish: Some(wish),
+        directory: setup.project.clone(),
+        access_role: role(&settings.service.access_role),
+        instance_role: role(&settings.service.instance_role),
+    })
+}
+
+fn wish(arguments: &Deploy, setup: &Setup, repository: &RepositoryName) -> Result<Wish, Problem> {
+    if let Some(text) = &arguments.image {
+        return named_image(text, repository);
+    }
+    if arguments.force_latest {
+        let reference = Reference::Tag(latest());
+        return Ok(Wish::Reference { repository: repository.clone(), reference });
+    }
+    let build = &setup.settings.build;
+    Ok(Wish::Build(BuildRequest {
+        context: build.context.clone(),
+        dockerfile: build.dockerfile.clone(),
+        arguments: build.arguments.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
+        target: build.target.clone(),
+    }))
+}
+
+/// `REPOSITORY:TAG`, `REPOSITORY@DIGEST`, a whole identifier, or a tag or digest alone.
+fn named_image(text: &str, repository: &RepositoryName) -> Result<Wish, Problem> {
+    let of = |repository: &str, reference: Reference| -> Option<Wish> {
+        Some(Wish::Reference { repository: repository.parse().ok()?, reference })
+    };
+    let whole = text
+        .parse::<ImageIdentifier>()
+        .ok()
+        .filter(|image| image.registry.contains('.') || image.registry.contains(':'));
+    let parsed = if let Some(image) = whole {
+        Some(Wish::Reference { repository: image.repository, reference: image.reference })
+    } else if let Some((name, digest)) = text.split_once('@') {
+        let name = if name.is_empty() { repository.as_str() } else { name };
+        digest.parse().ok().and_then(|digest| of(name, Reference::Digest(digest)))
+    } else if text.starts_with("sha256:") {
+        text.parse().ok().and_then(|digest| of(repository.as_str(), Reference::Digest(digest)))
+    } else if let Some((name, tag)) = text.rsplit_once(':') {
+        tag.parse().ok().and_then(|tag| of(name, Reference::Tag(tag)))
+    } else {
+        text.parse().ok().and_then(|tag| of(repository.as_str(), Reference::Tag(tag)))
+    };
+    parsed.ok_or_else(|| {
+        let text = crate::names::printable(text, 200);
+        trouble::usage(
+            format!("`{text}` names no image"),
+            "write REPOSITORY:TAG or REPOSITORY@sha256:…, such as `--image shop:v1.4.1`",
+        )
+    })
+}
+
+fn stream(setup: &Setup, seen: &Inventory) -> Result<StreamName, Problem> {
+    Ok(StreamName {
+        account: seen.caller.account.clone(),
+        region: seen.region.clone(),
+        service: setup.settings.service_name()?.clone(),
+    })
+}
+
+fn plan(setup: &Setup, seen: &Inventory, ledger: &Ledger, target: Target) -> Plan {
+    let settings = &setup.settings;
+    let number = ledger.next_number();
+    let place = here::place(&setup.actor, &setup.history);
+    let facts = Facts {
+        stream: ledger.stream(),
+        number,
+        head: ledger.head(),
+        newest_operation: seen.operations.first().map(|operation| &operation.id),
+        place: &place,
+    };
+    let health = settings.health.clone().expecting(versions(&target));
+    Plan {
+        id: facts.deployment(),
+        number,
+        stream: ledger.stream().clone(),
+        endpoint: seen.endpoint.clone(),
+        steps: steps(&target, settings.auto_deployments),
+        intent: Intent::Deploy {
+            target,
+            overlay: overlay(setup, seen),
+            default_access_role: found(&seen.access_role),
+        },
+        auto_deployments: settings.auto_deployments,
+        force_restart: settings.force_restart,
+        health,
+    }
+}
+
+/// The names by which an application may call this release.
+fn versions(target: &Target) -> Vec<String> {
+    let commit = target.checkout.as_ref().map(|checkout| checkout.commit.to_string());
+    commit.into_iter().chain([target.tag.to_string()]).collect()
+}
+
+fn found(seen: &Seen) -> Option<RoleArn> {
+    seen.role().map(|role| role.arn.clone())
+}
+
+/// The changes asked for, with roles that were given by name.
+fn overlay(setup: &Setup, seen: &Inventory) -> Overlay {
+    let mut overlay = setup.settings.overlay();
+    if setup.settings.service.access_role.is_some() {
+        overlay.access_role = overlay.access_role.or_else(|| found(&seen.access_role));
+    }
+    overlay.instance_role = overlay.instance_role.or_else(|| found(&seen.instance_role));
+    overlay
+}
+
+fn target(
+    arguments: &Deploy,
+    setup: &Setup,
+    seen: &Inventory,
+    known: Option<ImageIdentifier>,
+    now: DateTime<Utc>,
+) -> Result<Target, Problem> {
+    let repository = setup.settings.repository()?.name.clone();
+    if let Some(named) = &seen.image {
+        return named_target(arguments, setup, seen, named);
+    }
+    let context = match &seen.context {
+        Some(Ok(context)) => context.hash.clone(),
+        // What cannot be read cannot be planned: preflight's word for it ends the command.
+        _ => return Err(refused(setup, seen)),
+    };
+    let tag = target::tag(seen.checkout.as_ref(), &context, now);
+    let Wish::Build(request) = wish(arguments, setup, &repository)? else {
+        unreachable!("an image asked for by name was looked at")
+    };
+    let latest = setup.settings.latest;
+    let checkout = seen.checkout.clone();
+    let origin = match known {
+        Some(image) => TargetOrigin::Registry { image },
+        None => TargetOrigin::Build { request, context },
+    };
+    Ok(Target { repository, tag, checkout, latest, origin })
+}
+
+fn named_target(
+    arguments: &Deploy,
+    setup: &Setup,
+    seen: &Inventory,
+    named: &Named,
+) -> Result<Target, Problem> {
+    let Named::There { identifier, image, .. } = named else { return Err(refused(setup, seen)) };
+    let asked = match wish(arguments, setup, &identifier.repository)? {
+        Wish::Reference { reference: Reference::Tag(tag), .. } => Some(tag),
+        _ => None,
+    };
+    // The tag that was asked for; else one that names it; else the digest's own digits.
+    let first = || image.tags.iter().find_map(|tag| tag.parse().ok());
+    let digits = || image.digest.short().parse().expect("hexadecimal digits make a tag");
+    let tag = asked.filter(|tag| *tag != latest()).or_else(first).unwrap_or_else(digits);
+    Ok(Target {
+        repository: identifier.repository.clone(),
+        tag,
+        checkout: None,
+        latest: false,
+        origin: TargetOrigin::Registry { image: identifier.clone() },
+    })
+}
+
+/// The image of this very context, where our journal says that we pushed it and ECR still holds it
+/// under the tag: then there is nothing to build.
+async fn known(
+    seen: &Inventory,
+    ledger: &Ledger,
+    world: &World,
+    repository: &RepositoryName,
+) -> Option<ImageIdentifier> {
+    let context = &seen.context.as_ref()?.as_ref().ok()?.hash;
+    let (digest, tag) = pushed_before(ledger, repository, context)?;
+    let there = world.registry.image(repository, &Reference::Tag(tag)).await.ok()??;
+    let uri = &seen.repository.as_ref()?.uri;
+    (there.digest == digest).then(|| ImageIdentifier::by_digest(uri, &digest).ok())?
+}
+
+fn pushed_before(
+    ledger: &Ledger,
+    repository: &RepositoryName,
+    context: &str,
+) -> Option<(Digest, Tag)> {
+    let mut same_context = Vec::new();
+    let mut pushed = None;
+    for entry in ledger.entries() {
+        match &entry.event {
+            Ok(Event::DeploymentPlanned(plan)) if builds(plan, repository, context) => {
+                same_context.push(entry.deployment);
+            }
+            Ok(Event::DigestPushed { digest, tag, .. })
+                if same_context.contains(&entry.deployment) =>
+            {
+                pushed = Some((digest.clone(), tag.clone()));
+            }
+            _ => {}
+        }
+    }
+    pushed
+}
+
+fn builds(plan: &Plan, repository: &RepositoryName, context: &str) -> bool {
+    plan.target().is_some_and(|target| {
+        let same = matches!(&target.origin, TargetOrigin::Build { context: c, .. } if c == context);
+        same && target.repository == *repository
+    })
+}
+
+fn refused(setup: &Setup, seen: &Inventory) -> Problem {
+    let findings = judge(seen, &checks(setup));
+    setup.view.findings(&findings);
+    refusal(&findings).map_or_else(
+        || Problem::new(ExitCode::General, "unplanned", "cannot tell what to deploy"),
+        |failure| trouble::failure(&failure),
+    )
+}
+
+/// What preflight checks, from the settings.
+pub fn checks(setup: &Setup) -> Checks<'_> {
+    Checks {
+        service: setup.settings.service_name.as_ref().expect("asked for before"),
+        repository: setup.settings.repository.as_ref().map(|choice| &choice.name),
+        health: &setup.settings.health,
+        port: setup.settings.service.port.as_deref(),
+    }
+}
+
+fn steps(target: &Target, auto_deployments: AutoDeployments) -> Vec<Step> {
+    let mut steps = vec![Step::Preflight];
+    if matches!(target.origin, TargetOrigin::Build { .. }) {
+        steps.extend([Step::EnsureRepository, Step::BuildImage, Step::PushImage]);
+    }
+    steps.extend([
+        Step::CapturePrevious,
+        Step::ChangeService,
+        Step::AwaitOperation,
+        Step::VerifyRelease,
+        Step::CheckHealth,
+    ]);
+    if target.latest {
+        steps.push(Step::TagLatest);
+    }
+    if auto_deployments == AutoDeployments::Restore {
+        steps.push(Step::RestoreAutoDeployments);
+    }
+    steps
+}
+
+fn latest() -> Tag {
+    "latest".parse().expect("`latest` is a tag")
+}

@@ -1,0 +1,99 @@
+//! The commands: one file each. Two levels: what was typed, what is meant.
+
+pub mod arguments;
+mod demo;
+mod deploy;
+pub mod here;
+mod logs;
+mod preflight;
+mod record;
+mod resume;
+mod run;
+mod sandbox;
+mod setup;
+mod sheet;
+pub mod signals;
+mod stream;
+mod trouble;
+
+use std::sync::Arc;
+
+use clap::CommandFactory as _;
+
+use arguments::{Arguments, Command, Deploy};
+use setup::Setup;
+
+use crate::problem::{ExitCode, Problem};
+use crate::stop::Stop;
+use crate::view::{View, Wish, choose};
+use crate::world::clock::SystemClock;
+
+/// Runs what was typed, shows how it ended, and says how the process ends.
+pub async fn run(arguments: Arguments) -> u8 {
+    let wish = Wish { json: arguments.everywhere.json, narrate: false };
+    let view: Arc<dyn View> = choose(wish, Arc::new(SystemClock::start())).into();
+    let ended = match signals::listen() {
+        Ok(stop) => meant(&arguments, view.clone(), stop).await,
+        Err(error) => Err(trouble::directory(&error)),
+    };
+    let (exit, number) = match ended {
+        Ok(Ended::Ours(exit)) => (exit, exit.number()),
+        Ok(Ended::Theirs(number)) => (ExitCode::Success, number),
+        Err(problem) => {
+            view.problem(&problem);
+            (problem.exit, problem.exit.number())
+        }
+    };
+    view.finish(exit);
+    number
+}
+
+/// How a command ended.
+enum Ended {
+    /// With an exit code of ours.
+    Ours(ExitCode),
+    /// With the exit code of a command that was run inside the sandbox.
+    Theirs(u8),
+}
+
+async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result<Ended, Problem> {
+    let exit = match &arguments.command {
+        Command::Sandbox(sandbox) => {
+            return sandbox::sandbox(sandbox, view.as_ref(), stop).await.map(Ended::Theirs);
+        }
+        Command::Completions { shell } => {
+            completions(*shell);
+            ExitCode::Success
+        }
+        Command::Demo(demo) => demo::demo(demo, view.as_ref(), stop).await?,
+        about_a_service => {
+            let deploy = match about_a_service {
+                Command::Deploy(deploy) => deploy.clone(),
+                _ => Deploy::default(),
+            };
+            let setup = Setup::new(&arguments.everywhere, &deploy, view, stop).await?;
+            with_setup(about_a_service, &setup).await?
+        }
+    };
+    Ok(Ended::Ours(exit))
+}
+
+async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Problem> {
+    match command {
+        Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
+        Command::Resume(resume) => resume::resume(resume, setup).await,
+        Command::Status(status) => record::status(status, setup).await,
+        Command::History(history) => record::history(history, setup),
+        Command::Show(show) => record::show(show, setup),
+        Command::Logs(logs) => logs::logs(logs, setup).await,
+        Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
+        Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {
+            unreachable!("these need no service")
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) {
+    let mut command = Arguments::command();
+    clap_complete::generate(shell, &mut command, "surefoot", &mut std::io::stdout());
+}

@@ -1,0 +1,77 @@
+//! `surefoot resume`: go on, go back, or close an unfinished deployment. The same engine, the same
+//! steps: nothing here knows how far it came.
+
+use std::collections::BTreeMap;
+
+use super::arguments::Resume;
+use super::run::{self, Options};
+use super::setup::Setup;
+use super::{stream, trouble};
+use crate::event::Event;
+use crate::event::deployment::Deployment;
+use crate::ledger::Ledger;
+use crate::names::DeploymentNumber;
+use crate::problem::{ExitCode, Problem};
+use crate::world::World;
+
+/// Goes on.
+pub async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
+    let Some(journal) = setup.existing_journal()? else { return Ok(nothing(setup)) };
+    let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
+    let lock = run::lock(setup, &stream)?;
+    let mut ledger = setup.ledger(journal, stream)?;
+    let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
+        return Ok(nothing(setup));
+    };
+    run::refuse_mixed_worlds(&ledger, setup)?;
+    let world = setup.world();
+    let event = match &arguments.reason {
+        Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason: reason.clone() },
+        _ => Event::Resumed { backwards: arguments.rollback },
+    };
+    let deployment = record(deployment, event, setup, &world, &mut ledger)?;
+    let ended = run::go_on(deployment, setup, &world, ledger, Options::default()).await;
+    drop(lock);
+    ended
+}
+
+/// Safe to run blindly in CI.
+fn nothing(setup: &Setup) -> ExitCode {
+    setup.view.say("nothing to resume");
+    ExitCode::Success
+}
+
+fn unfinished(
+    arguments: &Resume,
+    setup: &Setup,
+    ledger: &Ledger,
+) -> Result<Option<Deployment>, Problem> {
+    let reading = |error| trouble::reading(&error, &setup.history);
+    let Some(text) = &arguments.number else { return run::pending(ledger).map_err(reading) };
+    let number: DeploymentNumber = text.parse().map_err(|error: crate::names::NameError| {
+        trouble::usage(error.to_string(), "see the numbers: `surefoot history`")
+    })?;
+    if number >= ledger.next_number() {
+        let what = format!("there is no deployment {number}");
+        return Err(trouble::usage(what, "see the numbers: `surefoot history`"));
+    }
+    let deployment = ledger.deployment(number).map_err(reading)?;
+    Ok((!deployment.is_over()).then_some(deployment))
+}
+
+fn record(
+    deployment: Deployment,
+    event: Event,
+    setup: &Setup,
+    world: &World,
+    ledger: &mut Ledger,
+) -> Result<Deployment, Problem> {
+    let number = deployment.plan.number;
+    let after = deployment.evolve(&event).map_err(|error| trouble::illegal(&error))?;
+    let at = world.clock.now();
+    ledger
+        .append(number, &event, &BTreeMap::new(), at)
+        .map_err(|error| trouble::reading(&error, &setup.history))?;
+    setup.view.event(&event, &after, at, world.clock.elapsed());
+    Ok(after)
+}

@@ -1,0 +1,156 @@
+//! Runs a deployment that was planned or taken up, and says how it ended.
+
+use std::collections::BTreeMap;
+
+use super::setup::Setup;
+use super::{here, trouble};
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::event::deployment::Deployment;
+use crate::ledger::{Ledger, LedgerError};
+use crate::lock::{self, Lock, Owner};
+use crate::names::{DeploymentNumber, StreamName, ValueHash};
+use crate::plan::Plan;
+use crate::plan::inventory::Inventory;
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{next_commands, problem_of, standing, summary};
+use crate::world::World;
+
+/// How a deployment is run.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// What planning saw.
+    pub inventory: Option<Inventory>,
+    /// Whether the application's log is shown.
+    pub tail: bool,
+}
+
+/// Takes the lock of the service, or says who has it.
+pub fn lock(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> {
+    let directory = here::state_directory(&setup.environment).join("locks");
+    let world = setup.endpoint().unwrap_or_default();
+    let clock = crate::world::clock::SystemClock::start();
+    let since = crate::world::clock::Clock::now(&clock);
+    let owner = Owner {
+        user: setup.actor.user.clone(),
+        host: setup.actor.host.clone(),
+        pid: std::process::id(),
+        command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
+        ci_run: setup.actor.ci_run.clone(),
+        since: since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+    };
+    lock::take(&directory, stream, &world, &owner).map_err(|error| trouble::lock(&error, stream))
+}
+
+/// The newest deployment, if it is not over.
+pub fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError> {
+    let last = ledger.next_number().0 - 1;
+    if last == 0 {
+        return Ok(None);
+    }
+    let deployment = ledger.deployment(DeploymentNumber(last))?;
+    Ok((!deployment.is_over()).then_some(deployment))
+}
+
+/// A second deployment is not begun beside an unfinished one.
+pub fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
+    let pending = pending(ledger).map_err(|error| trouble::reading(&error, &setup.history))?;
+    let Some(deployment) = pending else { return Ok(()) };
+    let number = deployment.plan.number;
+    let what = format!("deployment {number} of `{}` is unfinished", ledger.stream().service);
+    let mut problem =
+        Problem::new(ExitCode::Pending, "pending", what).leaves(standing(&deployment));
+    problem.next = next_commands(&deployment);
+    Err(problem)
+}
+
+/// The sandbox and AWS never share a stream.
+pub fn refuse_mixed_worlds(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
+    let recorded = ledger.entries().iter().rev().find_map(|entry| match &entry.event {
+        Ok(Event::DeploymentPlanned(plan)) => Some(plan.endpoint.clone()),
+        _ => None,
+    });
+    let (Some(before), now) = (recorded, setup.endpoint()) else { return Ok(()) };
+    if before == now {
+        return Ok(());
+    }
+    let name = |world: &Option<String>| world.clone().unwrap_or_else(|| "AWS".into());
+    let what = format!("the journal of `{}` belongs to another world", ledger.stream().service);
+    Err(Problem::new(ExitCode::Journal, "mixed-worlds", what)
+        .because(format!("it was written against {}, this is {}", name(&before), name(&now)))
+        .hint("name another journal: `--history-dir DIR`"))
+}
+
+/// Begins a deployment: the plan is durable before the first effect.
+pub async fn begin(
+    plan: Plan,
+    setup: &Setup,
+    world: &World,
+    mut ledger: Ledger,
+    options: Options,
+) -> Result<ExitCode, Problem> {
+    let values: BTreeMap<ValueHash, String> = values(setup);
+    let deployment = Deployment::begin(plan.clone());
+    let (number, event) = (plan.number, Event::DeploymentPlanned(Box::new(plan)));
+    let at = world.clock.now();
+    ledger
+        .append(number, &event, &values, at)
+        .map_err(|error| trouble::reading(&error, &setup.history))?;
+    setup.view.event(&event, &deployment, at, world.clock.elapsed());
+    go_on(deployment, setup, world, ledger, options).await
+}
+
+fn values(setup: &Setup) -> BTreeMap<ValueHash, String> {
+    let values = setup.values();
+    values.iter().map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
+}
+
+/// Brings a deployment to its end, and says how it ended.
+pub async fn go_on(
+    deployment: Deployment,
+    setup: &Setup,
+    world: &World,
+    mut ledger: Ledger,
+    options: Options,
+) -> Result<ExitCode, Problem> {
+    let number = deployment.plan.number;
+    let started = started(&ledger, number);
+    let mut engine = Engine {
+        world,
+        ledger: &mut ledger,
+        view: setup.view.as_ref(),
+        times: setup.settings.times,
+        stop: setup.stop.clone(),
+        inventory: options.inventory,
+        tail: options.tail,
+    };
+    let ended = engine.run(deployment).await;
+    match ended {
+        Ok(deployment) => {
+            let now = world.clock.now();
+            setup.view.summary(&summary(&deployment, started.unwrap_or(now), now));
+            match problem_of(&deployment) {
+                Some(problem) => Err(problem),
+                None => Ok(deployment.exit_code()),
+            }
+        }
+        Err(error) => Err(journal_failed(&error, setup, &ledger, number)),
+    }
+}
+
+fn started(ledger: &Ledger, number: DeploymentNumber) -> Option<chrono::DateTime<chrono::Utc>> {
+    ledger.entries().iter().find(|entry| entry.deployment == Some(number)).map(|entry| entry.at)
+}
+
+/// The journal failed in the middle: what is known is what it holds.
+fn journal_failed(
+    error: &LedgerError,
+    setup: &Setup,
+    ledger: &Ledger,
+    number: DeploymentNumber,
+) -> Problem {
+    let known = ledger.deployment(number).ok();
+    let leaves = known.as_ref().map_or_else(|| "Nothing was changed.".into(), standing);
+    let resume = "when the journal can be written again: `surefoot resume`".to_owned();
+    trouble::ledger(error, &setup.history, leaves, resume)
+}

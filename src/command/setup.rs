@@ -1,0 +1,173 @@
+//! What every command needs: settings, the journal's place, the world. The only place that chooses
+//! adapters.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::arguments::{Deploy, Everywhere};
+use super::here;
+use super::trouble;
+use crate::config::{
+    Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
+};
+use crate::event::envelope::Actor;
+use crate::journal::redb::{JournalId, RedbJournal};
+use crate::journal::{Journal, JournalError};
+use crate::ledger::{Chance, Ledger};
+use crate::names::{Region, StreamName};
+use crate::problem::Problem;
+use crate::stop::Stop;
+use crate::view::View;
+use crate::world::World;
+use crate::world::aws::{Connection, connect};
+use crate::world::builder::{DockerBuilder, Surroundings};
+use crate::world::clock::{Clock, SystemClock};
+use crate::world::health::HttpHealth;
+use crate::world::identity::StsIam;
+use crate::world::log::CloudWatchLogs;
+use crate::world::registry::Ecr;
+use crate::world::secret::SecretsManager;
+use crate::world::service::AppRunner;
+use crate::world::source::GitSource;
+
+/// The journal's directory, where nothing else is said.
+pub const HISTORY: &str = ".deploy-history";
+
+/// What a command works with.
+pub struct Setup {
+    /// The environment.
+    pub environment: here::Environment,
+    /// What was asked for, from everywhere.
+    pub settings: Settings,
+    /// The project's directory.
+    pub project: PathBuf,
+    /// The journal's directory.
+    pub history: PathBuf,
+    /// Who runs us.
+    pub actor: Actor,
+    /// What a person sees.
+    pub view: Arc<dyn View>,
+    /// Whether a person wants us to stop.
+    pub stop: Stop,
+    connection: Connection,
+}
+
+impl Setup {
+    /// Reads flags, environment and file, and finds out where AWS is. Asks nobody.
+    pub async fn new(
+        everywhere: &Everywhere,
+        deploy: &Deploy,
+        view: Arc<dyn View>,
+        stop: Stop,
+    ) -> Result<Self, Problem> {
+        let environment = here::environment();
+        let current = std::env::current_dir().map_err(|error| trouble::directory(&error))?;
+        let project = here::project_root(&current);
+        let mut sources = Sources {
+            flags: flags(everywhere, deploy),
+            environment: Environment(environment.clone()),
+            file: file(&current, &project)?,
+            detected: Detected { project: project.clone(), current, region: None },
+        };
+        let settings = resolve(&sources)?;
+        let connection = connect(settings.region.as_ref(), None).await;
+        sources.detected.region = connection.region().map(|region| region.to_string());
+        let settings = resolve(&sources)?;
+        let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
+        let actor = here::actor(&environment);
+        Ok(Self { environment, settings, project, history, actor, view, stop, connection })
+    }
+
+    /// An endpoint other than AWS itself: the sandbox.
+    pub fn endpoint(&self) -> Option<String> {
+        self.connection.endpoint_override()
+    }
+
+    /// The region, or what to type so that there is one.
+    pub fn region(&self) -> Result<&Region, Problem> {
+        self.settings.region()
+    }
+
+    /// The outside.
+    pub fn world(&self) -> World {
+        let clock = || -> Box<dyn Clock> { Box::new(SystemClock::start()) };
+        let aws = &self.connection;
+        World {
+            source: Box::new(GitSource::default()),
+            builder: Box::new(DockerBuilder::new(Surroundings::of_this_process(), clock())),
+            registry: Box::new(Ecr::new(aws)),
+            services: Box::new(AppRunner::new(aws)),
+            secrets: Box::new(SecretsManager::new(aws)),
+            identity: Box::new(StsIam::new(aws)),
+            logs: Box::new(CloudWatchLogs::new(aws)),
+            health: Box::new(HttpHealth::new()),
+            clock: clock(),
+        }
+    }
+
+    /// The journal, made if there is none.
+    pub fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
+        let id = JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)));
+        let made = RedbJournal::create(&self.history, id);
+        Ok(Arc::new(made.map_err(|error| trouble::journal(&error, &self.history))?))
+    }
+
+    /// The journal, if there is one.
+    pub fn existing_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
+        match RedbJournal::open(&self.history) {
+            Ok(journal) => Ok(Some(Arc::new(journal))),
+            Err(JournalError::Missing { .. }) => Ok(None),
+            Err(error) => Err(trouble::journal(&error, &self.history)),
+        }
+    }
+
+    /// The journal of one service.
+    pub fn ledger(&self, journal: Arc<dyn Journal>, stream: StreamName) -> Result<Ledger, Problem> {
+        let chance: Chance = Box::new(rand);
+        Ledger::open(journal, stream, self.actor.clone(), chance)
+            .map_err(|error| trouble::journal(&error, &self.history))
+    }
+
+    /// Whether nobody named the service: its name is then the directory's.
+    pub fn service_is_a_guess(&self) -> bool {
+        matches!(self.settings.origin("service_name"), None | Some(Origin::Detected(_)))
+    }
+
+    /// Plain environment values that were asked for.
+    pub fn values(&self) -> crate::release::Values {
+        self.settings.values()
+    }
+}
+
+/// `surefoot.toml` of this directory, else of the project.
+fn file(current: &Path, project: &Path) -> Result<Option<File>, Problem> {
+    match load(&current.join(FILE_NAME))? {
+        None if current != project => load(&project.join(FILE_NAME)),
+        found => Ok(found),
+    }
+}
+
+/// Randomness of the machine.
+fn rand() -> u128 {
+    ulid::Ulid::generate().random()
+}
+
+fn flags(everywhere: &Everywhere, deploy: &Deploy) -> Flags {
+    Flags {
+        service_name: everywhere.service_name.clone(),
+        region: everywhere.region.clone(),
+        ecr_repo: everywhere.ecr_repo.clone(),
+        env: everywhere.environment.clone(),
+        history_dir: everywhere.history_dir.as_deref().map(text),
+        deploy_timeout: deploy.deploy_timeout.clone(),
+        health_timeout: deploy.health_timeout.clone(),
+        health_retries: deploy.health_retries.clone(),
+        allow_missing_deps: false,
+        force_latest: deploy.force_latest,
+        force_restart: deploy.force_restart,
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,183 @@
+//! The errors of the lower floors as problems a person can act on. The wording of the whole tool in
+//! one place.
+
+use std::path::Path;
+
+use crate::event::Failure;
+use crate::event::deployment::IllegalEvent;
+use crate::journal::JournalError;
+use crate::ledger::LedgerError;
+use crate::lock::{LockError, Owner};
+use crate::names::{Region, StreamName};
+use crate::problem::{ExitCode, Problem};
+use crate::world::{Obstacle, Place, WorldError};
+
+/// The current directory is gone or unreadable.
+pub fn directory(error: &std::io::Error) -> Problem {
+    Problem::new(ExitCode::General, "no-directory", "cannot read the current directory")
+        .caused_by(error)
+        .hint("go to the project's directory and run the same command again")
+}
+
+/// The journal cannot be used.
+pub fn journal(error: &JournalError, path: &Path) -> Problem {
+    let path = path.display();
+    let (code, hint) = match error {
+        JournalError::Missing { .. } => ("no-journal", "deploy once: `surefoot deploy`".to_owned()),
+        JournalError::Foreign { .. } => {
+            ("journal-foreign", format!("move {path} aside, or name another with --history-dir"))
+        }
+        JournalError::NewerFormat { .. } => {
+            ("journal-newer", "install the newer surefoot that wrote it".to_owned())
+        }
+        JournalError::Full => {
+            ("disk-full", "make room, then run the same command again".to_owned())
+        }
+        JournalError::Unwritable { .. } => (
+            "journal-unwritable",
+            format!("let this user write {path}, or name another with --history-dir"),
+        ),
+        JournalError::Busy { .. } | JournalError::Conflict { .. } => {
+            ("journal-busy", "run the same command again".to_owned())
+        }
+        _ => (
+            "journal-damaged",
+            format!("keep {path} and move it aside; nothing was changed in AWS"),
+        ),
+    };
+    Problem::new(ExitCode::Journal, code, "the journal cannot be used").caused_by(error).hint(hint)
+}
+
+/// The journal failed in the middle of a deployment: what may go on in AWS is said.
+pub fn ledger(error: &LedgerError, path: &Path, leaves: String, resume: String) -> Problem {
+    let problem = match error {
+        LedgerError::Journal(error) => journal(error, path),
+        LedgerError::Illegal(error) => illegal(error),
+        LedgerError::Newer(_) => newer(error),
+    };
+    problem.leaves(leaves).hint(resume)
+}
+
+/// A history that makes no sense.
+pub fn illegal(error: &IllegalEvent) -> Problem {
+    let what = "the journal holds a history that makes no sense";
+    Problem::new(ExitCode::Journal, "journal-illegal", what)
+        .caused_by(error)
+        .hint("see it: `surefoot history`")
+}
+
+fn newer(error: &LedgerError) -> Problem {
+    let what = "this deployment was begun by a newer surefoot";
+    Problem::new(ExitCode::Journal, "journal-newer", what)
+        .because(error)
+        .hint("install the version that began it, then `surefoot resume`")
+}
+
+/// The history of a service cannot be read.
+pub fn reading(error: &LedgerError, path: &Path) -> Problem {
+    match error {
+        LedgerError::Journal(error) => journal(error, path),
+        LedgerError::Illegal(error) => illegal(error),
+        LedgerError::Newer(_) => newer(error),
+    }
+}
+
+/// The first look at the world failed: nothing is journalled, and nothing was changed.
+pub fn world(error: &WorldError, region: Option<&Region>) -> Problem {
+    match error {
+        WorldError::Unreachable { obstacle, reason, place } => {
+            unreachable(*place, *obstacle, reason, region)
+        }
+        WorldError::Refused { place, .. } => {
+            let what = format!("{place} refused a question that preflight asks");
+            Problem::new(ExitCode::Preflight, "preflight-refused", what)
+                .because(error)
+                .leaves("Nothing was changed, and nothing is in the journal.")
+                .hint("allow it to whoever deploys: docs/security.md has the policy")
+        }
+        WorldError::Unanswered { place, .. } => {
+            let what = format!("{place} did not answer");
+            Problem::new(ExitCode::Preflight, "aws-unreachable", what).because(error)
+        }
+    }
+}
+
+fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&Region>) -> Problem {
+    let nothing = "Nothing was changed, and nothing is in the journal.";
+    let credentials = |code: &str, what: &str| {
+        Problem::new(ExitCode::Credentials, code, what).because(reason).leaves(nothing)
+    };
+    match obstacle {
+        Obstacle::NoCredentials => credentials("no-credentials", "there are no AWS credentials")
+            .hint("in CI: give the job a role (docs/ci.md)")
+            .hint("on a laptop: `aws configure sso`, then `aws sso login`")
+            .hint("without an account: `surefoot demo`"),
+        Obstacle::ExpiredCredentials => {
+            credentials("credentials-expired", "AWS no longer accepts these credentials")
+                .hint("sign in again: `aws sso login`")
+        }
+        Obstacle::InvalidCredentials => {
+            credentials("credentials-invalid", "AWS does not accept these credentials")
+                .hint("see which are used: `aws configure list`")
+        }
+        Obstacle::Network | Obstacle::NotRunning | Obstacle::Broken | Obstacle::Throttled => {
+            let region = region.map(|region| format!(" in {region}")).unwrap_or_default();
+            let what = format!("could not reach {place}{region}");
+            Problem::new(ExitCode::Preflight, "aws-unreachable", what)
+                .because(reason)
+                .leaves(nothing)
+                .hint("check the network, the region's name and any proxy, then try again")
+        }
+    }
+}
+
+/// Another deployment holds the service.
+pub fn lock(error: &LockError, stream: &StreamName) -> Problem {
+    let name = &stream.service;
+    match error {
+        LockError::Held(owner) => {
+            let what = format!("another deployment holds `{name}`");
+            let problem = Problem::new(ExitCode::Locked, "locked", what);
+            let problem = match owner {
+                Some(owner) => problem.because(held_by(owner)),
+                None => problem,
+            };
+            problem
+                .hint(format!("watch it: `surefoot status --service-name {name}`"))
+                .hint("run this again when it has ended")
+        }
+        LockError::Unusable { .. } => {
+            Problem::new(ExitCode::General, "lock-unusable", "cannot use the lock")
+                .caused_by(error)
+                .hint("set XDG_STATE_HOME to a directory that this user can write")
+        }
+    }
+}
+
+fn held_by(owner: &Owner) -> String {
+    let run = owner.ci_run.as_ref().map(|run| format!(", {run}")).unwrap_or_default();
+    format!(
+        "{} on {} runs `{}` (process {}) since {}{run}",
+        owner.user, owner.host, owner.command, owner.pid, owner.since
+    )
+}
+
+/// A failure that ended something before there was a deployment.
+pub fn failure(failure: &Failure) -> Problem {
+    let mut problem = Problem::new(failure.exit, &failure.code, failure.what.clone());
+    problem.because.clone_from(&failure.because);
+    problem.details.clone_from(&failure.details);
+    problem.next.clone_from(&failure.hints);
+    problem
+}
+
+/// A wrong word on the command line.
+pub fn usage(what: impl Into<String>, hint: &str) -> Problem {
+    Problem::new(ExitCode::Usage, "usage", what).hint(hint)
+}
+
+/// Something that this version does not do yet.
+pub fn not_yet(what: &str) -> Problem {
+    Problem::new(ExitCode::General, "not-yet", format!("{what} does not work yet"))
+        .hint("run the same command without it")
+}

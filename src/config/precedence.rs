@@ -1,0 +1,571 @@
+//! Decides between the sources of a setting: flag, environment, file, detected, default.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::file::{File, Located, Section};
+use super::health::{Assertion, HealthGate, VersionCheck};
+use super::key::{KEYS, Key};
+use super::overlay::HealthCheckOverlay;
+use super::settings::{Build, Origin, Service, Settings, Shown, shown_variable};
+use super::suggest::nearest;
+use super::times::{Speed, Times};
+use super::units::{format_duration, parse_duration};
+use super::value::RepositoryChoice;
+use crate::names::{ServiceName, printable};
+use crate::problem::{ExitCode, Problem};
+use crate::release::Protocol;
+
+/// The variable that names the `[env.NAME]` section, as `--env` does.
+pub const ENVIRONMENT_VARIABLE: &str = "SUREFOOT_ENV";
+
+/// The variable by which a sandbox says how much faster than real life it is.
+pub const SPEED_VARIABLE: &str = "SUREFOOT_SPEED";
+
+/// Variables that point an AWS SDK elsewhere than to AWS. Source: AWS SDKs and tools reference.
+pub const ENDPOINT_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_APPRUNNER"];
+
+/// What the command line says, as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// `--service-name`.
+    pub service_name: Option<String>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--ecr-repo`.
+    pub ecr_repo: Option<String>,
+    /// `--env`: the `[env.NAME]` section.
+    pub env: Option<String>,
+    /// `--history-dir`.
+    pub history_dir: Option<String>,
+    /// `--deploy-timeout`.
+    pub deploy_timeout: Option<String>,
+    /// `--health-timeout`.
+    pub health_timeout: Option<String>,
+    /// `--health-retries`.
+    pub health_retries: Option<String>,
+    /// `--allow-missing-deps`.
+    pub allow_missing_deps: bool,
+    /// `--force-latest`.
+    pub force_latest: bool,
+    /// `--force-restart`.
+    pub force_restart: bool,
+}
+
+impl Flags {
+    fn text(&self, path: &str) -> Option<&str> {
+        match path {
+            "service_name" => self.service_name.as_deref(),
+            "region" => self.region.as_deref(),
+            "ecr_repository" => self.ecr_repo.as_deref(),
+            "history_dir" => self.history_dir.as_deref(),
+            "times.deploy_timeout" => self.deploy_timeout.as_deref(),
+            "health.timeout" => self.health_timeout.as_deref(),
+            "health.retries" => self.health_retries.as_deref(),
+            "health.allow_missing_dependencies" => self.allow_missing_deps.then_some("true"),
+            _ => None,
+        }
+    }
+}
+
+/// The environment variables of the process. An empty one counts as not set.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Environment(pub BTreeMap<String, String>);
+
+impl Environment {
+    /// The value of a variable that is set and not blank.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// What nobody said and the surroundings tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Detected {
+    /// The project's directory: its name is a guess for service and repository.
+    pub project: PathBuf,
+    /// The current directory: what flags and variables name is relative to it.
+    pub current: PathBuf,
+    /// The region the AWS SDK finds in the profile.
+    pub region: Option<String>,
+}
+
+/// Everything settings are made of.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sources {
+    /// The command line.
+    pub flags: Flags,
+    /// The process's environment.
+    pub environment: Environment,
+    /// The configuration file, if there is one.
+    pub file: Option<File>,
+    /// The surroundings.
+    pub detected: Detected,
+}
+
+/// Decides every setting.
+pub fn resolve(sources: &Sources) -> Result<Settings, Problem> {
+    let environment_name = sources.environment_name()?;
+    let service = sources.service(environment_name.as_deref())?;
+    let section = sources.section(service.as_ref(), environment_name.as_deref());
+    let mut decided = Decided::new(sources, &section)?;
+    if let Some((name, origin)) = service {
+        decided.values.insert("service_name", (name.to_string(), origin));
+    }
+    let speed = sources.speed()?;
+    let times = decided.times(speed);
+    let mut settings = decided.settings(sources, &section, times, speed);
+    settings.environment_name = environment_name;
+    check(&settings)?;
+    settings.warnings.extend(sources.warnings(&settings));
+    Ok(settings)
+}
+
+impl Sources {
+    fn environment_name(&self) -> Result<Option<String>, Problem> {
+        let named = match (&self.flags.env, self.environment.get(ENVIRONMENT_VARIABLE)) {
+            (Some(name), _) => Some((name.clone(), Origin::Flag("--env".into()))),
+            (None, Some(name)) => {
+                Some((name.into(), Origin::Environment(ENVIRONMENT_VARIABLE.into())))
+            }
+            (None, None) => None,
+        };
+        let Some((name, origin)) = named else { return Ok(None) };
+        let known = self.file.as_ref().map(File::environment_names).unwrap_or_default();
+        if known.contains(name.as_str()) {
+            return Ok(Some(name));
+        }
+        Err(unknown_environment(&name, &origin, &known))
+    }
+
+    /// The service's name, which decides which section holds.
+    fn service(&self, environment: Option<&str>) -> Result<Option<(ServiceName, Origin)>, Problem> {
+        let key = Key::find("service_name").expect("the table has it");
+        let shared = self.section(None, environment);
+        if let Some((text, origin)) = self.said(key, &shared)? {
+            return Ok(text.parse().ok().map(|name| (name, origin)));
+        }
+        let sections: Vec<&ServiceName> =
+            self.file.iter().flat_map(|file| file.services.keys()).collect();
+        match sections[..] {
+            [] => {
+                Ok(self.guessed(key).and_then(|(text, origin)| Some((text.parse().ok()?, origin))))
+            }
+            [only] => {
+                let how = format!("the only service in {}", super::FILE_NAME);
+                Ok(Some((only.clone(), Origin::Detected(how))))
+            }
+            _ => Err(several_services(&sections)),
+        }
+    }
+
+    fn section(
+        &self,
+        service: Option<&(ServiceName, Origin)>,
+        environment: Option<&str>,
+    ) -> Section {
+        self.file
+            .as_ref()
+            .map(|file| file.settings_for(service.map(|(name, _)| name), environment))
+            .unwrap_or_default()
+    }
+
+    /// What somebody said of a setting, the strongest voice first.
+    fn said(&self, key: &Key, section: &Section) -> Result<Option<(String, Origin)>, Problem> {
+        if let Some(text) = self.flags.text(key.path) {
+            let origin = Origin::Flag(key.flag.unwrap_or(key.path).into());
+            return checked(key, text, origin).map(Some);
+        }
+        for name in key.variables() {
+            if let Some(text) = self.environment.get(&name) {
+                return checked(key, text, Origin::Environment(name)).map(Some);
+            }
+        }
+        let located = section.scalars.get(key.path);
+        Ok(located.map(|Located { value, place }| (value.clone(), self.in_file(place.line))))
+    }
+
+    fn in_file(&self, line: usize) -> Origin {
+        let path = self.file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
+        Origin::File { path, line }
+    }
+
+    /// What the surroundings tell of a setting. A guess that is not valid is no guess.
+    fn guessed(&self, key: &Key) -> Option<(String, Origin)> {
+        let (text, how) = match key.path {
+            "service_name" | "ecr_repository" => {
+                let name = self.detected.project.file_name()?.to_str()?;
+                (name.to_owned(), "the directory's name")
+            }
+            "region" => (self.detected.region.clone()?, "the AWS profile"),
+            _ => return None,
+        };
+        Some((key.kind.check(&text).ok()?, Origin::Detected(how.into())))
+    }
+
+    /// How fast the world is. Faster than real life only where the world is not AWS: settle windows
+    /// shortened against AWS itself would repeat updates.
+    fn speed(&self) -> Result<Speed, Problem> {
+        let Some(text) = self.environment.get(SPEED_VARIABLE) else { return Ok(Speed::REAL) };
+        let origin = Origin::Environment(SPEED_VARIABLE.into());
+        let speed: Speed = text.parse().map_err(|reason: String| invalid(&origin, &reason))?;
+        let elsewhere = ENDPOINT_VARIABLES.iter().any(|name| self.environment.get(name).is_some());
+        if speed != Speed::REAL && !elsewhere {
+            return Err(invalid(&origin, "it shortens waits that AWS itself needs")
+                .hint("for AWS, remove it: `unset SUREFOOT_SPEED`")
+                .hint("for the sandbox, take the variables it prints: `surefoot sandbox`"));
+        }
+        Ok(speed)
+    }
+
+    fn warnings(&self, settings: &Settings) -> Vec<String> {
+        let mut warnings: Vec<String> =
+            self.file.iter().flat_map(|file| file.warnings.clone()).collect();
+        if let Some(ignored) =
+            settings.repository.as_ref().and_then(|choice| choice.ignored.as_ref())
+        {
+            let ignored = printable(ignored, 80);
+            warnings.push(format!(
+                "`{ignored}` in the repository is ignored: surefoot chooses the tag"
+            ));
+        }
+        warnings.extend(self.stranger_warning(settings));
+        warnings.extend(self.misspelt_variables());
+        warnings
+    }
+
+    /// A name without a section beside sections with names is often a slip of the hand.
+    fn stranger_warning(&self, settings: &Settings) -> Option<String> {
+        let sections = &self.file.as_ref()?.services;
+        let name = settings.service_name.as_ref()?;
+        if sections.is_empty() || sections.contains_key(name) {
+            return None;
+        }
+        let known = sections.keys().map(ServiceName::as_str);
+        let near = nearest(name.as_str(), known).map(|near| format!("; did you mean `{near}`?"));
+        Some(format!("the file has no `[service.{name}]`{}", near.unwrap_or_default()))
+    }
+
+    fn misspelt_variables(&self) -> Vec<String> {
+        let known: Vec<String> = KEYS
+            .iter()
+            .map(Key::variable)
+            .chain([ENVIRONMENT_VARIABLE.into(), SPEED_VARIABLE.into()])
+            .collect();
+        let tail = |name: &str| name.strip_prefix("SUREFOOT_").map(ToOwned::to_owned);
+        let tails: Vec<String> = known.iter().filter_map(|name| tail(name)).collect();
+        self.environment
+            .0
+            .keys()
+            .filter(|name| !known.contains(name))
+            .filter_map(|name| {
+                let near = nearest(&tail(name)?, tails.iter().map(String::as_str))?;
+                let name = printable(name, 80);
+                Some(format!("`{name}` means nothing; did you mean `SUREFOOT_{near}`?"))
+            })
+            .collect()
+    }
+}
+
+/// Every key with its canonical value and origin, where it has one.
+struct Decided {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Decided {
+    fn new(sources: &Sources, section: &Section) -> Result<Self, Problem> {
+        let mut values = BTreeMap::new();
+        // The service is decided before: it chooses among the sections.
+        for key in KEYS.iter().filter(|key| key.path != "service_name") {
+            let decided = sources
+                .said(key, section)?
+                .or_else(|| sources.guessed(key))
+                .or_else(|| Some((key.default_text()?, Origin::Default)));
+            values.extend(decided.map(|decided| (key.path, decided)));
+        }
+        Ok(Self { values })
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        self.values.get(path).map(|(text, _)| text.clone())
+    }
+
+    fn parsed<T: FromStr>(&self, path: &str) -> Option<T> {
+        let text = self.text(path)?;
+        let parsed = text.parse().ok();
+        Some(parsed.expect("its kind has checked it"))
+    }
+
+    fn duration(&self, path: &str) -> Option<(Duration, &Origin)> {
+        let (text, origin) = self.values.get(path)?;
+        Some((parse_duration(text).expect("its kind has checked it"), origin))
+    }
+
+    /// Times of file and defaults are written for real life and scaled; flags and variables are
+    /// meant as they stand.
+    fn times(&self, speed: Speed) -> Times {
+        let mut times = Times::default();
+        self.set_times(&mut times, |origin| !is_literal(origin));
+        let mut times = times.scaled(speed);
+        self.set_times(&mut times, is_literal);
+        times
+    }
+
+    fn set_times(&self, times: &mut Times, wanted: fn(&Origin) -> bool) {
+        for (path, field) in TIMES {
+            if let Some((duration, origin)) = self.duration(path)
+                && wanted(origin)
+            {
+                *field(times) = duration;
+            }
+        }
+    }
+
+    /// A path relative to whoever named it.
+    fn path(&self, path: &str, sources: &Sources) -> Option<PathBuf> {
+        let (text, origin) = self.values.get(path)?;
+        let base = match (origin, &sources.file) {
+            (Origin::File { path, .. }, _) => parent(path),
+            (Origin::Default | Origin::Detected(_), Some(file)) => parent(&file.path),
+            (Origin::Default | Origin::Detected(_), None) => sources.detected.project.as_path(),
+            _ => sources.detected.current.as_path(),
+        };
+        Some(if text == "." { base.to_owned() } else { base.join(text) })
+    }
+
+    fn settings(
+        self,
+        sources: &Sources,
+        section: &Section,
+        times: Times,
+        speed: Speed,
+    ) -> Settings {
+        Settings {
+            service_name: self.parsed("service_name"),
+            region: self.parsed("region"),
+            repository: self
+                .text("ecr_repository")
+                .map(|text| RepositoryChoice::parse(&text).expect("its kind has checked it")),
+            environment_name: None,
+            auto_deployments: self.parsed("auto_deployments").unwrap_or_default(),
+            latest: self.parsed("latest").unwrap_or(true),
+            history_dir: self.path("history_dir", sources),
+            build: self.build(sources, section),
+            service: self.service(),
+            variables: section
+                .variables
+                .iter()
+                .map(|(name, located)| (name.clone(), located.value.clone()))
+                .collect(),
+            health_check: self.health_check(),
+            health: self.health(section, &times),
+            times,
+            speed,
+            force_latest: sources.flags.force_latest,
+            force_restart: sources.flags.force_restart,
+            warnings: Vec::new(),
+            shown: self.shown(sources, section, times),
+        }
+    }
+
+    fn build(&self, sources: &Sources, section: &Section) -> Build {
+        let arguments = section.arguments.iter();
+        Build {
+            context: self.path("build.context", sources).unwrap_or_default(),
+            dockerfile: self.text("build.dockerfile").unwrap_or_default(),
+            target: self.text("build.target"),
+            arguments: arguments.map(|(name, it)| (name.clone(), it.value.clone())).collect(),
+        }
+    }
+
+    fn service(&self) -> Service {
+        Service {
+            port: self.text("service.port"),
+            start_command: self.text("service.start_command"),
+            cpu: self.text("service.cpu"),
+            memory: self.text("service.memory"),
+            access_role: self.parsed("service.access_role"),
+            instance_role: self.parsed("service.instance_role"),
+        }
+    }
+
+    fn health_check(&self) -> HealthCheckOverlay {
+        let protocol = self.text("app_runner_health_check.protocol");
+        HealthCheckOverlay {
+            protocol: protocol.map(|word| match word.as_str() {
+                "HTTP" => Protocol::Http,
+                _ => Protocol::Tcp,
+            }),
+            path: self.text("app_runner_health_check.path"),
+            interval: self.parsed("app_runner_health_check.interval"),
+            timeout: self.parsed("app_runner_health_check.timeout"),
+            healthy_threshold: self.parsed("app_runner_health_check.healthy_threshold"),
+            unhealthy_threshold: self.parsed("app_runner_health_check.unhealthy_threshold"),
+        }
+    }
+
+    fn health(&self, section: &Section, times: &Times) -> HealthGate {
+        let assertions = section.assertions.iter();
+        HealthGate {
+            path: self.text("health.path").unwrap_or_default(),
+            retries: self.parsed("health.retries").unwrap_or(1),
+            timeout: times.health_timeout,
+            interval: times.health_interval,
+            passes: self.parsed("health.passes").unwrap_or(1),
+            from: self.parsed("health.from").unwrap_or_default(),
+            assertions: assertions
+                .map(|(path, located)| Assertion::new(path, located.value.clone()))
+                .collect(),
+            version: self.text("health.version").map(VersionCheck::at),
+            allow_missing_dependencies: self
+                .parsed("health.allow_missing_dependencies")
+                .unwrap_or(false),
+        }
+    }
+
+    fn shown(&self, sources: &Sources, section: &Section, mut times: Times) -> Vec<Shown> {
+        let scaled: BTreeMap<&str, String> = TIMES
+            .iter()
+            .map(|(path, field)| (*path, format_duration(*field(&mut times))))
+            .collect();
+        let scalars = KEYS.iter().filter_map(|key| {
+            let (text, origin) = self.values.get(key.path)?;
+            let value = scaled.get(key.path).unwrap_or(text).clone();
+            Some(Shown { key: key.path.into(), value, origin: origin.clone() })
+        });
+        let variables = section.variables.iter().map(|(name, located)| {
+            let (key, value) = shown_variable(name, &located.value);
+            Shown { key, value, origin: sources.in_file(located.place.line) }
+        });
+        let arguments = section.arguments.iter().map(|(name, located)| Shown {
+            key: format!("build.arguments.{name}"),
+            value: "(set)".into(),
+            origin: sources.in_file(located.place.line),
+        });
+        let assertions = section.assertions.iter().map(|(path, located)| Shown {
+            key: format!("health.assert.{path}"),
+            value: located.value.to_string(),
+            origin: sources.in_file(located.place.line),
+        });
+        scalars.chain(variables).chain(arguments).chain(assertions).collect()
+    }
+}
+
+/// Which setting is which time.
+#[expect(clippy::type_complexity, reason = "a table of names and fields, read once")]
+const TIMES: [(&str, fn(&mut Times) -> &mut Duration); 11] = [
+    ("times.deploy_timeout", |times| &mut times.deploy_timeout),
+    ("times.release_wait", |times| &mut times.release_wait),
+    ("times.settle", |times| &mut times.settle),
+    ("times.poll", |times| &mut times.poll),
+    ("times.busy_wait", |times| &mut times.busy_wait),
+    ("times.role_wait", |times| &mut times.role_wait),
+    ("times.log_lag", |times| &mut times.log_lag),
+    ("times.log_poll", |times| &mut times.log_poll),
+    ("times.interrupt_grace", |times| &mut times.interrupt_grace),
+    ("health.timeout", |times| &mut times.health_timeout),
+    ("health.interval", |times| &mut times.health_interval),
+];
+
+fn is_literal(origin: &Origin) -> bool {
+    matches!(origin, Origin::Flag(_) | Origin::Environment(_))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+fn checked(key: &Key, text: &str, origin: Origin) -> Result<(String, Origin), Problem> {
+    match key.kind.check(text) {
+        Ok(canonical) => Ok((canonical, origin)),
+        Err(reason) => {
+            let expected = key.kind.expected();
+            let because = if reason == expected { String::new() } else { format!(": {reason}") };
+            Err(invalid(&origin, &format!("it should be {expected}{because}"))
+                .hint(format!("for example `{}`", example(key, &origin))))
+        }
+    }
+}
+
+fn example(key: &Key, origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(_) if key.path == "health.allow_missing_dependencies" => {
+            "--allow-missing-deps".into()
+        }
+        Origin::Flag(name) => format!("{name} {}", key.examples[0]),
+        Origin::Environment(name) => format!("{name}={}", key.examples[0]),
+        _ => format!("{} = {:?}", key.path, key.examples[0]),
+    }
+}
+
+fn invalid(origin: &Origin, reason: &str) -> Problem {
+    Problem::new(ExitCode::Usage, "bad-setting", format!("cannot use the value of `{origin}`"))
+        .because(reason)
+}
+
+/// What no single setting can be wrong about alone.
+fn check(settings: &Settings) -> Result<(), Problem> {
+    let (health, times) = (&settings.health, &settings.times);
+    let origin = |key: &str| settings.origin(key).unwrap_or(&Origin::Default).clone();
+    if health.passes > health.retries {
+        return Err(invalid(
+            &origin("health.passes"),
+            &format!(
+                "{} passes in a row cannot be reached in {} requests (`health.retries`, from {})",
+                health.passes,
+                health.retries,
+                origin("health.retries")
+            ),
+        )
+        .hint("ask more often: `--health-retries 12`"));
+    }
+    if times.settle <= times.list_lag {
+        return Err(invalid(&origin("times.settle"), &format!(
+            "{} is not longer than App Runner's list of operations can lag, {}: updates could be \
+             repeated",
+            format_duration(times.settle), format_duration(times.list_lag)
+        ))
+        .hint("leave `times.settle` away, or make it longer"));
+    }
+    Ok(())
+}
+
+fn unknown_environment<'a>(
+    name: &'a str,
+    origin: &Origin,
+    known: &std::collections::BTreeSet<&'a str>,
+) -> Problem {
+    let shown = printable(name, 80);
+    let what = format!("there is no environment `{shown}` ({origin})");
+    let problem = Problem::new(ExitCode::Usage, "unknown-environment", what);
+    if known.is_empty() {
+        return problem
+            .because(format!("{} has no `[env.NAME]` section", super::FILE_NAME))
+            .hint(format!("add a section `[env.{shown}]`, or leave `--env` away"));
+    }
+    let listed: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let near = nearest(name, known.iter().copied());
+    let problem = problem.because(format!("{} has {}", super::FILE_NAME, listed.join(", ")));
+    match near {
+        Some(near) => problem.hint(format!("did you mean `--env {near}`?")),
+        None => problem.hint(format!("add a section `[env.{shown}]`, or name one that is there")),
+    }
+}
+
+fn several_services(sections: &[&ServiceName]) -> Problem {
+    let listed: Vec<String> = sections.iter().map(|name| format!("`{name}`")).collect();
+    Problem::new(ExitCode::Usage, "no-service-name", "which service is not known")
+        .because(format!("{} has {}", super::FILE_NAME, listed.join(", ")))
+        .hint(format!("name one: `--service-name {}`", sections[0]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,474 @@
+//! What can happen in a deployment, in the past tense. Each event is one fact that was true.
+//!
+//! The names are a promise (`docs/events.md`); the tests keep every format that was ever written
+//! readable.
+
+pub mod deployment;
+pub mod envelope;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{
+    Commit, DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId, PayloadHash,
+    ServiceArn, Tag,
+};
+use crate::plan::{Plan, Step};
+use crate::problem::ExitCode;
+use crate::release::{Difference, Release};
+use crate::world::registry::Platform;
+use crate::world::service::{OperationStatus, ServiceStatus};
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum Event {
+    /// A deployment begins with its plan.
+    DeploymentPlanned(Box<Plan>),
+    /// A step that changes the world is about to be done: the intention, and what was seen before.
+    StepStarted {
+        /// The step.
+        step: Step,
+        /// What was seen just before.
+        observed: Observation,
+        /// The hash of the request about to be sent, where there is one.
+        payload: Option<PayloadHash>,
+    },
+    /// The answer to a call that changes the world did not come: it may have taken effect.
+    AnswerLost {
+        /// The step.
+        step: Step,
+        /// The cause.
+        because: String,
+    },
+    /// Nothing stands in the way.
+    PreflightPassed {
+        /// What is doubtful all the same.
+        warnings: Vec<String>,
+    },
+    /// The repository exists.
+    RepositoryEnsured {
+        /// Its URI, as ECR answers it.
+        uri: String,
+        /// Whether it did not before.
+        created: bool,
+        /// Whether `latest` may move in it.
+        latest_may_move: bool,
+    },
+    /// The image is built.
+    ImageBuilt {
+        /// The engine's name for it.
+        name: String,
+        /// The engine's id of it.
+        id: String,
+        /// What it runs on.
+        platform: Platform,
+        /// Whether the engine had it already.
+        reused: bool,
+    },
+    /// The registry holds the image, under this digest by the registry's own word.
+    DigestPushed {
+        /// The digest.
+        digest: Digest,
+        /// The tag that names it.
+        tag: Tag,
+        /// Whether it was there already.
+        reused: bool,
+    },
+    /// What ran before is recorded, whole.
+    PreviousCaptured {
+        /// The service; `None` where there is none yet.
+        previous: Option<Box<Captured>>,
+    },
+    /// App Runner accepted the creation.
+    CreateIssued(Issue),
+    /// App Runner accepted the update.
+    UpdateIssued(Issue),
+    /// The service runs the very release already: nothing was asked for.
+    NothingToChange {
+        /// The release.
+        release: Box<Release>,
+        /// The service.
+        service: ServiceArn,
+    },
+    /// The deadline passed while App Runner was at work. Its operations cannot be cancelled.
+    DeadlinePassed {
+        /// The operation.
+        operation: OperationId,
+        /// Where it stood.
+        status: OperationStatus,
+    },
+    /// Our operation succeeded by its own status.
+    OperationSucceeded {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// Our operation ended otherwise.
+    OperationFailed {
+        /// The operation.
+        operation: OperationId,
+        /// How.
+        status: OperationStatus,
+        /// The first failure line of App Runner's own log decides.
+        cause: Option<Cause>,
+        /// The last lines of the application.
+        application_log: Vec<String>,
+    },
+    /// The new release is proven by identifier, mark and operation.
+    ReleaseVerified {
+        /// The proof.
+        proof: Proof,
+    },
+    /// The application answers as it should.
+    HealthPassed {
+        /// How.
+        health: HealthReport,
+    },
+    /// The application does not answer as it should.
+    HealthFailed {
+        /// How.
+        health: HealthReport,
+        /// The likely cause.
+        cause: Option<Cause>,
+        /// The last lines of the application.
+        application_log: Vec<String>,
+    },
+    /// `latest` names the image now, or never may.
+    LatestTagged {
+        /// Why not, where it does not.
+        skipped: Option<String>,
+    },
+    /// Auto-deployments are as they were before.
+    AutoDeploymentsRestored {
+        /// The operation of the update that did it; `None` where they were so already.
+        operation: Option<OperationId>,
+        /// Why not, where AWS refused.
+        refused: Option<String>,
+    },
+    /// The new release is live and proven.
+    DeploymentSucceeded,
+    /// A step was refused by the world or by a gate.
+    StepFailed {
+        /// The step.
+        step: Step,
+        /// The refusal.
+        failure: Failure,
+    },
+    /// The way back begins.
+    RollbackStarted {
+        /// Why.
+        because: Failure,
+    },
+    /// App Runner accepted the update back.
+    RollbackIssued(Issue),
+    /// The captured release is back and proven.
+    RollbackVerified {
+        /// Who brought it back.
+        by: RolledBackBy,
+        /// The proof.
+        proof: Proof,
+        /// The answer of the old release.
+        health: Option<HealthReport>,
+    },
+    /// The deployment failed and the old release serves, proven.
+    DeploymentRolledBack {
+        /// Why it failed.
+        because: Failure,
+    },
+    /// The way back failed.
+    RollbackFailed {
+        /// Why the deployment failed.
+        because: Failure,
+        /// Why the way back did.
+        failure: Failure,
+    },
+    /// The deployment failed, and there was nothing to take back.
+    DeploymentFailed {
+        /// Why.
+        because: Failure,
+    },
+    /// The process stopped before the end; the deployment can be resumed.
+    Interrupted {
+        /// Why.
+        because: Interruption,
+    },
+    /// A process took the deployment up again.
+    Resumed {
+        /// Whether it is to go back instead of on.
+        backwards: bool,
+    },
+    /// A person closed it without touching AWS.
+    DeploymentAbandoned {
+        /// The reason given.
+        reason: String,
+    },
+    /// What is true cannot be known from here.
+    AttentionNeeded {
+        /// What is known.
+        evidence: Vec<String>,
+    },
+    /// Images were deleted, by ECR's own answer.
+    ImagesPruned {
+        /// Those that are gone.
+        deleted: Vec<Digest>,
+        /// Those that are not, and why.
+        failures: Vec<String>,
+    },
+    /// A person or a rollback judged a release.
+    ReleaseMarked {
+        /// The deployment.
+        deployment: DeploymentNumber,
+        /// Whether it is good.
+        good: bool,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The name of its type: what the envelope carries.
+    pub fn type_name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.get("type").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+    }
+
+    /// Its data alone, as the envelope carries it.
+    pub fn data(&self) -> serde_json::Value {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.get("data").cloned().unwrap_or(serde_json::Value::Null)
+    }
+
+    /// The event of this type with this data, or why this version cannot read it.
+    pub fn parse(type_name: &str, data: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut tagged = serde_json::Map::from_iter([("type".to_owned(), type_name.into())]);
+        if !data.is_null() {
+            tagged.insert("data".into(), data);
+        }
+        serde_json::from_value(tagged.into())
+    }
+}
+
+/// What was seen of the service just before a call that changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Observation {
+    /// Its status.
+    pub status: Option<ServiceStatus>,
+    /// The image it was configured with.
+    pub image: Option<String>,
+    /// The mark it carried.
+    pub mark: Option<String>,
+    /// Every operation known at that moment, from the list and from our own journal: an operation
+    /// that is not among them came later.
+    pub known_operations: Vec<OperationId>,
+}
+
+/// A service as it was before we touched it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Captured {
+    /// The service.
+    pub service: ServiceArn,
+    /// Its id.
+    pub service_id: String,
+    /// Its address, without a scheme.
+    pub url: String,
+    /// Its status.
+    pub status: ServiceStatus,
+    /// What it ran; `None` where there is no previous release (CREATE_FAILED).
+    pub release: Option<Release>,
+    /// The mark it carried.
+    pub mark: Option<String>,
+    /// The digest behind the release's image, and how well that is known.
+    pub digest: Option<PreviousDigest>,
+}
+
+/// The digest of the previous image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "known")]
+pub enum PreviousDigest {
+    /// The identifier carried it.
+    Proven {
+        /// The digest.
+        digest: Digest,
+        /// Whether ECR still holds the image, where it could say.
+        in_registry: Option<bool>,
+    },
+    /// The identifier was a tag that names this digest today. It may not be what runs.
+    ResolvedToday {
+        /// The digest.
+        digest: Digest,
+    },
+    /// The identifier was a tag that names nothing any more.
+    Gone,
+}
+
+/// A change that App Runner accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Issue {
+    /// The service.
+    pub service: ServiceArn,
+    /// Its id: the end of its ARN.
+    pub service_id: String,
+    /// Its address, without a scheme.
+    pub url: String,
+    /// The work App Runner does for it.
+    pub operation: Option<OperationId>,
+    /// The mark it planted.
+    pub mark: DeploymentId,
+    /// The release it asked for.
+    pub release: Release,
+    /// What that changed.
+    pub differences: Vec<Difference>,
+    /// The hash of the request.
+    pub payload: Option<PayloadHash>,
+    /// Something to say about it, such as a fallback that was taken.
+    pub note: Option<String>,
+    /// Whether it was found done rather than done now (after a kill or a lost answer).
+    pub found: bool,
+}
+
+/// Why a release is believed to be live: each item was checked, none is inferred.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The identifier the service is configured with.
+    pub image: ImageIdentifier,
+    /// The digest it stands for.
+    pub digest: Option<Digest>,
+    /// The mark it carries.
+    pub mark: Option<String>,
+    /// The operation that brought it, by its own status SUCCEEDED.
+    pub operation: Option<OperationId>,
+    /// The service status.
+    pub status: ServiceStatus,
+    /// That no operation is newer than ours.
+    pub newest_operation: Option<OperationId>,
+}
+
+/// What the health gate saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// Whether it passed, or was not asked at all (`none`: printed as unproven).
+    pub outcome: HealthOutcome,
+    /// The URL asked.
+    pub url: String,
+    /// Requests made.
+    pub attempts: u32,
+    /// The last HTTP status.
+    pub status: Option<u16>,
+    /// How long the last answer took.
+    pub took: Option<Duration>,
+    /// What was wrong at last, or what is doubtful.
+    pub findings: Vec<String>,
+    /// The version the application says it is.
+    pub version: Option<String>,
+}
+
+/// How the health gate ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthOutcome {
+    /// Enough passes in a row.
+    Passed,
+    /// Not enough.
+    Failed,
+    /// Not asked: `[health] from = "none"`.
+    Unproven,
+}
+
+/// A named cause with what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// A stable kebab-case word with a page in `docs/problems`.
+    pub code: String,
+    /// What it is.
+    pub what: String,
+    /// The line it was read from.
+    pub line: Option<String>,
+    /// What to do.
+    pub fix: String,
+}
+
+/// Why a step was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable kebab-case word with a page in `docs/problems`.
+    pub code: String,
+    /// What happened.
+    pub what: String,
+    /// Why.
+    pub because: Vec<String>,
+    /// Lines that help.
+    pub details: Vec<String>,
+    /// What to type.
+    pub hints: Vec<String>,
+    /// How the process ends when this ends the deployment.
+    pub exit: ExitCode,
+}
+
+/// Who brought the old release back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RolledBackBy {
+    /// App Runner, after the operation failed.
+    AppRunner,
+    /// We did.
+    Surefoot,
+}
+
+/// Why a process stopped before the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Interruption {
+    /// A signal.
+    Signal {
+        /// Its name.
+        name: String,
+    },
+    /// The world could not be reached.
+    Unreachable {
+        /// Who.
+        place: crate::world::Place,
+        /// What stood in the way.
+        obstacle: crate::world::Obstacle,
+        /// The cause.
+        reason: String,
+    },
+    /// App Runner did not let go within the second limit.
+    StillBusy {
+        /// The operation.
+        operation: Option<OperationId>,
+    },
+}
+
+impl Failure {
+    /// A refusal in our own words.
+    pub fn new(exit: ExitCode, code: &str, what: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            what: what.into(),
+            because: Vec::new(),
+            details: Vec::new(),
+            hints: Vec::new(),
+            exit,
+        }
+    }
+
+    /// Adds a cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.because.push(cause.into());
+        self
+    }
+
+    /// Adds what to type.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// The commit a plan deploys, where one is known.
+pub fn commit_of(plan: &Plan) -> Option<&Commit> {
+    plan.target()?.checkout.as_ref().map(|checkout| &checkout.commit)
+}

@@ -1,0 +1,193 @@
+//! The directory of a journal: made so that a death in the middle leaves nothing half made.
+//!
+//! Every file is written under another name, made durable, renamed, and the directory made durable.
+//! The database comes first and `FORMAT` last: a directory with `FORMAT` is complete. Whoever
+//! creates holds a lock on the directory, which the kernel frees when he dies, so that two
+//! processes that start at once make one journal.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::backends::FileBackend;
+
+use super::super::JournalError;
+use super::marker::{JOURNAL_FORMAT, JournalId, Marker};
+use super::storage::PATIENCE;
+
+const DATABASE: &str = "journal.redb";
+const MARKER: &str = "FORMAT";
+const IGNORE: &str = ".gitignore";
+/// The ending of a file that is being made.
+const UNFINISHED: &str = ".new";
+/// A marker is four short lines.
+const LARGEST_MARKER: u64 = 4096;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Tells tests of each finished step, and lets them end the creation there.
+pub(crate) type AfterStep<'a> = &'a mut dyn FnMut(&'static str) -> io::Result<()>;
+
+/// Where the database of a directory is.
+pub(crate) fn database(directory: &Path) -> PathBuf {
+    directory.join(DATABASE)
+}
+
+/// Whether a creation has ended here: `FORMAT` is its last step.
+pub(crate) fn is_complete(directory: &Path) -> bool {
+    directory.join(MARKER).exists()
+}
+
+/// What `FORMAT` says; none if there is no such file.
+pub(crate) fn marker(directory: &Path) -> Result<Option<Marker>, JournalError> {
+    let path = directory.join(MARKER);
+    let mut bytes = Vec::new();
+    match File::open(&path) {
+        Ok(file) => file.take(LARGEST_MARKER).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let parsed = std::str::from_utf8(&bytes).ok().and_then(Marker::parse);
+    let marker = parsed.ok_or_else(|| JournalError::Foreign {
+        path,
+        detail: "it does not read as the description of a journal".into(),
+    })?;
+    if marker.minimum_reader > JOURNAL_FORMAT {
+        let found = marker.minimum_reader;
+        return Err(JournalError::NewerFormat { found, supported: JOURNAL_FORMAT });
+    }
+    Ok(Some(marker))
+}
+
+/// How a directory is made to hold a journal.
+pub(crate) struct Creation<'a> {
+    pub(crate) directory: &'a Path,
+    /// The id of the journal, if it has to be made.
+    pub(crate) id: JournalId,
+    /// Makes an empty database in an empty file.
+    pub(crate) make: &'a dyn Fn(FileBackend, JournalId) -> Result<(), JournalError>,
+    /// Reads the id out of a database that has no marker yet.
+    pub(crate) id_of: &'a dyn Fn(&Path) -> Result<JournalId, JournalError>,
+}
+
+impl Creation<'_> {
+    /// Makes what is missing. A directory that holds a journal already is left as it is.
+    pub(crate) fn run(&self, after: AfterStep<'_>) -> Result<(), JournalError> {
+        self.make_directory()?;
+        after("directory")?;
+        let directory = File::open(self.directory)?;
+        self.lock(&directory)?;
+        self.remove_unfinished()?;
+        if !self.directory.join(IGNORE).exists() {
+            self.write_durably(IGNORE, b"*\n", after)?;
+        }
+        match (database(self.directory).exists(), marker(self.directory)?.is_some()) {
+            (true, true) => Ok(()),
+            (false, true) => {
+                Err(JournalError::corrupt(format!("`{MARKER}` is there, `{DATABASE}` is not")))
+            }
+            (true, false) => {
+                let id = (self.id_of)(&database(self.directory))?;
+                self.write_marker(id, after)
+            }
+            (false, false) => {
+                self.make_database(after)?;
+                self.write_marker(self.id, after)
+            }
+        }
+    }
+
+    fn make_directory(&self) -> Result<(), JournalError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.directory);
+        made.and_then(|()| fs::set_permissions(self.directory, Permissions::from_mode(0o700)))
+            .map_err(|error| self.unwritable(error))?;
+        match self.directory.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Ok(sync_directory(Path::new("."))?),
+            Some(parent) => Ok(sync_directory(parent)?),
+            None => Ok(()),
+        }
+    }
+
+    fn lock(&self, directory: &File) -> Result<(), JournalError> {
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+            match directory.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+        }
+        Err(JournalError::Busy { path: self.directory.to_owned() })
+    }
+
+    /// Removes what a creation that died has left; only under the lock.
+    fn remove_unfinished(&self) -> Result<(), JournalError> {
+        for name in [DATABASE, MARKER, IGNORE] {
+            match fs::remove_file(self.unfinished(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.unwritable(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn make_database(&self, after: AfterStep<'_>) -> Result<(), JournalError> {
+        let file = self.create(DATABASE)?;
+        after("empty database")?;
+        let backend = FileBackend::new(file.try_clone()?).map_err(super::storage::from_database)?;
+        (self.make)(backend, self.id)?;
+        after("database")?;
+        file.sync_all()?;
+        self.publish(DATABASE, after)
+    }
+
+    fn write_marker(&self, id: JournalId, after: AfterStep<'_>) -> Result<(), JournalError> {
+        self.write_durably(MARKER, Marker::new(id).to_string().as_bytes(), after)
+    }
+
+    fn write_durably(
+        &self,
+        name: &str,
+        content: &[u8],
+        after: AfterStep<'_>,
+    ) -> Result<(), JournalError> {
+        let mut file = self.create(name)?;
+        after("empty text")?;
+        file.write_all(content)?;
+        after("text")?;
+        file.sync_all()?;
+        self.publish(name, after)
+    }
+
+    fn create(&self, name: &str) -> Result<File, JournalError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        options.open(self.unfinished(name)).map_err(|error| self.unwritable(error))
+    }
+
+    fn publish(&self, name: &str, after: AfterStep<'_>) -> Result<(), JournalError> {
+        after("durable")?;
+        fs::rename(self.unfinished(name), self.directory.join(name))?;
+        after("renamed")?;
+        sync_directory(self.directory)?;
+        after("published")?;
+        Ok(())
+    }
+
+    fn unfinished(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}{UNFINISHED}"))
+    }
+
+    fn unwritable(&self, source: io::Error) -> JournalError {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::Full,
+            _ => JournalError::Unwritable { path: self.directory.to_owned(), source },
+        }
+    }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,124 @@
+//! One deployment of a service at a time: an OS file lock, one file per service, held throughout.
+//!
+//! The kernel frees it on any death, so there is no stale lock to break. What is written in the file
+//! is for the message only.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::StreamName;
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Who holds a lock, for the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The user.
+    pub user: String,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// What was typed.
+    pub command: String,
+    /// The CI run, where there is one.
+    pub ci_run: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// Why a lock was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it; who, as far as the file tells.
+    #[error("another deployment holds the service")]
+    Held(Option<Box<Owner>>),
+    /// The file cannot be used.
+    #[error("cannot use the lock file {path}")]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Takes the lock of a service, or says who has it. `directory` is the same for all clones of a
+/// repository on this machine; `world` tells the sandbox from AWS.
+pub fn take(
+    directory: &Path,
+    stream: &StreamName,
+    world: &str,
+    owner: &Owner,
+) -> Result<Lock, LockError> {
+    let path = directory.join(file_name(stream, world));
+    let unusable = |source| LockError::Unusable { path: path.clone(), source };
+    std::fs::create_dir_all(directory).map_err(unusable)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    let mut file = options.open(&path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
+        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    }
+    write(&mut file, owner).map_err(unusable)?;
+    Ok(Lock { _file: file })
+}
+
+fn file_name(stream: &StreamName, world: &str) -> String {
+    let digest = crate::names::Digest::of(world.as_bytes());
+    let world = if world.is_empty() { "aws" } else { digest.short() };
+    format!("{}-{}-{}-{world}.lock", stream.account, stream.region, stream.service)
+}
+
+fn read(file: &mut File) -> Option<Box<Owner>> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok().map(Box::new)
+}
+
+fn write(file: &mut File, owner: &Owner) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(serde_json::to_string(owner)?.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(command: &str) -> Owner {
+        Owner {
+            user: "ada".into(),
+            host: "loom".into(),
+            pid: 7,
+            command: command.into(),
+            ci_run: None,
+            since: "2026-11-23T10:00:00Z".into(),
+        }
+    }
+
+    #[test]
+    fn the_loser_is_told_who_has_it_and_a_dead_owner_never_blocks() {
+        let directory = tempfile::tempdir().unwrap();
+        let stream = "123456789012/eu-central-1/shop".parse().unwrap();
+        let other = "123456789012/eu-central-1/stall".parse().unwrap();
+        let held = take(directory.path(), &stream, "", &owner("surefoot deploy")).unwrap();
+        match take(directory.path(), &stream, "", &owner("surefoot resume")) {
+            Err(LockError::Held(Some(who))) => assert_eq!(*who, owner("surefoot deploy")),
+            other => panic!("{other:?}"),
+        }
+        assert!(take(directory.path(), &other, "", &owner("x")).is_ok());
+        assert!(take(directory.path(), &stream, "http://127.0.0.1:1", &owner("x")).is_ok());
+        drop(held);
+        assert!(take(directory.path(), &stream, "", &owner("surefoot resume")).is_ok());
+    }
+}

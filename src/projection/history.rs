@@ -1,0 +1,289 @@
+//! One row per deployment: what became of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::fold::{Folded, fold};
+use super::{Recorded, as_seconds, between};
+use crate::event::deployment::{Deployment, Phase};
+use crate::event::{Event, Interruption, commit_of};
+use crate::names::{Commit, DeploymentNumber, Digest, Tag};
+use crate::plan::{Intent, TargetOrigin};
+
+/// What became of a deployment, seen from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The newest that succeeded: what serves, by the log.
+    Live,
+    /// It succeeded, was replaced, and a person marked it good.
+    Good,
+    /// It succeeded and was replaced.
+    Superseded,
+    /// It failed.
+    Failed,
+    /// It failed and the old release serves.
+    RolledBack,
+    /// The way back failed.
+    RollbackFailed,
+    /// It was marked bad.
+    Bad,
+    /// What is true could not be known; a person must look.
+    Attention,
+    /// This version cannot read its events.
+    Unknown,
+    /// It has no end yet.
+    InProgress,
+    /// Its process stopped before the end and said so; it can be resumed.
+    Interrupted,
+    /// A person closed it.
+    Abandoned,
+}
+
+impl Verdict {
+    /// The words a person reads.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Good => "good",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled back",
+            Self::RollbackFailed => "rollback failed",
+            Self::Bad => "bad",
+            Self::Attention => "attention",
+            Self::Unknown => "unknown",
+            Self::InProgress => "in progress",
+            Self::Interrupted => "interrupted",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// Whether its release was live and nobody called it bad.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Live | Self::Good | Self::Superseded)
+    }
+}
+
+/// What a person or a rollback said of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judgement {
+    /// Whether it is good.
+    pub good: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// One deployment in a line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Its number.
+    pub number: DeploymentNumber,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The commit it came from.
+    pub commit: Option<Commit>,
+    /// Whether files differed from that commit.
+    pub dirty: bool,
+    /// The tag of its image.
+    pub tag: Option<Tag>,
+    /// The digest of its image.
+    pub digest: Option<Digest>,
+    /// The deployment whose release it went back to, for a rollback.
+    pub rollback_to: Option<DeploymentNumber>,
+    /// Who began it.
+    pub by: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, if it has.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How long it took, in seconds.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub took: Option<Duration>,
+    /// What else is worth knowing.
+    pub note: Option<String>,
+    /// The code of what went wrong.
+    pub code: Option<String>,
+    /// How the process ended, if the deployment has.
+    pub exit_code: Option<u8>,
+    /// What was said of it afterwards.
+    pub judgement: Option<Judgement>,
+}
+
+/// Every deployment of the stream, oldest first.
+pub fn history(records: &[Recorded]) -> Vec<Row> {
+    let judgements = judgements(records);
+    let folded = fold(records);
+    let live = live(&folded);
+    let mut rows: Vec<Row> =
+        folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
+    name_rollback_tags(&mut rows);
+    rows
+}
+
+/// The newest deployment that succeeded.
+pub(super) fn live(folded: &[Folded<'_>]) -> Option<DeploymentNumber> {
+    let succeeded =
+        |one: &&Folded<'_>| matches!(&one.state, Ok(state) if state.phase == Phase::Succeeded);
+    folded.iter().rev().find(succeeded).map(|one| one.number)
+}
+
+/// The newest word on each release.
+fn judgements(records: &[Recorded]) -> BTreeMap<DeploymentNumber, Judgement> {
+    records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Ok(Event::ReleaseMarked { deployment, good, reason }) => {
+                Some((*deployment, Judgement { good: *good, reason: reason.clone() }))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// A rollback carries no tag of its own: it is shown by the tag of what it went back to.
+fn name_rollback_tags(rows: &mut [Row]) {
+    let tags: BTreeMap<_, _> = rows.iter().map(|row| (row.number, row.tag.clone())).collect();
+    for row in rows {
+        if let (None, Some(to)) = (&row.tag, row.rollback_to) {
+            row.tag = tags.get(&to).cloned().flatten();
+        }
+    }
+}
+
+fn row(one: &Folded<'_>, live: Option<DeploymentNumber>, judgement: Option<&Judgement>) -> Row {
+    let is_live = live == Some(one.number);
+    let state = one.state.as_ref();
+    let (first, last) = (one.events[0], one.events[one.events.len() - 1]);
+    let over = state.is_ok_and(Deployment::is_over);
+    let ended_at = over.then_some(last.at);
+    let readable = state.ok();
+    Row {
+        number: one.number,
+        verdict: verdict(state.ok(), is_live, judgement),
+        commit: readable.and_then(|state| commit_of(&state.plan)).cloned(),
+        dirty: readable.is_some_and(is_dirty),
+        tag: readable.and_then(target_tag).cloned(),
+        digest: readable.and_then(target_digest).cloned(),
+        rollback_to: readable.and_then(rollback_to),
+        by: first.actor.clone(),
+        started_at: first.at,
+        ended_at,
+        took: ended_at.and_then(|end| between(first.at, end)),
+        note: state.map_or_else(|error| Some(error.clone()), |state| note(state, judgement)),
+        code: readable.and_then(code),
+        exit_code: readable.filter(|_| over).map(|state| state.exit_code().number()),
+        judgement: judgement.cloned(),
+    }
+}
+
+fn verdict(state: Option<&Deployment>, live: bool, judgement: Option<&Judgement>) -> Verdict {
+    let Some(state) = state else { return Verdict::Unknown };
+    match &state.phase {
+        Phase::Succeeded if live => Verdict::Live,
+        Phase::Succeeded => match judgement {
+            Some(Judgement { good: true, .. }) => Verdict::Good,
+            Some(_) => Verdict::Bad,
+            None => Verdict::Superseded,
+        },
+        Phase::RolledBack { .. } => Verdict::RolledBack,
+        Phase::Failed { .. } => Verdict::Failed,
+        Phase::RollbackFailed { .. } => Verdict::RollbackFailed,
+        Phase::Attention { .. } => Verdict::Attention,
+        Phase::Abandoned { .. } => Verdict::Abandoned,
+        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
+            if state.interrupted.is_some() { Verdict::Interrupted } else { Verdict::InProgress }
+        }
+    }
+}
+
+fn is_dirty(state: &Deployment) -> bool {
+    let checkout = state.plan.target().and_then(|target| target.checkout.as_ref());
+    checkout.is_some_and(|checkout| checkout.dirty)
+}
+
+/// The tag of the image that is, or was to be, deployed.
+pub(super) fn target_tag(state: &Deployment) -> Option<&Tag> {
+    match &state.plan.intent {
+        Intent::Deploy { target, .. } => Some(&target.tag),
+        Intent::Rollback { release, .. } => release.image.tag(),
+    }
+}
+
+/// The digest of the image that is, or was to be, deployed, as far as it is known.
+pub(super) fn target_digest(state: &Deployment) -> Option<&Digest> {
+    let pushed = state.done.pushed.as_ref().map(|(digest, _)| digest);
+    let planned = match &state.plan.intent {
+        Intent::Rollback { release, .. } => release.image.digest(),
+        Intent::Deploy { target, .. } => match &target.origin {
+            TargetOrigin::Registry { image } => image.digest(),
+            TargetOrigin::Build { .. } => None,
+        },
+    };
+    let live = state.done.already_live.as_ref().and_then(|(_, release)| release.image.digest());
+    let proven = state.done.proof.as_ref().and_then(|proof| proof.digest.as_ref());
+    proven.or(pushed).or(live).or(planned)
+}
+
+fn rollback_to(state: &Deployment) -> Option<DeploymentNumber> {
+    match state.plan.intent {
+        Intent::Rollback { to, .. } => Some(to),
+        Intent::Deploy { .. } => None,
+    }
+}
+
+fn note(state: &Deployment, judgement: Option<&Judgement>) -> Option<String> {
+    let mut notes = Vec::new();
+    notes.extend(rollback_to(state).map(|to| format!("rollback to {to}")));
+    notes.extend(end_note(state));
+    notes.extend(judgement.map(|judgement| {
+        let word = if judgement.good { "good" } else { "bad" };
+        format!("marked {word}: {}", judgement.reason)
+    }));
+    if state.phase == Phase::Succeeded && state.done.already_live.is_some() {
+        notes.push("already live, nothing changed".into());
+    }
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+fn end_note(state: &Deployment) -> Option<String> {
+    match &state.phase {
+        Phase::RolledBack { because } | Phase::Failed { because } => Some(because.code.clone()),
+        Phase::RollbackFailed { because, failure } => {
+            Some(format!("{}, then {}", because.code, failure.code))
+        }
+        Phase::Abandoned { reason } => Some(reason.clone()),
+        Phase::Attention { evidence } => evidence.first().cloned(),
+        Phase::Succeeded => None,
+        _ => state.interrupted.as_ref().map(interruption_words),
+    }
+}
+
+/// Why a process stopped, in words.
+pub(super) fn interruption_words(interruption: &Interruption) -> String {
+    match interruption {
+        Interruption::Signal { name } => format!("interrupted by {name}"),
+        Interruption::Unreachable { place, reason, .. } => {
+            format!("{place} could not be reached: {reason}")
+        }
+        Interruption::StillBusy { operation: Some(operation) } => {
+            format!("App Runner is still busy with operation {operation}")
+        }
+        Interruption::StillBusy { operation: None } => "App Runner is still busy".into(),
+    }
+}
+
+fn code(state: &Deployment) -> Option<String> {
+    match &state.phase {
+        Phase::Failing { failure: because }
+        | Phase::RollingBack { because, .. }
+        | Phase::RolledBack { because }
+        | Phase::Failed { because }
+        | Phase::RollbackFailed { because, .. } => Some(because.code.clone()),
+        Phase::Attention { .. } => Some("attention".into()),
+        _ => None,
+    }
+}

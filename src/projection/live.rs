@@ -1,0 +1,36 @@
+//! What should be live by the log, to be compared with what is.
+
+use super::Recorded;
+use super::fold::fold;
+use crate::event::Event;
+use crate::event::deployment::{Deployment, Phase};
+use crate::names::OperationId;
+use crate::release::Release;
+
+/// The release that the newest finished deployment left live, where the log proves one.
+pub fn live_release(records: &[Recorded]) -> Option<Release> {
+    let folded = fold(records);
+    let mut states = folded.iter().rev().filter_map(|one| one.state.as_ref().ok());
+    states.find_map(left_live)
+}
+
+fn left_live(state: &Deployment) -> Option<Release> {
+    let asked = || state.done.issued.as_ref().map(|issue| issue.release.clone());
+    let already = || state.done.already_live.as_ref().map(|(_, release)| release.clone());
+    match state.phase {
+        Phase::Succeeded => asked().or_else(already),
+        Phase::RolledBack { .. } => state.previous().cloned(),
+        _ => None,
+    }
+}
+
+/// Whether the log knows this operation as one of ours.
+pub fn knows_operation(records: &[Recorded], id: &OperationId) -> bool {
+    records.iter().filter_map(|record| record.event.as_ref().ok()).any(|event| match event {
+        Event::CreateIssued(issue) | Event::UpdateIssued(issue) | Event::RollbackIssued(issue) => {
+            issue.operation.as_ref() == Some(id)
+        }
+        Event::AutoDeploymentsRestored { operation, .. } => operation.as_ref() == Some(id),
+        _ => false,
+    })
+}

@@ -1,0 +1,73 @@
+//! What the events of a stream say, ready to be shown: history, status, one deployment's story, its
+//! summary, its problem. Pure: nothing here waits, reads a clock or touches the world.
+
+#[cfg(test)]
+pub mod examples;
+mod fold;
+mod history;
+mod live;
+mod outcome;
+mod problem;
+mod proof;
+mod standing;
+mod status;
+mod story;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::names::DeploymentNumber;
+
+pub use history::{Judgement, Row, Verdict, history};
+pub use live::{knows_operation, live_release};
+pub use outcome::{Told, Tone, told};
+pub use problem::problem_of;
+pub use proof::proof_words;
+pub use standing::{next_commands, service_address, standing};
+pub use status::{Status, Unfinished, status};
+pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, story};
+pub use summary::{Summary, health_words, summary};
+
+/// One event as it stands in the journal, without what only the journal needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its place in the stream, from 1.
+    pub sequence: u64,
+    /// The wall time, for display only.
+    pub at: DateTime<Utc>,
+    /// The deployment it belongs to; none for what happens beside deployments.
+    pub deployment: Option<DeploymentNumber>,
+    /// Who did it.
+    pub actor: String,
+    /// What happened, or what a newer version wrote.
+    pub event: Result<Event, RawEvent>,
+}
+
+/// An event of a type that this version does not know, as it was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RawEvent {
+    /// The name of its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its data.
+    pub data: serde_json::Value,
+}
+
+/// The time from one moment to another; nothing where a clock went back in between.
+fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Duration> {
+    (to - from).to_std().ok()
+}
+
+/// A duration as JSON shows it: seconds, with a fraction.
+#[expect(clippy::ref_option, reason = "the shape serde asks for")]
+fn as_seconds<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration.map(|duration| duration.as_secs_f64()).serialize(serializer)
+}

@@ -1,0 +1,295 @@
+//! Where a deployment leaves the service, and what to type next. The most important line of any
+//! error: true in every phase.
+
+use crate::event::deployment::{Deployment, Phase};
+use crate::event::{Captured, RolledBackBy};
+use crate::plan::{Intent, Step};
+use crate::release::Release;
+use crate::world::service::OperationStatus;
+
+use super::history::{target_digest, target_tag};
+
+/// Where that leaves the service.
+pub fn standing(state: &Deployment) -> String {
+    let service = &state.plan.stream.service;
+    match &state.phase {
+        Phase::Succeeded => format!("`{service}` runs {}.", target_name(state)),
+        Phase::RolledBack { .. } => rolled_back(state),
+        Phase::Failed { .. } => failed(state),
+        Phase::RollbackFailed { .. } => format!(
+            "Stuck: `{service}` could be brought neither to {} nor back to {}; what it runs now is \
+             not proven.",
+            target_name(state),
+            previous_name(state),
+        ),
+        Phase::Attention { .. } => {
+            format!("What `{service}` runs cannot be known from here. Nothing more was changed.")
+        }
+        Phase::Abandoned { .. } => format!("Closed without touching AWS. {}", service_side(state)),
+        Phase::Forward | Phase::Failing { .. } => on_the_way(state),
+        Phase::RollingBack { .. } => on_the_way_back(state),
+    }
+}
+
+/// Exact commands, most useful last.
+pub fn next_commands(state: &Deployment) -> Vec<String> {
+    advice(state).into_iter().map(|advice| advice.command).collect()
+}
+
+/// Something to type, and what for.
+pub(super) struct Advice {
+    /// What for.
+    pub(super) purpose: &'static str,
+    /// What to type.
+    pub(super) command: String,
+}
+
+/// What to type next, and what for; most useful last.
+pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
+    let service = &state.plan.stream.service;
+    let surefoot = |purpose, what: &str| Advice {
+        purpose,
+        command: format!("surefoot {what} --service-name {service}"),
+    };
+    let show = surefoot("see the whole story", &format!("show {}", state.plan.number.0));
+    match &state.phase {
+        Phase::Succeeded | Phase::Abandoned { .. } => vec![
+            surefoot("see all deployments", "history"),
+            surefoot("see where it stands", "status"),
+        ],
+        Phase::RolledBack { .. } => vec![show, surefoot("fix it, then deploy again", "deploy")],
+        Phase::Failed { .. } => after_failure(state, show, surefoot),
+        Phase::RollbackFailed { .. } | Phase::Attention { .. } => {
+            vec![show, surefoot("see what AWS says the service runs", "status")]
+        }
+        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
+            let mut advice = vec![surefoot("see where it stands", "status")];
+            if can_be_taken_back(state) {
+                advice.push(surefoot("go back instead", "resume --rollback"));
+            }
+            advice.push(surefoot("go on where it stopped", "resume"));
+            advice
+        }
+    }
+}
+
+/// Whether `resume --rollback` could still do something that `resume` does not.
+fn can_be_taken_back(state: &Deployment) -> bool {
+    let change = state.intention.as_ref().is_some_and(|i| i.step == Step::ChangeService);
+    let touched = change || state.done.issued.is_some();
+    matches!(state.phase, Phase::Forward) && !state.backwards && touched
+}
+
+fn after_failure(
+    state: &Deployment,
+    show: Advice,
+    surefoot: impl Fn(&'static str, &str) -> Advice,
+) -> Vec<Advice> {
+    let mut advice = vec![show];
+    if let (Some(issued), None) = (&state.done.issued, state.previous()) {
+        let arn = &issued.service;
+        advice.push(Advice {
+            purpose: "or delete the service (surefoot never does)",
+            command: format!(
+                "aws apprunner delete-service --region {} --service-arn {arn}",
+                state.plan.stream.region
+            ),
+        });
+    }
+    advice.push(match state.plan.intent {
+        Intent::Deploy { .. } => surefoot("fix it, then deploy again", "deploy"),
+        Intent::Rollback { .. } => surefoot("see what AWS says the service runs", "status"),
+    });
+    advice
+}
+
+/// The release asked for, as a person names it.
+pub(super) fn target_name(state: &Deployment) -> String {
+    match (target_tag(state), target_digest(state)) {
+        (Some(tag), Some(digest)) => format!("{tag} ({})", digest.short()),
+        (Some(tag), None) => tag.to_string(),
+        (None, Some(digest)) => match state.plan.intent {
+            Intent::Rollback { to, .. } => format!("the release of {to} ({})", digest.short()),
+            Intent::Deploy { .. } => digest.short().to_owned(),
+        },
+        (None, None) => "the new release".into(),
+    }
+}
+
+/// The release before, as a person names it.
+pub(super) fn previous_name(state: &Deployment) -> String {
+    state.previous().map_or_else(|| "an earlier release".into(), name)
+}
+
+fn name(release: &Release) -> String {
+    release.image.short()
+}
+
+fn rolled_back(state: &Deployment) -> String {
+    let by = match state.done.operation {
+        Some(OperationStatus::Succeeded) | None => "",
+        Some(_) => " by App Runner itself",
+    };
+    let stays = match state.plan.intent {
+        Intent::Deploy { .. } => format!(" {} stays in ECR.", target_name(state)),
+        Intent::Rollback { .. } => String::new(),
+    };
+    format!("Rolled back{by} to {}, proven.{stays}", previous_name(state))
+}
+
+fn failed(state: &Deployment) -> String {
+    let service = &state.plan.stream.service;
+    let Some(_) = &state.done.issued else { return before_the_change(state) };
+    let serves = match &state.done.operation {
+        Some(OperationStatus::Succeeded) | None => {
+            format!("`{service}` is left as it is, configured with {}.", target_name(state))
+        }
+        Some(status) if state.previous().is_some() => {
+            format!("`{service}` is left as App Runner left it ({status}).")
+        }
+        Some(_) => format!("`{service}` is left as App Runner left it; nothing serves there."),
+    };
+    if state.previous().is_some() {
+        return serves;
+    }
+    format!("There is nothing to roll back to: no release ran before this one. {serves}")
+}
+
+fn before_the_change(state: &Deployment) -> String {
+    let effects = [Step::EnsureRepository, Step::PushImage, Step::ChangeService];
+    if state.done.already_live.is_some() {
+        return service_side(state);
+    }
+    if !effects.iter().any(|step| state.done.steps.contains(step)) {
+        return "Nothing was changed.".into();
+    }
+    let image = match &state.done.pushed {
+        Some((digest, tag)) => format!(" The image {tag} ({}) is in ECR.", digest.short()),
+        None => String::new(),
+    };
+    format!("{}{image}", service_side(state))
+}
+
+/// What the service itself has to show for it so far.
+fn service_side(state: &Deployment) -> String {
+    let service = &state.plan.stream.service;
+    if state.done.already_live.is_some() {
+        return format!("`{service}` runs this very release already; nothing was asked for.");
+    }
+    if let Some(issued) = &state.done.issued {
+        return after_the_change(state, issued.operation.as_ref().map(ToString::to_string));
+    }
+    let pending = state.intention.as_ref().is_some_and(|i| i.step == Step::ChangeService);
+    if pending {
+        return "The change may have reached App Runner, or not: `resume` looks first.".into();
+    }
+    match &state.done.captured {
+        Some(Captured { release: Some(release), .. }) => {
+            format!("`{service}` still runs {}.", name(release))
+        }
+        Some(captured) => format!("`{service}` is as it was ({}).", captured.status),
+        None if state.done.steps.contains(&Step::CapturePrevious) => {
+            format!("There is no service `{service}` yet.")
+        }
+        None => format!("`{service}` was not touched."),
+    }
+}
+
+fn after_the_change(state: &Deployment, operation: Option<String>) -> String {
+    let (service, target) = (&state.plan.stream.service, target_name(state));
+    match (&state.done.operation, operation) {
+        (None, Some(operation)) => {
+            format!(
+                "App Runner goes on with operation {operation} by itself; it cannot be stopped."
+            )
+        }
+        (None, None) => format!("App Runner accepted {target} for `{service}`."),
+        (Some(OperationStatus::Succeeded), _) if state.done.proof.is_none() => {
+            format!(
+                "App Runner says it finished; that `{service}` runs {target} is not proven yet."
+            )
+        }
+        (Some(OperationStatus::Succeeded), _) => {
+            format!("`{service}` runs {target}, proven by identifier and operation.")
+        }
+        (Some(status), _) => format!("App Runner's operation ended {status}."),
+    }
+}
+
+fn on_the_way(state: &Deployment) -> String {
+    let word = if state.interrupted.is_some() { "Paused" } else { "In progress," };
+    format!("{word} {}. {}", place(state), before_or_after(state))
+}
+
+fn before_or_after(state: &Deployment) -> String {
+    let pending = state.intention.is_some();
+    if state.done.issued.is_none() && !pending {
+        before_the_change(state)
+    } else {
+        service_side(state)
+    }
+}
+
+/// `after step 3 of 8 (push image)`.
+fn place(state: &Deployment) -> String {
+    let steps = &state.plan.steps;
+    let done = match (state.current_step(), &state.phase) {
+        (Some(current), _) => steps.iter().position(|step| *step == current).unwrap_or(0),
+        // A refused step counts among the done ones; it is the last of them.
+        (None, Phase::Failing { .. }) => {
+            let last = steps.iter().rposition(|step| state.done.steps.contains(step)).unwrap_or(0);
+            return format!(
+                "at step {} of {} ({}), which failed",
+                last + 1,
+                steps.len(),
+                steps[last]
+            );
+        }
+        (None, _) => steps.len(),
+    };
+    match done.checked_sub(1).and_then(|last| steps.get(last)) {
+        Some(last) => format!("after step {done} of {} ({last})", steps.len()),
+        None => format!("before step 1 of {}", steps.len()),
+    }
+}
+
+fn on_the_way_back(state: &Deployment) -> String {
+    let word = if state.interrupted.is_some() { "Paused" } else { "In progress" };
+    let previous = previous_name(state);
+    let now = match &state.phase {
+        Phase::RollingBack { by: RolledBackBy::AppRunner, .. } => {
+            "App Runner went back by itself; that is not proven yet.".to_owned()
+        }
+        Phase::RollingBack { issued: Some(issued), settled: false, .. } => {
+            match &issued.operation {
+                Some(operation) => format!(
+                    "App Runner goes on with operation {operation} by itself; it cannot be stopped."
+                ),
+                None => "App Runner accepted it.".into(),
+            }
+        }
+        Phase::RollingBack { issued: Some(_), .. } => {
+            "App Runner says it finished; that is not proven yet.".into()
+        }
+        _ if state.intention.is_some() => {
+            "The change back may have reached App Runner, or not: `resume` looks first.".into()
+        }
+        _ => format!(
+            "`{}` is still configured with {}.",
+            state.plan.stream.service,
+            target_name(state)
+        ),
+    };
+    format!("{word} on the way back to {previous}. {now}")
+}
+
+/// A service's address with its scheme: `http` only for a loopback address of an overridden
+/// endpoint, which is how the sandbox serves.
+pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<std::net::IpAddr>();
+    let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
+    format!("{scheme}://{host}")
+}

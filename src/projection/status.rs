@@ -1,0 +1,122 @@
+//! Where a service stands, by its log.
+
+use serde::Serialize;
+
+use super::Recorded;
+use super::fold::{Folded, fold};
+use super::history::{Row, Verdict, history};
+use super::standing::{next_commands, previous_name, service_address, standing};
+use crate::event::deployment::{Deployment, Phase};
+use crate::names::{OperationId, StreamName};
+
+/// Where a service stands, by its log alone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Status {
+    /// The service; none where nothing was ever deployed.
+    pub service: Option<StreamName>,
+    /// An endpoint other than AWS itself.
+    pub endpoint: Option<String>,
+    /// Its address, once known.
+    pub url: Option<String>,
+    /// The deployment whose release is live: the newest that succeeded.
+    pub live: Option<Row>,
+    /// The newest good release before it with another image: where a rollback would go.
+    pub previous_good: Option<Row>,
+    /// The newest deployment, however it ended.
+    pub last: Option<Row>,
+    /// The deployment that has no end yet.
+    pub unfinished: Option<Unfinished>,
+    /// Why `live` may not be what serves.
+    pub doubt: Option<String>,
+    /// What to type next, most useful last.
+    pub next: Vec<String>,
+}
+
+/// A deployment without an end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Unfinished {
+    /// The deployment.
+    pub row: Row,
+    /// Where it stands.
+    pub standing: String,
+    /// The operation that App Runner is, or was, busy with for it.
+    pub operation: Option<OperationId>,
+    /// Exact commands, most useful last.
+    pub next: Vec<String>,
+}
+
+/// Where the service stands by these events.
+pub fn status(records: &[Recorded]) -> Status {
+    let folded = fold(records);
+    let rows = history(records);
+    let Some((last, last_row)) = folded.last().zip(rows.last()) else { return Status::default() };
+    let live = rows.iter().rfind(|row| row.verdict == Verdict::Live).cloned();
+    let state = folded.iter().rev().find_map(|one| one.state.as_ref().ok());
+    let unfinished = unfinished(last, last_row);
+    let next = match (&unfinished, last.state.as_ref()) {
+        (Some(unfinished), _) => unfinished.next.clone(),
+        (None, Ok(state)) => next_of(state),
+        (None, Err(_)) => vec![format!("surefoot show {} --events", last.number.0)],
+    };
+    Status {
+        service: state.map(|state| state.plan.stream.clone()),
+        endpoint: state.and_then(|state| state.plan.endpoint.clone()),
+        url: folded.iter().rev().find_map(|one| address(one.state.as_ref().ok()?)),
+        previous_good: live.as_ref().and_then(|live| previous_good(&rows, live)).cloned(),
+        doubt: doubt(last, last_row, live.is_some()),
+        live,
+        last: Some(last_row.clone()),
+        unfinished,
+        next,
+    }
+}
+
+fn address(state: &Deployment) -> Option<String> {
+    state.address().map(|(host, _)| service_address(host, state.plan.endpoint.as_deref()))
+}
+
+/// Who asks for the status sees it already: the hint to ask again helps nobody.
+fn next_of(state: &Deployment) -> Vec<String> {
+    let mut next = next_commands(state);
+    next.retain(|command| !command.starts_with("surefoot status"));
+    next
+}
+
+fn unfinished(last: &Folded<'_>, row: &Row) -> Option<Unfinished> {
+    let state = last.state.as_ref().ok().filter(|state| !state.is_over())?;
+    Some(Unfinished {
+        row: row.clone(),
+        standing: standing(state),
+        operation: state.operation().cloned(),
+        next: next_of(state),
+    })
+}
+
+/// Where a rollback would go: newest good release before the live one, of another image.
+fn previous_good<'a>(rows: &'a [Row], live: &Row) -> Option<&'a Row> {
+    rows.iter()
+        .rfind(|row| row.number < live.number && row.verdict.is_good() && row.digest != live.digest)
+}
+
+fn doubt(last: &Folded<'_>, row: &Row, has_live: bool) -> Option<String> {
+    let number = last.number;
+    let state = match &last.state {
+        Ok(state) => state,
+        Err(error) => return Some(format!("{number} cannot be read: {error}")),
+    };
+    let issued = state.done.issued.is_some();
+    match &state.phase {
+        Phase::RolledBack { .. } if !has_live => {
+            Some(format!("it runs {}, which surefoot did not deploy", previous_name(state)))
+        }
+        Phase::Succeeded | Phase::RolledBack { .. } => None,
+        Phase::Attention { .. } | Phase::RollbackFailed { .. } => {
+            Some(format!("{number} ended `{}`: what serves is not proven", row.verdict.words()))
+        }
+        _ if issued => Some(format!("{number} changed the service and is not proven")),
+        _ if state.intention.is_some() && !state.is_over() => {
+            Some(format!("{number} may be changing the service"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,4 @@
+//! The ways into the simulated world over HTTP.
+
+pub mod aws;
+pub mod oci;

@@ -1,0 +1,40 @@
+//! Waits for the operation of our rollback.
+//!
+//! Leaves behind: how it ended. Undo: none; a rollback never rolls back.
+
+use super::operation::{Wait, Waited, ended, still_busy};
+use super::{Bench, Outcome, StepError};
+use crate::event::deployment::Phase;
+use crate::event::{Failure, Issue};
+use crate::problem::ExitCode;
+
+/// Looking is all that this step does: see `perform`.
+pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
+    Ok(None)
+}
+
+/// Waits until App Runner lets go.
+pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let issue = issue(bench);
+    let mut wait = Wait::begin(bench, issue);
+    match wait.until_ended(bench.times.deploy_timeout).await? {
+        Waited::Ended(operation) => Ok(ended(&wait, operation).await.into()),
+        Waited::Limit(operation) => Err(still_busy(&operation.id)),
+        Waited::Unlisted => Err(unlisted().into()),
+    }
+}
+
+fn issue<'a>(bench: &'a Bench<'_>) -> &'a Issue {
+    match &bench.deployment.phase {
+        Phase::RollingBack { issued: Some(issue), .. } => issue,
+        _ => unreachable!("a rollback is awaited after it was issued"),
+    }
+}
+
+fn unlisted() -> Failure {
+    Failure::new(
+        ExitCode::RollbackFailed,
+        "rollback-unlisted",
+        "App Runner accepted the rollback and lists no operation for it",
+    )
+}

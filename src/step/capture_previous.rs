@@ -1,0 +1,116 @@
+//! Records what runs now, whole, before anything is changed.
+//!
+//! Leaves behind: the release to go back to. Undo: none; it only reads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Bench, Outcome, StepError};
+use crate::event::{Captured, Event, Failure, PreviousDigest};
+use crate::names::{Reference, ValueHash};
+use crate::problem::ExitCode;
+use crate::world::Progress;
+use crate::world::registry::Registry;
+use crate::world::service::{Service, ServiceStatus};
+
+/// Nothing but a fresh look tells what runs now.
+pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
+    Ok(None)
+}
+
+/// Waits until nobody else is at work, then records everything.
+pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let Some(service) = idle(bench).await? else {
+        return Ok(Event::PreviousCaptured { previous: None }.into());
+    };
+    refuse_unfit(&service)?;
+    let captured = capture(bench, &service).await?;
+    let values = kept_values(&service);
+    Ok(Outcome { event: Event::PreviousCaptured { previous: Some(Box::new(captured)) }, values })
+}
+
+/// The service once App Runner has let go of it. AWS also works on services by itself
+/// (maintenance), without any operation in the list.
+pub(super) async fn idle(bench: &Bench<'_>) -> Result<Option<Service>, StepError> {
+    let name = &bench.deployment.plan.stream.service;
+    let mut waited = Duration::ZERO;
+    loop {
+        let found = bench.world.services.find(name).await?;
+        let Some(service) = found else { return Ok(None) };
+        if service.status != ServiceStatus::OperationInProgress {
+            return Ok(Some(service));
+        }
+        if waited >= bench.times.busy_wait {
+            return Err(busy(&service).into());
+        }
+        let what = format!("{name} is busy with another operation");
+        bench.progress.report(Progress::Waiting { what });
+        bench.world.clock.sleep(bench.times.poll).await;
+        waited += bench.times.poll;
+    }
+}
+
+async fn capture(bench: &Bench<'_>, service: &Service) -> Result<Captured, StepError> {
+    let release = service.release().filter(|_| service.status != ServiceStatus::CreateFailed);
+    let digest = match &release {
+        Some(release) => Some(digest(bench.world.registry.as_ref(), &release.image).await?),
+        None => None,
+    };
+    Ok(Captured {
+        service: service.arn.clone(),
+        service_id: service.id.clone(),
+        url: service.url.clone(),
+        status: service.status.clone(),
+        release,
+        mark: service.mark.clone(),
+        digest,
+    })
+}
+
+/// The digest behind an identifier, and how well it is known.
+pub(super) async fn digest(
+    registry: &dyn Registry,
+    image: &crate::names::ImageIdentifier,
+) -> Result<PreviousDigest, StepError> {
+    // A registry of another account or region may not answer us: then it is not known.
+    let found = registry.image(&image.repository, &image.reference).await;
+    Ok(match (&image.reference, found) {
+        (Reference::Digest(digest), found) => PreviousDigest::Proven {
+            digest: digest.clone(),
+            in_registry: found.ok().map(|found| found.is_some()),
+        },
+        (Reference::Tag(_), found) => match found? {
+            Some(today) => PreviousDigest::ResolvedToday { digest: today.digest },
+            None => PreviousDigest::Gone,
+        },
+    })
+}
+
+fn kept_values(service: &Service) -> BTreeMap<ValueHash, String> {
+    let values = service.values.iter();
+    values.map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
+}
+
+/// The states and kinds of service that cannot be deployed to, each with its way on.
+pub(super) fn refuse_unfit(service: &Service) -> Result<(), Failure> {
+    let finding = crate::plan::inventory::unfit(service);
+    match finding {
+        None => Ok(()),
+        Some(finding) => {
+            let mut failure = Failure::new(finding.exit, &finding.code, finding.reason);
+            failure.hints = finding.fix;
+            Err(failure)
+        }
+    }
+}
+
+fn busy(service: &Service) -> Failure {
+    Failure::new(
+        ExitCode::Update,
+        "service-busy",
+        format!("`{}` is busy with an operation that is not ours", service.name),
+    )
+    .because("App Runner allows one operation at a time, and none can be cancelled")
+    .hint(format!("watch it: `surefoot status --service-name {}`", service.name))
+    .hint("then deploy again: `surefoot deploy`")
+}

@@ -1,0 +1,237 @@
+//! The steps: each looks whether it is already true, and if not makes it true.
+//!
+//! All files look alike: `inspect` reads only and answers with the outcome where there is one;
+//! `perform` acts. First run and resume are the same call.
+
+mod await_operation;
+mod await_rollback;
+mod build_image;
+mod capture_previous;
+mod change_service;
+mod check_health;
+mod ensure_repository;
+pub mod issuing;
+pub mod operation;
+pub mod preflight;
+mod push_image;
+mod restore_auto_deployments;
+mod roll_back;
+pub mod settling;
+mod tag_latest;
+mod verify_release;
+mod verify_rollback;
+
+use std::collections::BTreeMap;
+
+use crate::config::Times;
+use crate::event::deployment::Deployment;
+use crate::event::{Event, Failure, Interruption, Observation};
+use crate::names::{OperationId, PayloadHash, ValueHash};
+use crate::plan::Step;
+use crate::plan::inventory::Inventory;
+use crate::problem::ExitCode;
+use crate::world::service::Service;
+use crate::world::{Place, ProgressSink, World, WorldError};
+
+/// What a step works with.
+pub struct Bench<'a> {
+    /// The outside.
+    pub world: &'a World,
+    /// The deployment so far.
+    pub deployment: &'a Deployment,
+    /// Plain environment values by hash, as far as this machine has them.
+    pub vault: &'a dyn Vault,
+    /// How long things may take.
+    pub times: &'a Times,
+    /// Where progress goes.
+    pub progress: &'a dyn ProgressSink,
+    /// What planning saw, where it was in this very process.
+    pub inventory: Option<&'a Inventory>,
+    /// Every operation id in our own journal of this service.
+    pub journalled_operations: &'a [OperationId],
+    /// Whether the call of this step may have been made already.
+    pub in_doubt: bool,
+    /// Whether the application's log is shown while waiting.
+    pub tail: bool,
+}
+
+/// Plain environment values by hash.
+pub trait Vault: Send + Sync {
+    /// The value, where this machine has it.
+    fn value(&self, hash: &ValueHash) -> Option<String>;
+}
+
+/// What a step came to: an event, and the plain values that it refers to by hash.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The event.
+    pub event: Event,
+    /// Values to keep beside it.
+    pub values: BTreeMap<ValueHash, String>,
+}
+
+impl From<Event> for Outcome {
+    fn from(event: Event) -> Self {
+        Self { event, values: BTreeMap::new() }
+    }
+}
+
+/// Why a step has no outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepError {
+    /// The world or a gate said no.
+    Refused(Box<Failure>),
+    /// A call that changes the world was sent and its answer did not come.
+    Unanswered {
+        /// The cause.
+        reason: String,
+    },
+    /// Nothing can be concluded now; the deployment pauses.
+    Interrupted(Interruption),
+}
+
+impl From<Failure> for StepError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(Box::new(failure))
+    }
+}
+
+impl From<WorldError> for StepError {
+    fn from(error: WorldError) -> Self {
+        match error {
+            WorldError::Refused { place, code, message, details } => {
+                Self::from(refusal(place, &code, &message, details))
+            }
+            WorldError::Unreachable { place, obstacle, reason } => {
+                Self::Interrupted(Interruption::Unreachable { place, obstacle, reason })
+            }
+            WorldError::Unanswered { reason, .. } => Self::Unanswered { reason },
+        }
+    }
+}
+
+/// A refusal by the world as the failure of a step; how the process ends follows from who refused.
+fn refusal(place: Place, code: &str, message: &str, details: Vec<String>) -> Failure {
+    let (exit, word) = match (place, code) {
+        (_, "push-denied" | "no-repository" | "tag-taken" | "digest-mismatch") => {
+            (ExitCode::Push, code)
+        }
+        (Place::Ecr, _) => (ExitCode::Push, "registry-refused"),
+        (Place::Docker, "wrong-platform" | "build-failed" | "no-dockerfile") => {
+            (ExitCode::Build, code)
+        }
+        (Place::Docker | Place::Source, _) => (ExitCode::Build, "build-failed"),
+        (Place::AppRunner, _) => (ExitCode::Update, "update-refused"),
+        _ => (ExitCode::General, "refused"),
+    };
+    let mut failure = Failure::new(exit, word, format!("{place} refused: {message}"));
+    if word != code {
+        failure = failure.because(code.to_owned());
+    }
+    failure.details = details;
+    failure
+}
+
+/// Makes a step true: looks first, acts only where it is not true yet.
+pub async fn settle(step: Step, bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    if let Some(outcome) = inspect(step, bench).await? {
+        return Ok(outcome);
+    }
+    perform(step, bench).await
+}
+
+async fn inspect(step: Step, bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
+    match step {
+        Step::Preflight => preflight::inspect(bench).await,
+        Step::EnsureRepository => ensure_repository::inspect(bench).await,
+        Step::BuildImage => build_image::inspect(bench).await,
+        Step::PushImage => push_image::inspect(bench).await,
+        Step::CapturePrevious => capture_previous::inspect(bench).await,
+        Step::ChangeService => change_service::inspect(bench).await,
+        Step::AwaitOperation => await_operation::inspect(bench).await,
+        Step::VerifyRelease => verify_release::inspect(bench).await,
+        Step::CheckHealth => check_health::inspect(bench).await,
+        Step::TagLatest => tag_latest::inspect(bench).await,
+        Step::RestoreAutoDeployments => restore_auto_deployments::inspect(bench).await,
+        Step::RollBack => roll_back::inspect(bench).await,
+        Step::AwaitRollback => await_rollback::inspect(bench).await,
+        Step::VerifyRollback => verify_rollback::inspect(bench).await,
+    }
+}
+
+async fn perform(step: Step, bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    match step {
+        Step::Preflight => preflight::perform(bench).await,
+        Step::EnsureRepository => ensure_repository::perform(bench).await,
+        Step::BuildImage => build_image::perform(bench).await,
+        Step::PushImage => push_image::perform(bench).await,
+        Step::CapturePrevious => capture_previous::perform(bench).await,
+        Step::ChangeService => change_service::perform(bench).await,
+        Step::AwaitOperation => await_operation::perform(bench).await,
+        Step::VerifyRelease => verify_release::perform(bench).await,
+        Step::CheckHealth => check_health::perform(bench).await,
+        Step::TagLatest => tag_latest::perform(bench).await,
+        Step::RestoreAutoDeployments => restore_auto_deployments::perform(bench).await,
+        Step::RollBack => roll_back::perform(bench).await,
+        Step::AwaitRollback => await_rollback::perform(bench).await,
+        Step::VerifyRollback => verify_rollback::perform(bench).await,
+    }
+}
+
+/// What is seen just before a step that changes the world, and the hash of its request.
+pub async fn observe(
+    step: Step,
+    bench: &Bench<'_>,
+) -> Result<(Observation, Option<PayloadHash>), StepError> {
+    match step {
+        Step::ChangeService => change_service::observe(bench).await,
+        Step::RollBack => roll_back::observe(bench).await,
+        Step::RestoreAutoDeployments => Ok((observe_service(bench).await?.0, None)),
+        _ => Ok((Observation::default(), None)),
+    }
+}
+
+/// How many operations of the list an intention remembers. App Runner lists 20 a page.
+const REMEMBERED_OPERATIONS: usize = 20;
+
+/// The service as it is now, with every operation known so far.
+async fn observe_service(bench: &Bench<'_>) -> Result<(Observation, Option<Service>), StepError> {
+    let services = &bench.world.services;
+    let Some(service) = services.find(&bench.deployment.plan.stream.service).await? else {
+        return Ok((Observation::default(), None));
+    };
+    let listed = services.operations(&service.arn, Some(REMEMBERED_OPERATIONS)).await?;
+    let mut known: Vec<OperationId> = listed.into_iter().map(|operation| operation.id).collect();
+    // The list can lag; our own journal does not.
+    for id in bench.journalled_operations.iter().rev().take(REMEMBERED_OPERATIONS) {
+        if !known.contains(id) {
+            known.push(id.clone());
+        }
+    }
+    let observation = Observation {
+        status: Some(service.status.clone()),
+        image: service.release().map(|release| release.image.to_string()),
+        mark: service.mark.clone(),
+        known_operations: known,
+    };
+    Ok((observation, Some(service)))
+}
+
+/// What runs now, as `capture_previous` would record it: for a plan that is only shown.
+pub async fn captured(bench: &Bench<'_>) -> Result<Option<crate::event::Captured>, StepError> {
+    match capture_previous::perform(bench).await?.event {
+        Event::PreviousCaptured { previous } => Ok(previous.map(|captured| *captured)),
+        _ => Ok(None),
+    }
+}
+
+/// The request that `change_service` would send, by the code that sends it; `None` where there is
+/// nothing to change.
+pub async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, StepError> {
+    change_service::preview(bench).await
+}
+
+/// The release that a deployment moves to.
+pub fn desired(bench: &Bench<'_>) -> crate::release::Release {
+    change_service::desired(bench)
+}

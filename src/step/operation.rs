@@ -1,0 +1,233 @@
+//! Waiting for an operation of App Runner, and telling what becomes of it while it runs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Bench, StepError};
+use crate::diagnosis;
+use crate::event::{Cause, Event, Interruption, Issue};
+use crate::names::OperationId;
+use crate::world::log::{LogQuery, LogSource};
+use crate::world::service::{Operation, OperationStatus};
+use crate::world::{Obstacle, Progress, WorldError};
+
+/// The clocks of AWS and of this machine may differ by so much: lines are asked for from then on.
+const LOG_MARGIN: TimeDelta = TimeDelta::seconds(60);
+
+/// Lines and operations have their times from AWS's clock, and a line may come a little before its
+/// operation's row. What is older belongs to an earlier operation and would mislead.
+const LINE_MARGIN: TimeDelta = TimeDelta::milliseconds(500);
+
+/// Lines of the application that are kept when a release fails.
+pub const KEPT_LINES: usize = 20;
+
+/// One wait: the operation, and what was shown of it.
+pub struct Wait<'a> {
+    bench: &'a Bench<'a>,
+    issue: &'a Issue,
+    since: DateTime<Utc>,
+    started: Option<DateTime<Utc>>,
+    shown: BTreeSet<String>,
+    cause: Option<Cause>,
+}
+
+/// How a wait ended.
+pub enum Waited {
+    /// The operation ended.
+    Ended(Operation),
+    /// It did not within the limit.
+    Limit(Operation),
+    /// App Runner never listed any operation for the change.
+    Unlisted,
+}
+
+impl<'a> Wait<'a> {
+    /// Begins to wait for the operation of this change.
+    pub fn begin(bench: &'a Bench<'a>, issue: &'a Issue) -> Self {
+        let since = bench.world.clock.now() - LOG_MARGIN;
+        Self { bench, issue, since, started: None, shown: BTreeSet::new(), cause: None }
+    }
+
+    /// The cause of the failure, as far as the log tells. The first failure line decides: later
+    /// ones are consequences, and some of them mislead.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// Waits for the end, at most for `limit`. A network that is away for a while is borne.
+    pub async fn until_ended(&mut self, limit: Duration) -> Result<Waited, StepError> {
+        let times = self.bench.times;
+        let (mut waited, mut unlisted, mut away) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        loop {
+            let mut last = None;
+            match self.find().await {
+                Ok(Some(operation)) if operation.status.is_terminal() => {
+                    self.show_lines(&operation.id).await;
+                    return Ok(Waited::Ended(operation));
+                }
+                Ok(Some(operation)) => last = Some(operation),
+                Ok(None) if unlisted >= times.settle => return Ok(Waited::Unlisted),
+                Ok(None) => unlisted += times.poll,
+                Err(error) if passes(&error) && away < times.settle => away += times.poll,
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(operation) = last {
+                away = Duration::ZERO;
+                self.show(&operation).await;
+                if waited >= limit {
+                    return Ok(Waited::Limit(operation));
+                }
+            }
+            self.bench.world.clock.sleep(times.poll).await;
+            waited += times.poll;
+        }
+    }
+
+    /// Our operation, once it is listed: the list can lag behind the answer that named it.
+    async fn find(&mut self) -> Result<Option<Operation>, WorldError> {
+        let services = &self.bench.world.services;
+        let listed = services.operations(&self.issue.service, None).await?;
+        let ours = self.issue.operation.as_ref();
+        let found = listed.into_iter().find(|operation| Some(&operation.id) == ours);
+        self.started = found.as_ref().and_then(|operation| operation.started_at);
+        Ok(found)
+    }
+
+    async fn show(&mut self, operation: &Operation) {
+        self.show_lines(&operation.id).await;
+        if self.bench.tail {
+            self.show_application().await;
+        }
+        let what = format!("operation {} {}", short(&operation.id), operation.status);
+        self.bench.progress.report(Progress::Waiting { what });
+    }
+
+    /// App Runner's own words, each once; the first failure is explained at once, long before the
+    /// operation ends.
+    async fn show_lines(&mut self, operation: &OperationId) {
+        for line in self.service_lines(operation).await {
+            if self.cause.is_none() {
+                self.cause = diagnosis::service_line(&line);
+                if let Some(cause) = &self.cause {
+                    let notice = format!("{}: {}", cause.what, cause.fix);
+                    self.bench.progress.report(Progress::ServiceLine(line));
+                    self.bench.progress.report(Progress::Notice(notice));
+                    continue;
+                }
+            }
+            self.bench.progress.report(Progress::ServiceLine(line));
+        }
+    }
+
+    async fn show_application(&mut self) {
+        let query = self.query(LogSource::Application, None);
+        let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
+        for line in page.lines {
+            if self.shown.insert(line.id) {
+                self.bench.progress.report(Progress::ApplicationLine(line.text));
+            }
+        }
+    }
+
+    async fn service_lines(&mut self, operation: &OperationId) -> Vec<String> {
+        let mut lines = Vec::new();
+        for prefix in ["events".to_owned(), format!("deployment/{operation}")] {
+            let query = self.query(LogSource::Service, Some(prefix));
+            // The log is evidence, not a condition: without it the wait goes on.
+            let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
+            lines.extend(page.lines);
+        }
+        let began = self.started.map(|started| started - LINE_MARGIN);
+        lines.retain(|line| began.is_none_or(|began| line.at >= began));
+        lines.sort_by_key(|line| line.at);
+        // App Runner writes some lines into both streams.
+        lines.retain(|line| self.shown.insert(line.text.clone()));
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
+    /// The last lines of the application, and whether it ever wrote any.
+    pub async fn application_log(&self) -> (bool, Vec<String>) {
+        application_log(self.bench, self.issue, self.started.unwrap_or(self.since)).await
+    }
+
+    fn query(&self, source: LogSource, stream_prefix: Option<String>) -> LogQuery {
+        query(self.bench, self.issue, source, stream_prefix, self.since, 200)
+    }
+}
+
+/// Lines looked through for those of the instances that began with the operation.
+const SEARCHED_LINES: usize = 2000;
+
+/// The last lines of the application's new instances, and whether its log group exists. An instance
+/// has a stream of its own; one that wrote before `since` is the old release's.
+pub async fn application_log(
+    bench: &Bench<'_>,
+    issue: &Issue,
+    since: DateTime<Utc>,
+) -> (bool, Vec<String>) {
+    let before = since - TimeDelta::hours(1);
+    let query = query(bench, issue, LogSource::Application, None, before, SEARCHED_LINES);
+    let page = bench.world.logs.lines(&query).await.unwrap_or_default();
+    let old: BTreeSet<&str> =
+        page.lines.iter().filter(|line| line.at < since).map(|line| line.stream.as_str()).collect();
+    let new = page.lines.iter().filter(|line| !old.contains(line.stream.as_str()));
+    let lines: Vec<String> = new.map(|line| line.text.clone()).collect();
+    let from = lines.len().saturating_sub(KEPT_LINES);
+    (page.group_exists, lines[from..].to_vec())
+}
+
+fn query(
+    bench: &Bench<'_>,
+    issue: &Issue,
+    source: LogSource,
+    stream_prefix: Option<String>,
+    since: DateTime<Utc>,
+    limit: usize,
+) -> LogQuery {
+    LogQuery {
+        service: bench.deployment.plan.stream.service.clone(),
+        service_id: issue.service_id.clone(),
+        source,
+        stream_prefix,
+        since,
+        limit,
+    }
+}
+
+/// Whether an error of a read may pass by itself.
+fn passes(error: &WorldError) -> bool {
+    matches!(
+        error,
+        WorldError::Unreachable {
+            obstacle: Obstacle::Network | Obstacle::Throttled | Obstacle::Broken,
+            ..
+        }
+    )
+}
+
+/// The first digits of an operation's id: enough for a person.
+pub fn short(id: &OperationId) -> &str {
+    id.as_str().get(..8).unwrap_or(id.as_str())
+}
+
+/// The event for the end of an operation.
+pub async fn ended(wait: &Wait<'_>, operation: Operation) -> Event {
+    if operation.status == OperationStatus::Succeeded {
+        return Event::OperationSucceeded { operation: operation.id };
+    }
+    let (written, application_log) = wait.application_log().await;
+    let cause = diagnosis::failure(wait.cause(), written, &application_log);
+    Event::OperationFailed {
+        operation: operation.id,
+        status: operation.status,
+        cause,
+        application_log,
+    }
+}
+
+/// The pause of a deployment whose operation does not end.
+pub fn still_busy(operation: &OperationId) -> StepError {
+    StepError::Interrupted(Interruption::StillBusy { operation: Some(operation.clone()) })
+}

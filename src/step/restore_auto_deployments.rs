@@ -1,0 +1,75 @@
+//! Gives auto-deployments back as they were, in a second update after success, with a mark of its
+//! own.
+//!
+//! Leaves behind: the flag as it was captured. Undo: none. A refusal is said and changes no verdict:
+//! the release is live.
+
+use super::issuing::{self, Request};
+use super::operation::{Wait, Waited};
+use super::{Bench, Outcome, StepError, capture_previous};
+use crate::event::{Event, Issue};
+use crate::names::OperationId;
+use crate::plan::identity::restore_mark;
+use crate::world::service::{OperationStatus, Service};
+
+/// They are as they were, or were off.
+pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
+    let wanted = bench.deployment.previous().is_some_and(|r| r.configuration.auto_deployments);
+    if !wanted {
+        return Ok(Some(restored(None, None)));
+    }
+    let service = capture_previous::idle(bench).await?;
+    let there = service.is_some_and(|service| service.configuration.auto_deployments);
+    Ok(there.then(|| restored(None, None)))
+}
+
+/// Asks for it and waits.
+pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let service = capture_previous::idle(bench).await?;
+    let Some((service, mut release)) = service.and_then(|s| Some((s.clone(), s.release()?))) else {
+        return Ok(restored(None, Some("the service is gone".into())));
+    };
+    release.configuration.auto_deployments = true;
+    match issuing::issue(bench, request(bench, &service, release), None).await {
+        Ok(issue) => settle(bench, &issue).await,
+        Err(StepError::Refused(failure)) => Ok(restored(None, Some(failure.because.join("; ")))),
+        Err(other) => Err(other),
+    }
+}
+
+fn request<'a>(
+    bench: &'a Bench<'_>,
+    service: &'a Service,
+    release: crate::release::Release,
+) -> Request<'a> {
+    let plan = &bench.deployment.plan;
+    Request {
+        service: Some(service),
+        name: &plan.stream.service,
+        release,
+        mark: restore_mark(&plan.id),
+    }
+}
+
+async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> {
+    let refused = issue.note.clone();
+    if issue.operation.is_none() {
+        return Ok(restored(None, refused));
+    }
+    let mut wait = Wait::begin(bench, issue);
+    Ok(match wait.until_ended(bench.times.deploy_timeout).await? {
+        Waited::Ended(operation) if operation.status == OperationStatus::Succeeded => {
+            restored(Some(operation.id), refused)
+        }
+        Waited::Ended(operation) => {
+            let why = format!("the operation ended {}", operation.status);
+            restored(Some(operation.id), Some(why))
+        }
+        Waited::Limit(operation) => restored(Some(operation.id), Some("it takes too long".into())),
+        Waited::Unlisted => restored(None, Some("App Runner lists no operation for it".into())),
+    })
+}
+
+fn restored(operation: Option<OperationId>, refused: Option<String>) -> Outcome {
+    Event::AutoDeploymentsRestored { operation, refused }.into()
+}

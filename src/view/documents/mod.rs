@@ -1,0 +1,46 @@
+//! How each thing that can be asked for looks, to people and to programs.
+
+mod findings;
+mod history;
+mod log;
+mod problem;
+mod status;
+mod story;
+mod summary;
+
+pub use findings::Findings;
+pub use history::HistoryTable;
+pub use log::{LogLines, RawEvents};
+pub use status::{Seen, StatusSheet};
+pub use story::StorySheet;
+
+pub(super) use findings::tree;
+
+use super::look::harmless;
+use crate::names::{Digest, ImageIdentifier, Tag};
+
+/// The first line of every screen of a world that is not AWS itself.
+pub(super) fn endpoint_line(endpoint: &str) -> String {
+    let host = endpoint.split("://").last().unwrap_or(endpoint);
+    let loopback = ["127.", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
+    let word = if loopback { "sandbox" } else { "endpoint" };
+    format!("{word}  {}\n", harmless(endpoint))
+}
+
+/// An image in two words: `v1.4.2 (9f2c8e11)`.
+pub(super) fn image_words(tag: Option<&Tag>, digest: Option<&Digest>) -> String {
+    match (tag, digest) {
+        (Some(tag), Some(digest)) => format!("{tag} ({})", digest.short()),
+        (Some(tag), None) => tag.to_string(),
+        (None, Some(digest)) => digest.short().to_owned(),
+        (None, None) => "an unknown image".into(),
+    }
+}
+
+/// An image identifier without registry and with a short digest; any other text as it is.
+pub(super) fn short_image(text: &str) -> String {
+    match text.parse::<ImageIdentifier>() {
+        Ok(image) if image.digest().is_some() => image.short(),
+        _ => text.into(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Building an image.
+
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::BuildInfo;
+use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
+use futures_util::StreamExt as _;
+
+use super::base_logins::BaseLogins;
+use super::connect::Connection;
+use super::failure::{is_lost, lost, spoken};
+use super::inspect;
+use super::output::{Output, plain};
+use crate::world::builder::context::stream::{Ended, start};
+use crate::world::builder::context::{Context, PLATFORM, Sent};
+use crate::world::builder::{BuildRequest, LocalImage};
+use crate::world::{Place, Progress, ProgressSink, WorldError};
+
+/// How long the last of the files may be on their way once the engine has said that it is done.
+const LAST_FILES: Duration = Duration::from_secs(5);
+
+/// One build: what, with what, and who is told.
+pub(super) struct Job<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) request: &'a BuildRequest,
+    pub(super) name: &'a str,
+    pub(super) logins: BaseLogins,
+    pub(super) progress: &'a dyn ProgressSink,
+}
+
+impl Job<'_> {
+    /// Builds, names the result, and makes sure that App Runner can run it.
+    pub(super) async fn run(&self, context: Context) -> Result<LocalImage, WorldError> {
+        for reason in &self.logins.missing {
+            self.progress.report(Progress::Notice(plain(reason)));
+        }
+        let options = self.options(&context);
+        let image = match self.attempt(context, options).await {
+            Err(error) if self.connection.offers_buildkit && is_session_trouble(&error) => {
+                self.progress.report(Progress::Notice(
+                    "BuildKit could not be used here; building with the classic builder".into(),
+                ));
+                let context = Context::open(self.request)?;
+                let options = self.options_classic(&context);
+                self.attempt(context, options).await?
+            }
+            attempt => attempt?,
+        };
+        let built = inspect(self.connection, &image).await?.ok_or_else(|| {
+            failed(&format!("the engine no longer has the image {image} it built"), Vec::new())
+        })?;
+        runs_on_app_runner(built)
+    }
+
+    fn options(&self, context: &Context) -> BuildImageOptions {
+        let classic = self.options_classic(context);
+        if !self.connection.offers_buildkit {
+            return classic;
+        }
+        BuildImageOptions {
+            version: BuilderVersion::BuilderBuildKit,
+            session: Some(ulid::Ulid::generate().to_string().to_lowercase()),
+            ..classic
+        }
+    }
+
+    fn options_classic(&self, context: &Context) -> BuildImageOptions {
+        BuildImageOptions {
+            dockerfile: context.dockerfile.clone(),
+            t: Some(self.name.to_owned()),
+            buildargs: Some(self.request.arguments.clone().into_iter().collect()),
+            target: self.request.target.clone().unwrap_or_default(),
+            platform: PLATFORM.to_owned(),
+            rm: true,
+            forcerm: true,
+            version: BuilderVersion::BuilderV1,
+            ..BuildImageOptions::default()
+        }
+    }
+
+    /// One build, from the first file to the image's id.
+    async fn attempt(
+        &self,
+        context: Context,
+        options: BuildImageOptions,
+    ) -> Result<String, WorldError> {
+        let (files, writer) = start(context);
+        let answer = self.connection.docker.build_image(
+            options,
+            Some(self.logins.known.clone()).filter(|logins| !logins.is_empty()),
+            Some(bollard::body_try_stream(files)),
+        );
+        let mut output = Output::default();
+        let answered = follow(answer, &mut output, self.progress).await;
+        let patience = if answered.is_ok() { LAST_FILES } else { Duration::ZERO };
+        match writer.end(patience).await {
+            Ok(Ended::Unfit(unfit)) => return Err(unfit),
+            Ok(Ended::Whole(sent)) => tell_left_out(&sent, self.progress),
+            Ok(Ended::Unwanted) => {}
+            Err(error) => return Err(failed(&format!("sending broke off: {error}"), Vec::new())),
+        }
+        match answered {
+            Ok(()) => output.image.clone().ok_or_else(|| {
+                failed("the engine ended the build without naming an image", output.last_lines())
+            }),
+            Err(error) => Err(why(&error, &output)),
+        }
+    }
+}
+
+/// Reports lines until the engine has said everything.
+async fn follow(
+    answer: impl futures_util::Stream<Item = Result<BuildInfo, Error>>,
+    output: &mut Output,
+    progress: &dyn ProgressSink,
+) -> Result<(), Error> {
+    let mut answer = std::pin::pin!(answer);
+    let mut ended = Ok(());
+    while let Some(message) = answer.next().await {
+        match message {
+            Ok(message) => report(output.read(message), progress),
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        }
+    }
+    report(output.finish(), progress);
+    ended
+}
+
+fn report(lines: Vec<String>, progress: &dyn ProgressSink) {
+    lines.into_iter().map(Progress::BuildLine).for_each(|line| progress.report(line));
+}
+
+fn tell_left_out(sent: &Sent, progress: &dyn ProgressSink) {
+    for socket in &sent.sockets {
+        let path = plain(&socket.to_string_lossy());
+        progress.report(Progress::Notice(format!("{path} is a socket: left out of the image")));
+    }
+}
+
+fn failed(message: &str, details: Vec<String>) -> WorldError {
+    WorldError::Refused {
+        place: Place::Docker,
+        code: "build-failed".into(),
+        message: message.into(),
+        details,
+    }
+}
+
+fn why(error: &Error, output: &Output) -> WorldError {
+    match spoken(error) {
+        Some(message) => failed(&plain_message(message), output.last_lines()),
+        None if is_lost(error) => lost(error),
+        None => {
+            failed(&format!("the engine's answer cannot be read: {error}"), output.last_lines())
+        }
+    }
+}
+
+/// A message of several lines, harmless each.
+fn plain_message(message: &str) -> String {
+    message.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// BuildKit needs a second connection back to us, which some proxies and engines do not allow.
+fn is_session_trouble(error: &WorldError) -> bool {
+    const SIGNS: [&str; 4] =
+        ["no active session", "session not found", "buildkit not supported", "/session"];
+    let text = error.to_string();
+    error.code() == Some("build-failed") && SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// Some builders take the platform for a wish: a base image of another one slips through.
+fn runs_on_app_runner(image: LocalImage) -> Result<LocalImage, WorldError> {
+    if image.platform.is_linux_amd64() {
+        return Ok(image);
+    }
+    let message = format!(
+        "the image is for {}, App Runner runs {PLATFORM} only; remove the platform from the FROM \
+         lines of the Dockerfile, or write FROM --platform={PLATFORM}",
+        image.platform
+    );
+    Err(WorldError::refused(Place::Docker, "wrong-platform", message))
+}
