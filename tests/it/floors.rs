@@ -153,7 +153,7 @@ fn foreign_crates_stay_in_their_adapters() {
         ("aws_sdk_sts", &["world/aws/", "world/identity/"]),
         ("aws_sdk_iam", &["world/aws/", "world/identity/"]),
         ("bollard", &["world/builder/", "sandbox/"]),
-        ("redb::", &["journal/"]),
+        ("use redb::", &["journal/"]),
         ("reqwest", &["world/health/", "world/registry/", "sandbox/"]),
         ("axum", &["sandbox/", "world/aws/scripted"]),
         ("indicatif", &["view/"]),
