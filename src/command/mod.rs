@@ -1,6 +1,7 @@
 //! The commands: one file each. Two levels: what was typed, what is meant.
 
 pub mod arguments;
+mod demo;
 mod deploy;
 pub mod here;
 mod logs;
@@ -64,7 +65,7 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
             completions(*shell);
             ExitCode::Success
         }
-        Command::Demo(_) => return Err(trouble::not_yet("the demo")),
+        Command::Demo(demo) => demo::demo(demo, view.as_ref(), stop).await?,
         about_a_service => {
             let deploy = match about_a_service {
                 Command::Deploy(deploy) => deploy.clone(),

@@ -155,7 +155,7 @@ async fn inside(
 }
 
 /// As a shell says it: 128 and the signal's number where one ended it.
-fn exit_number(status: std::process::ExitStatus) -> u8 {
+pub fn exit_number(status: std::process::ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt as _;
     let signal = status.signal().map(|signal| 128 + signal);
     let code = status.code().or(signal).unwrap_or(1);

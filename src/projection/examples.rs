@@ -1,13 +1,20 @@
 //! Whole runs, built from real events through the real fold: what the tests of projections and
 //! views look at.
 
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
+    reason = "examples for tests, where a panic is the message"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Recorded;
-use crate::config::{AutoDeployments, HealthGate, Overlay};
+use crate::config::value::{AutoDeployments, HealthFrom};
+use crate::config::{HealthGate, Overlay};
 use crate::event::deployment::{Deployment, Next};
 use crate::event::{
     Captured, Cause, Event, Failure, HealthOutcome, HealthReport, Interruption, Issue, Observation,
@@ -174,8 +181,22 @@ pub fn plan(number: u64, tag: &str) -> Plan {
         intent: Intent::Deploy { target, overlay: Overlay::default(), default_access_role: None },
         auto_deployments: AutoDeployments::Keep,
         force_restart: false,
-        health: HealthGate::default(),
+        health: gate(),
         steps: STEPS.to_vec(),
+    }
+}
+
+fn gate() -> HealthGate {
+    HealthGate {
+        path: "/healthz".into(),
+        retries: 5,
+        timeout: Duration::from_secs(5),
+        interval: Duration::from_secs(5),
+        passes: 2,
+        from: HealthFrom::Service,
+        assertions: Vec::new(),
+        version: None,
+        allow_missing_dependencies: false,
     }
 }
 

@@ -30,7 +30,7 @@ pub use problem::problem_of;
 pub use proof::proof_words;
 pub use standing::{next_commands, service_address, standing};
 pub use status::{Status, Unfinished, status};
-pub use story::{Moment, Record, Sent, Story, StoryStep, story};
+pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, story};
 pub use summary::{Summary, health_words, summary};
 
 /// One event as it stands in the journal, without what only the journal needs.

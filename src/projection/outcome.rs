@@ -35,6 +35,7 @@ pub enum Tone {
     Bad,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an event says something or nothing")]
 impl Told {
     fn good(step: Step, text: impl Into<String>) -> Option<Self> {
         Some(Self { step: Some(step), tone: Tone::Good, text: text.into() })
@@ -174,7 +175,7 @@ fn operation_failed(status: &OperationStatus, cause: Option<&Cause>) -> String {
         OperationStatus::RollbackFailed => {
             "App Runner could not take it back (ROLLBACK_FAILED)".into()
         }
-        status => status.to_string(),
+        status => format!("the operation ended {status}"),
     };
     match cause {
         Some(cause) => format!("{what}: {}", cause.what),

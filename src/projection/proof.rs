@@ -18,7 +18,7 @@ pub fn proof_words(state: &Deployment) -> Vec<String> {
     words
 }
 
-fn first_level(proof: &Proof) -> String {
+pub(super) fn first_level(proof: &Proof) -> String {
     let how = match (&proof.image.digest(), &proof.operation) {
         (Some(_), Some(_)) => "verified by identifier and operation",
         (Some(_), None) => "verified by identifier",

@@ -64,13 +64,20 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
         }
         Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
             let mut advice = vec![surefoot("see where it stands", "status")];
-            if matches!(state.phase, Phase::Forward) && !state.backwards {
+            if can_be_taken_back(state) {
                 advice.push(surefoot("go back instead", "resume --rollback"));
             }
             advice.push(surefoot("go on where it stopped", "resume"));
             advice
         }
     }
+}
+
+/// Whether `resume --rollback` could still do something that `resume` does not.
+fn can_be_taken_back(state: &Deployment) -> bool {
+    let change = state.intention.as_ref().is_some_and(|i| i.step == Step::ChangeService);
+    let touched = change || state.done.issued.is_some();
+    matches!(state.phase, Phase::Forward) && !state.backwards && touched
 }
 
 fn after_failure(
@@ -280,7 +287,9 @@ fn on_the_way_back(state: &Deployment) -> String {
 /// endpoint, which is how the sandbox serves.
 pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let loopback = matches!(name, "localhost" | "[::1]") || name.starts_with("127.");
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<std::net::IpAddr>();
+    let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
     let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
     format!("{scheme}://{host}")
 }

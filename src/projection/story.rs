@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::history::{Row, history, target_digest, target_tag};
+use super::proof::first_level;
 use super::standing::{next_commands, service_address, standing};
 use super::{Recorded, Told, Tone, as_seconds, between, problem_of, proof_words, told};
 use crate::event::deployment::{Deployment, Phase};
-use crate::event::{Event, HealthReport, Issue, PreviousDigest, Proof};
+use crate::event::{Event, HealthReport, Issue, PreviousDigest, Proof, RolledBackBy};
 use crate::names::{
     DeploymentNumber, Digest, ImageIdentifier, PayloadHash, ServiceArn, StreamName, Tag, ValueHash,
     VariableName,
@@ -45,6 +46,8 @@ pub struct Story {
     pub health: Option<HealthReport>,
     /// The application's log lines kept at a failure.
     pub log: Vec<String>,
+    /// How the release before came back, where it did.
+    pub way_back: Option<WayBack>,
     /// What went wrong.
     pub problem: Option<Problem>,
     /// Where that leaves the service.
@@ -78,9 +81,22 @@ pub struct Record {
     pub taken_back_by_app_runner: bool,
 }
 
+/// How the release before came back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WayBack {
+    /// Who brought it back.
+    pub by: RolledBackBy,
+    /// The proof that it is back.
+    pub proof: Proof,
+    /// The answer of the old release.
+    pub health: Option<HealthReport>,
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoryStep {
+    /// The event that ended it.
+    pub sequence: u64,
     /// The step.
     pub step: Step,
     /// When it became due.
@@ -114,6 +130,8 @@ pub struct Sent {
 /// Something that happened beside the steps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Moment {
+    /// The event.
+    pub sequence: u64,
     /// When.
     pub at: DateTime<Utc>,
     /// How it is meant.
@@ -130,7 +148,8 @@ pub fn story(records: &[Recorded], number: DeploymentNumber) -> Option<Story> {
     for record in records.iter().filter(|record| record.deployment == Some(number)) {
         telling.hear(record);
     }
-    let Telling { state, steps, moments, log, rollback_attempted, unreadable, .. } = telling;
+    let Telling { state, steps, moments, log, rollback_attempted, unreadable, way_back, .. } =
+        telling;
     let readable = state.as_ref().filter(|_| !unreadable);
     let mut record = state.as_ref().map(|state| derived(state, &rows)).unwrap_or_default();
     record.started_at = Some(row.started_at);
@@ -146,13 +165,25 @@ pub fn story(records: &[Recorded], number: DeploymentNumber) -> Option<Story> {
         steps,
         moments,
         log,
-        proof: readable.map(proof_words).unwrap_or_default(),
+        proof: readable.map(|state| proven(state, way_back.as_ref())).unwrap_or_default(),
+        way_back,
         evidence: readable.and_then(|state| state.done.proof.clone()),
         health: readable.and_then(|state| state.done.health.clone()),
         problem: readable.and_then(problem_of),
         standing: readable.map(standing),
         next: readable.map(next_commands).unwrap_or_default(),
     })
+}
+
+/// What is proven in the end: of the release asked for, or of the one that came back.
+fn proven(state: &Deployment, way_back: Option<&WayBack>) -> Vec<String> {
+    match (&state.phase, way_back) {
+        (Phase::Succeeded | Phase::Forward, _) => proof_words(state),
+        (_, Some(way_back)) => {
+            vec![format!("the release before is back, {}", first_level(&way_back.proof))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What was heard so far.
@@ -164,6 +195,7 @@ struct Telling {
     steps: Vec<StoryStep>,
     moments: Vec<Moment>,
     log: Vec<String>,
+    way_back: Option<WayBack>,
     rollback_attempted: bool,
     unreadable: bool,
 }
@@ -174,16 +206,16 @@ impl Telling {
             Ok(event) => event,
             Err(raw) => {
                 self.unreadable = true;
-                return self.remark(record.at, Tone::Note, format!("{} (newer)", raw.type_name));
+                return self.remark(record, Tone::Note, format!("{} (newer)", raw.type_name));
             }
         };
         if !self.evolve(event) {
             self.unreadable = true;
             let text = format!("{} cannot follow here", event.type_name());
-            return self.remark(record.at, Tone::Bad, text);
+            return self.remark(record, Tone::Bad, text);
         }
         self.keep(event);
-        self.tell(event, record.at);
+        self.tell(event, record);
         self.become_due(event, record.at);
     }
 
@@ -212,17 +244,23 @@ impl Telling {
             Event::OperationFailed { application_log, .. }
             | Event::HealthFailed { application_log, .. } => self.log.clone_from(application_log),
             Event::RollbackStarted { .. } => self.rollback_attempted = true,
+            Event::RollbackVerified { by, proof, health } => {
+                let (proof, health) = (proof.clone(), health.clone());
+                self.way_back = Some(WayBack { by: *by, proof, health });
+            }
             _ => {}
         }
     }
 
-    fn tell(&mut self, event: &Event, at: DateTime<Utc>) {
+    fn tell(&mut self, event: &Event, record: &Recorded) {
         let Some(told) = self.state.as_ref().and_then(|state| told(event, state)) else { return };
         let Told { step: Some(step), tone, text } = told else {
-            return self.remark(at, told.tone, told.text);
+            return self.remark(record, told.tone, told.text);
         };
+        let at = record.at;
         let started_at = self.due.filter(|(due, _)| *due == step).map_or(at, |(_, since)| since);
         self.steps.push(StoryStep {
+            sequence: record.sequence,
             step,
             started_at,
             took: between(started_at, at),
@@ -232,8 +270,9 @@ impl Telling {
         });
     }
 
-    fn remark(&mut self, at: DateTime<Utc>, tone: Tone, text: String) {
-        self.moments.push(Moment { at, tone, text });
+    fn remark(&mut self, record: &Recorded, tone: Tone, text: String) {
+        let Recorded { sequence, at, .. } = *record;
+        self.moments.push(Moment { sequence, at, tone, text });
     }
 
     /// A step is due since the event that made it so; a pause does not count.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::history::{target_digest, target_tag};
 use super::outcome;
-use super::standing::{next_commands, previous_name, service_address, standing, target_name};
+use super::standing::{next_commands, previous_name, service_address, target_name};
 use super::{as_seconds, between, proof_words};
 use crate::event::HealthReport;
 use crate::event::deployment::{Deployment, Phase};
@@ -76,7 +76,7 @@ pub fn summary(state: &Deployment, started: DateTime<Utc>, now: DateTime<Utc>) -
         elapsed: between(started, now),
         health: health.map(health_words),
         health_report: health.cloned(),
-        proof: proof_words(state),
+        proof: proof(state),
         notes: notes(state),
         exit_code: state.exit_code().number(),
         next: next_commands(state),
@@ -112,7 +112,24 @@ fn headline(state: &Deployment) -> String {
             format!("{service} is back at the release of {to}")
         }
         (Phase::Succeeded, _) => format!("{service} runs {target}"),
-        _ => standing(state),
+        _ => format!("{service}: deployment {} {}", state.plan.number, ended(state)),
+    }
+}
+
+fn ended(state: &Deployment) -> &'static str {
+    match verdict(state) {
+        "rolled back" => "failed and was rolled back",
+        "rollback failed" => "failed, and so did the way back",
+        "paused" => "is paused",
+        other => other,
+    }
+}
+
+/// What was proven of a release that was taken back again is no proof of what serves.
+fn proof(state: &Deployment) -> Vec<String> {
+    match &state.phase {
+        Phase::Succeeded | Phase::Forward => proof_words(state),
+        _ => Vec::new(),
     }
 }
 

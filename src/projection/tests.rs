@@ -1,13 +1,227 @@
 //! What the projections say of whole runs.
 
-use super::examples::{self, every};
+use std::collections::BTreeMap;
+
+use super::examples::{self, every, morning};
 use super::*;
-use crate::event::deployment::Next;
+use crate::event::HealthReport;
+use crate::event::deployment::Deployment;
+use crate::names::DeploymentNumber;
+use crate::problem::ExitCode;
 
 #[test]
-fn dump() {
+fn where_each_end_leaves_the_service() {
+    let lines = every().into_iter().map(|(name, run)| format!("{name}: {}", standing(run.state())));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r##"
+    good: `shop` runs v1.4.2 (906eba70).
+    already live: `shop` runs v1.4.2 (906eba70).
+    taken back by App Runner: Rolled back by App Runner itself to shop@906eba70, proven. v1.5.0 (2e0de819) stays in ECR.
+    unhealthy, rolled back: Rolled back to shop@906eba70, proven. v1.5.0 (2e0de819) stays in ECR.
+    stuck: Stuck: `shop` could be brought neither to v1.5.0 (2e0de819) nor back to shop@906eba70; what it runs now is not proven.
+    interrupted: Paused after step 6 of 9 (change service). App Runner goes on with operation 8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d by itself; it cannot be stopped.
+    interrupted in doubt: Paused after step 5 of 9 (capture previous). The change may have reached App Runner, or not: `resume` looks first.
+    interrupted going back: Paused on the way back to shop@906eba70. App Runner goes on with operation a1b2c3d4e5f60718293a4b5c6d7e8f90 by itself; it cannot be stopped.
+    paused early: Paused after step 1 of 9 (preflight). Nothing was changed.
+    first fails: There is nothing to roll back to: no release ran before this one. `shop` is left as App Runner left it; nothing serves there.
+    first unhealthy: There is nothing to roll back to: no release ran before this one. `shop` is left as it is, configured with v0.1.0 (8c807b66).
+    build fails: `shop` was not touched.
+    rollback: `shop` runs the release of #17 (906eba70).
+    attention: What `shop` runs cannot be known from here. Nothing more was changed.
+    "##);
+}
+
+#[test]
+fn every_bad_end_is_a_problem_with_its_exit_code_and_something_to_type() {
+    let mut codes = BTreeMap::new();
     for (name, run) in every() {
-        eprintln!("## {name}: {} | {:?}", standing(run.state()), run.state().next());
+        let exit = run.state().exit_code();
+        let problem = problem_of(run.state());
+        assert_eq!(problem.is_some(), exit != ExitCode::Success, "{name}");
+        let Some(problem) = problem else { continue };
+        assert_eq!(problem.exit, exit, "{name}");
+        assert!(!problem.leaves.is_empty() && !problem.next.is_empty(), "{name}");
+        assert!(problem.next.last().unwrap().contains('`'), "{name}: {:?}", problem.next);
+        codes.insert(name, format!("{} {}", exit.number(), problem.code));
     }
-    assert!(matches!(examples::good(1, "a", "b", examples::morning()).state().next(), Next::Rest));
+    insta::assert_debug_snapshot!(codes, @r##"
+    {
+        "attention": "16 attention",
+        "build fails": "10 build-failed",
+        "first fails": "12 wrong-port",
+        "first unhealthy": "13 unhealthy",
+        "interrupted": "130 interrupted",
+        "interrupted going back": "130 interrupted",
+        "interrupted in doubt": "130 interrupted",
+        "paused early": "24 credentials-expired",
+        "stuck": "15 service-paused",
+        "taken back by App Runner": "12 wrong-port",
+        "unhealthy, rolled back": "13 unhealthy",
+    }
+    "##);
+}
+
+#[test]
+fn a_run_on_its_way_is_no_problem_and_every_prefix_has_a_standing() {
+    for (name, run) in every() {
+        for state in &run.states {
+            assert!(standing(state).ends_with('.'), "{name}: {}", standing(state));
+            assert!(!next_commands(state).is_empty(), "{name}");
+            let silent = !state.is_over() && state.interrupted.is_none();
+            assert!(!silent || problem_of(state).is_none(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn nothing_was_changed_is_said_only_before_the_first_effect() {
+    for (name, run) in every() {
+        for state in run.states.iter().filter(|s| standing(s).contains("Nothing was changed.")) {
+            let touched = state.done.repository.is_some() || state.done.issued.is_some();
+            assert!(!touched, "{name}: {}", standing(state));
+        }
+    }
+}
+
+#[test]
+fn history_gives_each_deployment_its_verdict() {
+    let rows = history(&examples::several());
+    let verdicts: Vec<_> = rows.iter().map(|row| (row.number.0, row.verdict)).collect();
+    let expected = [
+        (16, Verdict::Good),
+        (17, Verdict::Superseded),
+        (18, Verdict::RolledBack),
+        (19, Verdict::Live),
+    ];
+    assert_eq!(verdicts, expected);
+    assert_eq!(rows[2].exit_code, Some(13));
+    assert_eq!(rows[2].code.as_deref(), Some("unhealthy"));
+    assert_eq!(rows[3].tag.as_ref().unwrap().as_str(), "v1.4.2");
+    assert_eq!(rows[3].rollback_to, Some(DeploymentNumber(17)));
+    assert_eq!(rows[3].took, Some(Duration::from_secs(138)));
+}
+
+#[test]
+fn each_run_alone_has_its_verdict() {
+    let verdicts: Vec<_> = every()
+        .into_iter()
+        .map(|(name, run)| format!("{name}: {}", history(&run.records)[0].verdict.words()))
+        .collect();
+    insta::assert_snapshot!(verdicts.join("\n"), @r##"
+    good: live
+    already live: live
+    taken back by App Runner: rolled back
+    unhealthy, rolled back: rolled back
+    stuck: rollback failed
+    interrupted: interrupted
+    interrupted in doubt: interrupted
+    interrupted going back: interrupted
+    paused early: interrupted
+    first fails: failed
+    first unhealthy: failed
+    build fails: failed
+    rollback: live
+    attention: attention
+    "##);
+}
+
+#[test]
+fn a_newer_event_makes_one_deployment_unreadable_and_no_other() {
+    let mut records = examples::several();
+    let raw = RawEvent { type_name: "ImageSigned".into(), data: serde_json::json!({}) };
+    let at = records.iter().position(|r| r.deployment == Some(DeploymentNumber(17))).unwrap() + 2;
+    records[at].event = Err(raw);
+    let rows = history(&records);
+    assert_eq!(rows[1].verdict, Verdict::Unknown);
+    assert!(rows[1].note.as_ref().unwrap().contains("ImageSigned"));
+    assert_eq!(rows[3].verdict, Verdict::Live);
+    let told = story(&records, DeploymentNumber(17)).unwrap();
+    assert!(told.moments.iter().any(|moment| moment.text.contains("ImageSigned")));
+    assert!(told.problem.is_none() && told.proof.is_empty());
+}
+
+#[test]
+fn status_names_the_live_release_the_one_before_and_what_is_unfinished() {
+    let rest = status(&examples::several());
+    assert_eq!(rest.live.unwrap().number, DeploymentNumber(19));
+    assert_eq!(rest.previous_good.unwrap().number, DeploymentNumber(16));
+    assert_eq!((rest.unfinished, rest.doubt), (None, None));
+
+    let mut records = examples::good(17, "v1.4.2", "v1.4.1", morning()).records;
+    records.extend(examples::interrupted().records);
+    let status = status(&records);
+    let unfinished = status.unfinished.unwrap();
+    assert_eq!(status.live.unwrap().number, DeploymentNumber(17));
+    assert_eq!(unfinished.row.number, DeploymentNumber(18));
+    assert!(unfinished.standing.starts_with("Paused after step 6 of 9 (change service)."));
+    assert_eq!(unfinished.next.last().unwrap(), "surefoot resume --service-name shop");
+    assert!(status.doubt.is_some());
+}
+
+#[test]
+fn nothing_at_all_is_a_status_too() {
+    assert_eq!(status(&[]), Status::default());
+    assert!(history(&[]).is_empty());
+    assert!(story(&[], DeploymentNumber(1)).is_none());
+}
+
+#[test]
+fn a_story_derives_what_the_old_scripts_kept_in_a_file() {
+    let mut records = examples::good(17, "v1.4.2", "v1.4.1", morning()).records;
+    records.extend(examples::unhealthy().records);
+    let told = story(&records, DeploymentNumber(18)).unwrap();
+    let record = &told.record;
+    assert!(record.service_arn.is_some() && record.previous_digest_proven);
+    assert_eq!(record.previous_tag.as_ref().unwrap().as_str(), "v1.4.2");
+    assert_eq!(record.previous_digest.as_ref(), Some(&examples::digest("v1.4.2")));
+    assert_eq!(record.target_tag.as_ref().unwrap().as_str(), "v1.5.0");
+    assert_eq!(record.target_digest.as_ref(), Some(&examples::digest("v1.5.0")));
+    assert_eq!(record.original_auto_deployments, Some(false));
+    assert!(record.rollback_attempted && !record.taken_back_by_app_runner);
+    assert_eq!(told.log, ["ffmpeg: not found", "serving anyway"]);
+    assert_eq!(told.steps.iter().filter(|step| step.sent.is_some()).count(), 2);
+    let json = serde_json::to_value(&told).unwrap();
+    assert_eq!(json["record"]["rollback_attempted"], true);
+    assert_eq!(json["number"], 18);
+
+    let back = story(&examples::taken_back().records, DeploymentNumber(18)).unwrap().record;
+    assert!(back.taken_back_by_app_runner && !back.rollback_attempted);
+}
+
+#[test]
+fn a_pause_does_not_count_as_work() {
+    let operation = "8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d".parse().unwrap();
+    let run = examples::interrupted()
+        .write(3_600, Event::Resumed { backwards: false })
+        .write(7, Event::OperationSucceeded { operation });
+    let told = story(&run.records, DeploymentNumber(18)).unwrap();
+    assert_eq!(told.steps.last().unwrap().took, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn the_second_level_of_proof_needs_the_applications_own_word() {
+    let run = examples::good(17, "v1.4.2", "v1.4.1", morning());
+    let with = |version: Option<&str>| {
+        let mut state: Deployment = run.state().clone();
+        let health: &mut HealthReport = state.done.health.as_mut().unwrap();
+        health.version = version.map(str::to_owned);
+        proof_words(&state)
+    };
+    let first = "verified by identifier and operation";
+    let second = "and by the application's own answer";
+    assert_eq!(with(None), [first]);
+    for own in ["v1.4.2", "8b71ff7", "8b71ff7c0ffee00000000000000000000000abcd"] {
+        assert_eq!(with(Some(own)), [first, second], "{own}");
+    }
+    for foreign in ["v1.4.1", "8b7", ""] {
+        assert_ne!(with(Some(foreign)).last().unwrap(), second, "{foreign}");
+    }
+}
+
+#[test]
+fn addresses_speak_http_only_on_loopback_of_an_overridden_endpoint() {
+    let sandbox = Some("http://127.0.0.1:4566");
+    assert_eq!(service_address("127.0.0.1:8001", sandbox), "http://127.0.0.1:8001");
+    assert_eq!(service_address("127.0.0.1:8001", None), "https://127.0.0.1:8001");
+    assert_eq!(service_address("x.awsapprunner.com", sandbox), "https://x.awsapprunner.com");
+    assert_eq!(service_address("127.evil.example", sandbox), "https://127.evil.example");
 }

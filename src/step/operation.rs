@@ -86,12 +86,13 @@ impl<'a> Wait<'a> {
     }
 
     /// Our operation, once it is listed: the list can lag behind the answer that named it.
-    async fn find(&self) -> Result<Option<Operation>, WorldError> {
+    async fn find(&mut self) -> Result<Option<Operation>, WorldError> {
         let services = &self.bench.world.services;
         let listed = services.operations(&self.issue.service, None).await?;
-        Ok(listed
-            .into_iter()
-            .find(|operation| Some(&operation.id) == self.issue.operation.as_ref()))
+        let ours = self.issue.operation.as_ref();
+        let found = listed.into_iter().find(|operation| Some(&operation.id) == ours);
+        self.started = found.as_ref().and_then(|operation| operation.started_at);
+        Ok(found)
     }
 
     async fn show(&mut self, operation: &Operation) {

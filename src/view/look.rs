@@ -3,10 +3,13 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::names::is_hostile;
+use crate::names::{Digest, is_hostile};
 
 /// Characters of one foreign text that are looked at: a megabyte in a commit message is not shown.
 const LONGEST_TEXT: usize = 4_000;
+
+/// The longest word that is never broken: an App Runner ARN takes up to 130 characters.
+const LONGEST_WHOLE: usize = 160;
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +72,21 @@ impl Look {
         let room = self.width.saturating_sub(indent).max(20);
         let mut lines = wrap(text, room).into_iter();
         let first = lines.next().unwrap_or_default();
-        let head = format!("{}{first}\n", self.paint(accent, label));
+        let head = format!("{}{first}", self.paint(accent, label));
+        let head = format!("{}\n", head.trim_end());
         let margin = " ".repeat(indent);
         lines.fold(head, |shown, line| format!("{shown}{margin}{line}\n"))
+    }
+
+    /// `label` and a text with something to type in it: never wrapped, so that it can be copied.
+    pub(super) fn to_type(self, label: &str, accent: Accent, text: &str) -> String {
+        format!("{}{}\n", self.paint(accent, label), harmless(text))
+    }
+
+    /// A digest, whole where there is room for it.
+    pub(super) fn digest(self, digest: &Digest, indent: usize) -> String {
+        let whole = digest.as_str();
+        if whole.len() + indent <= self.width { whole.into() } else { shorten(whole, 24) }
     }
 
     /// Pairs of a label and a value, aligned.
@@ -148,13 +163,19 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
             line.push(' ');
         }
         line.push_str(word);
-        while width_of(&line) > width {
+        while width_of(&line) > width && !is_whole(word) {
             let rest = split_off(&mut line, width);
             lines.push(std::mem::replace(&mut line, rest));
         }
     }
     lines.push(line);
     lines
+}
+
+/// Addresses, ARNs and digests are there to be copied: better too wide than in two parts. Anything
+/// longer is none of them.
+fn is_whole(word: &str) -> bool {
+    word.len() <= LONGEST_WHOLE && word.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// Cuts a word that is longer than a line.
@@ -182,16 +203,22 @@ mod tests {
 
     #[test]
     fn nothing_is_wider_than_it_may_be() {
-        let texts =
-            ["", "short", "日本語のとても長い文章です", "a-very-long-word-without-any-blank"];
+        let long = "x".repeat(LONGEST_WHOLE + 1);
+        let texts = ["", "short", "日本語のとても長い文章です", "a b c d e f g", long.as_str()];
         for text in texts {
-            for width in 2..40 {
+            for width in 5..40 {
                 assert!(width_of(&shorten(text, width)) <= width, "{text} at {width}");
                 for line in wrap(text, width) {
                     assert!(width_of(&line) <= width, "{text} at {width}: {line}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_to_be_copied_stays_in_one_piece() {
+        let arn = "arn:aws:apprunner:eu-central-1:123456789012:service/shop/8fe1e10304f84fd2b0df";
+        assert_eq!(wrap(&format!("see {arn} there"), 40), ["see", arn, "there"]);
     }
 
     #[test]

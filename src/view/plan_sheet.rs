@@ -97,8 +97,11 @@ impl PlanSheet {
             shown.push_str(&format!("\n{}\n", look.paint(Accent::Strong, "changes")));
             shown.push_str(&differences(look, &self.differences));
         }
+        if !self.warnings.is_empty() {
+            shown.push('\n');
+        }
         for warning in &self.warnings {
-            shown.push_str(&look.hanging("  warning  ", Accent::Warning, warning));
+            shown.push_str(&look.hanging("warning: ", Accent::Warning, warning));
         }
         shown
     }

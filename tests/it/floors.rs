@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["look", "step", "ledger", "view"],
     &["engine"],
     &["world"],
-    &["sandbox"],
+    &["sandbox", "demo"],
     &["command"],
     &["main"],
 ];

@@ -10,6 +10,7 @@ mod child;
 mod damage;
 mod directory;
 mod disk;
+mod forgery;
 mod full_disk;
 mod measure;
 mod power_cut;

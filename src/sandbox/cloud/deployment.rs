@@ -260,6 +260,7 @@ impl Cloud {
         let Some(order) = order else {
             let healthy = doomed.unwrap_or(Outcome::Healthy);
             if let Some(work) = self.work_mut(id) {
+                work.moved = true;
                 work.outcome = Some(healthy);
             }
             return;
@@ -334,11 +335,10 @@ impl Cloud {
         // What a fault decided is not overruled by what the container really does.
         let outcome = work.doom.outcome.unwrap_or(outcome);
         match (work.stage, outcome) {
-            (Stage::Checking, _) => self.conclude(&id, outcome, at),
             (Stage::Provisioning, Outcome::Healthy | Outcome::Unhealthy) => {
                 work.outcome = Some(outcome);
             }
-            (Stage::Provisioning, _) => self.conclude(&id, outcome, at),
+            (Stage::Provisioning | Stage::Checking, _) => self.conclude(&id, outcome, at),
             // Only after a restart: the traffic was moving to an instance that had to be started again.
             (Stage::Routing, Outcome::Healthy) => {
                 let to = Some(instance.to_owned());
@@ -374,7 +374,20 @@ impl Cloud {
         }
     }
 
+    /// Takes in that the traffic has really moved; an operation does not succeed before.
+    pub fn confirm_route(&mut self, service_id: &str, instance: &str) {
+        if let Some(work) = self.work_mut(service_id)
+            && work.instance.as_deref() == Some(instance)
+        {
+            work.moved = true;
+        }
+    }
+
     fn routed(&mut self, id: &str, at: Timestamp) {
+        let waits = self.behaviours.is_none() && self.work(id).is_some_and(|work| !work.moved);
+        if waits {
+            return self.enter(id, Stage::Routing, at, pace::ROUTE_AGAIN);
+        }
         self.event(id, at, lines::ROUTED);
         let Some(service) = self.services.get_mut(id) else { return };
         let Some(work) = &mut service.work else { return };

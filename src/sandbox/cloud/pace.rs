@@ -18,6 +18,8 @@ pub(crate) const PULL: i64 = 40 * SECOND;
 pub(crate) const PROVISION: i64 = 70 * SECOND;
 /// Moving the traffic to the new instance.
 pub(crate) const ROUTE: i64 = 45 * SECOND;
+/// How often it is asked whether the traffic has moved.
+pub(crate) const ROUTE_AGAIN: i64 = SECOND;
 /// From the moved traffic to the end of the operation.
 pub(crate) const FINISH: i64 = 30 * SECOND;
 /// Pausing a service.

@@ -93,11 +93,11 @@ pub enum OperationType {
     StartDeployment,
     /// By CreateService.
     CreateService,
-    /// By PauseService.
+    /// By `PauseService`.
     PauseService,
-    /// By ResumeService.
+    /// By `ResumeService`.
     ResumeService,
-    /// By DeleteService.
+    /// By `DeleteService`.
     DeleteService,
     /// By UpdateService.
     UpdateService,
@@ -260,6 +260,9 @@ pub(crate) struct Work {
     pub(crate) instance_since: Timestamp,
     /// An outcome that came before it was asked for.
     pub(crate) outcome: Option<Outcome>,
+    /// Whether the traffic has really moved to the new instance.
+    #[serde(default)]
+    pub(crate) moved: bool,
     pub(crate) doom: Doom,
 }
 
@@ -418,7 +421,7 @@ pub(crate) fn auto_scaling(arn: &str) -> Value {
     })
 }
 
-/// A row of ListServices: whole seconds, as recorded.
+/// A row of `ListServices`: whole seconds, as recorded.
 pub(crate) fn summary(view: &Value) -> Value {
     let whole = |name: &str| view[name].as_f64().map(f64::floor);
     json!({

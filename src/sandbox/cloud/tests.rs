@@ -445,9 +445,23 @@ fn outside() -> (Cloud, ImageTable, Value) {
     (cloud, trial.images, body)
 }
 
+/// Lets time pass as the driver does: every order is carried out before the next thing happens.
 fn drive(cloud: &mut Cloud, images: &ImageTable, until: i64) -> Vec<Order> {
+    let mut orders = Vec::new();
+    loop {
+        let fresh = cloud.take_orders();
+        for order in &fresh {
+            if let Order::Route { service_id, to: Some(to) } = order {
+                cloud.confirm_route(service_id, to);
+            }
+        }
+        orders.extend(fresh);
+        let Some(due) = cloud.next_due().filter(|due| *due <= until) else { break };
+        cloud.advance(due, images);
+    }
     cloud.advance(until, images);
-    cloud.take_orders()
+    orders.extend(cloud.take_orders());
+    orders
 }
 
 fn make(cloud: &mut Cloud, images: &ImageTable, operation: &str, body: Value, now: i64) -> Value {
@@ -494,6 +508,19 @@ fn orders_go_out_in_the_order_of_a_deployment_without_a_gap() {
         cloud.logs().lines(&service.application_group(), &format!("instance/{}", first.instance)),
         ["hello"]
     );
+}
+
+#[test]
+fn an_operation_does_not_succeed_before_the_traffic_has_moved() {
+    let (mut cloud, images, body) = outside();
+    make(&mut cloud, &images, "CreateService", body, 0);
+    let orders = drive(&mut cloud, &images, 5 * MINUTE);
+    let [Order::Start(order)] = orders.as_slice() else { panic!("{orders:?}") };
+    cloud.report(&order.instance, Outcome::Healthy, 5 * MINUTE, &images);
+    cloud.advance(30 * MINUTE, &images);
+    assert_eq!(cloud.service("shop").unwrap().status.word(), "OPERATION_IN_PROGRESS");
+    drive(&mut cloud, &images, 32 * MINUTE);
+    assert_eq!(cloud.service("shop").unwrap().status.word(), "RUNNING");
 }
 
 #[test]

@@ -169,10 +169,10 @@ impl Build<'_> {
         stage.history = configuration["history"].as_array().cloned().unwrap_or_default();
         stage.layers.clone_from(&image.layers);
         if let Some(text) = configuration["os"].as_str() {
-            stage.platform.0 = text.to_owned();
+            text.clone_into(&mut stage.platform.0);
         }
         if let Some(text) = configuration["architecture"].as_str() {
-            stage.platform.1 = text.to_owned();
+            text.clone_into(&mut stage.platform.1);
         }
         for pair in stage.config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if let Some((name, value)) = pair.split_once('=') {
@@ -351,7 +351,7 @@ impl Stage {
             }
             "USER" => self.config["User"] = words(rest, &self.variables).join(" ").into(),
             "STOPSIGNAL" => {
-                self.config["StopSignal"] = words(rest, &self.variables).join(" ").into()
+                self.config["StopSignal"] = words(rest, &self.variables).join(" ").into();
             }
             "EXPOSE" => {
                 for port in words(rest, &self.variables) {
@@ -385,8 +385,9 @@ impl Stage {
 }
 
 fn display(one: &Instruction) -> String {
-    let flags: String =
+    let flags: Vec<String> =
         one.flags.iter().map(|(name, value)| format!("--{name}={value} ")).collect();
+    let flags = flags.concat();
     format!("{} {flags}{}", one.name, one.rest)
 }
 

@@ -158,8 +158,9 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
             let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
             in_class(&rest[..end], *letter) && fits(&rest[end + 1..], text)
         }
-        ([b'\\', wanted, rest @ ..], [letter, text @ ..])
-        | ([wanted, rest @ ..], [letter, text @ ..]) => wanted == letter && fits(rest, text),
+        ([b'\\', wanted, rest @ ..] | [wanted, rest @ ..], [letter, text @ ..]) => {
+            wanted == letter && fits(rest, text)
+        }
         _ => false,
     }
 }

@@ -18,10 +18,12 @@ pub(super) fn push(
     query: &Query,
     headers: &HeaderMap,
 ) -> Response<Body> {
-    let Some(authorization) = authorization(headers) else {
+    let login = login(headers);
+    if matches!(login, Login::Missing) {
         // Docker's own words for a request without the header.
         return refused(StatusCode::BAD_REQUEST, "Bad parameters and missing X-Registry-Auth: EOF");
-    };
+    }
+    let authorization = login.value();
     let (name, tag) = target(name, query);
     let (name, tag) = (name.to_owned(), tag.to_owned());
     let image = engine.images().find(&format!("{name}:{tag}")).cloned();
@@ -51,7 +53,7 @@ pub(super) fn push(
 }
 
 pub(super) async fn distribution(name: &str, headers: &HeaderMap) -> Response<Body> {
-    let authorization = authorization(headers).flatten();
+    let authorization = login(headers).value();
     let (name, reference) = match name.split_once('@') {
         Some((name, digest)) => (split(name).0, digest),
         None => split(name),
@@ -74,31 +76,50 @@ async fn describe(
     let remote = Remote::new(name, authorization)?;
     let (digest, kind, text) = remote.manifest(reference).await?;
     let manifest: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let platforms: Vec<Value> = match manifest["manifests"].as_array() {
-        Some(children) => children.iter().map(|child| child["platform"].clone()).collect(),
-        None => {
-            let digest = manifest["config"]["digest"].as_str().unwrap_or_default();
-            let config = remote.blob(digest).await?;
-            let config: Value = serde_json::from_str(&config).map_err(|error| error.to_string())?;
-            vec![json!({"architecture": config["architecture"], "os": config["os"]})]
-        }
+    let platforms: Vec<Value> = if let Some(children) = manifest["manifests"].as_array() {
+        children.iter().map(|child| child["platform"].clone()).collect()
+    } else {
+        let digest = manifest["config"]["digest"].as_str().unwrap_or_default();
+        let config = remote.blob(digest).await?;
+        let config: Value = serde_json::from_str(&config).map_err(|error| error.to_string())?;
+        vec![json!({"architecture": config["architecture"], "os": config["os"]})]
     };
     let descriptor = json!({"mediaType": kind, "digest": digest, "size": text.len()});
     Ok(json!({"Descriptor": descriptor, "Platforms": platforms}))
 }
 
-/// The Basic credentials in `X-Registry-Auth`; an empty object is none, no header is a mistake.
-fn authorization(headers: &HeaderMap) -> Option<Option<String>> {
-    let text = headers.get("x-registry-auth")?.to_str().ok()?;
+/// What `X-Registry-Auth` says.
+enum Login {
+    /// There is no such header, or it cannot be read.
+    Missing,
+    /// An empty object.
+    Anonymous,
+    /// The value of an `Authorization` header.
+    Basic(String),
+}
+
+impl Login {
+    fn value(self) -> Option<String> {
+        match self {
+            Self::Basic(value) => Some(value),
+            Self::Missing | Self::Anonymous => None,
+        }
+    }
+}
+
+fn login(headers: &HeaderMap) -> Login {
+    let text = headers.get("x-registry-auth").and_then(|text| text.to_str().ok());
     // Docker sends the URL-safe alphabet, bollard the standard one.
-    let decoded = URL_SAFE
-        .decode(text)
-        .or_else(|_| STANDARD.decode(text))
-        .or_else(|_| URL_SAFE_NO_PAD.decode(text))
-        .ok()?;
-    let value: Value = serde_json::from_slice(&decoded).ok()?;
+    let decoded = text.and_then(|text| {
+        let decoded = URL_SAFE.decode(text).or_else(|_| STANDARD.decode(text));
+        decoded.or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
+    });
+    let value = decoded.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let Some(value) = value else { return Login::Missing };
     let user = value["username"].as_str().unwrap_or_default();
     let password = value["password"].as_str().unwrap_or_default();
-    let given = !user.is_empty() || !password.is_empty();
-    Some(given.then(|| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
+    if user.is_empty() && password.is_empty() {
+        return Login::Anonymous;
+    }
+    Login::Basic(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }

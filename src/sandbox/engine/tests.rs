@@ -15,7 +15,7 @@ use crate::sandbox::registry::{Registry, Settings};
 struct Bench {
     docker: Docker,
     registry: Arc<Registry>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn bench() -> Bench {
@@ -35,7 +35,7 @@ async fn bench() -> Bench {
     let docker =
         Docker::connect_with_unix(&socket.to_string_lossy(), 20, bollard::API_DEFAULT_VERSION)
             .unwrap();
-    Bench { docker, registry, _folder: folder }
+    Bench { docker, registry, folder }
 }
 
 fn context(dockerfile: &str, files: &[(&str, &str)]) -> bytes::Bytes {
@@ -181,7 +181,7 @@ async fn copy_puts_files_where_docker_would() {
     assert_eq!(built("COPY --chown=5 [\"a.txt\", \"/a\"]").await, ["a (5) A"]);
     assert_eq!(built("WORKDIR /w\nCOPY a.txt ./").await, ["w/", "w/a.txt A"]);
     assert_eq!(
-        built("COPY folder /src\nFROM scratch\nCOPY --from=0 /src/deep /out\nCOPY --from=x:latest /f/c.txt /")
+        built("COPY folder /src\nFROM scratch\nCOPY --from=0 /src/deep /out\nCOPY --from=x:latest /w/a.txt /")
             .await
             .len(),
         3
@@ -257,4 +257,44 @@ async fn the_docker_command_line_is_told_which_builder_this_is() {
     let request =
         Request::builder().method("POST").uri("/containers/create").body(Body::empty()).unwrap();
     assert_eq!(engine.respond(request).await.unwrap().status(), 501);
+}
+
+#[tokio::test]
+#[ignore = "needs the docker command line"]
+async fn real_docker_command_line_builds_pushes_and_inspects() {
+    let bench = bench().await;
+    let name = format!("{}/shop:cli", bench.registry.authority());
+    let home = tempfile::tempdir().unwrap();
+    let context = home.path().join("context");
+    std::fs::create_dir(&context).unwrap();
+    std::fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY a.txt /\nCMD [\"/a\"]\n")
+        .unwrap();
+    std::fs::write(context.join("a.txt"), "A").unwrap();
+    let docker = async |arguments: &[&str]| {
+        let output = tokio::process::Command::new("docker")
+            .args(arguments)
+            .env("DOCKER_HOST", format!("unix://{}/engine.sock", bench.folder.path().display()))
+            .env("DOCKER_CONFIG", home.path())
+            .env("DOCKER_BUILDKIT", "0")
+            .output()
+            .await
+            .unwrap();
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "docker {arguments:?}: {out}{err}");
+        out
+    };
+    docker(&["version"]).await;
+    docker(&["info"]).await;
+    let said = docker(&["build", "-t", &name, &context.display().to_string()]).await;
+    assert!(said.contains("Successfully tagged"), "{said}");
+    let password = bench.registry.password(0);
+    docker(&["login", "-u", "AWS", "-p", &password, bench.registry.authority()]).await;
+    docker(&["push", &name]).await;
+    let found = bench.registry.resolve(&name).unwrap();
+    let said =
+        docker(&["image", "inspect", "-f", "{{.RepoDigests}} {{.Architecture}}", &name]).await;
+    assert!(said.contains(&found.digest) && said.contains("amd64"), "{said}");
+    assert!(docker(&["images"]).await.contains("cli"));
+    docker(&["rmi", &name]).await;
 }

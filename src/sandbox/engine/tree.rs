@@ -121,20 +121,26 @@ impl Tree {
                 if gone != ".wh..opq" {
                     self.0.remove(&victim);
                 }
-            } else if let Some(node) = self.node(&entry, &source)? {
-                if !path.is_empty() {
-                    self.0.insert(path, node);
-                }
+            } else if let Some(node) = self.node(&entry, &source)
+                && !path.is_empty()
+            {
+                self.0.insert(path, node);
             }
         }
+        self.imply_folders();
         Ok(())
     }
 
-    fn node<R: Read>(
-        &self,
-        entry: &tar::Entry<'_, R>,
-        source: &Arc<File>,
-    ) -> io::Result<Option<Node>> {
+    /// A tar may name files without the folders above them.
+    fn imply_folders(&mut self) {
+        let mut missing = BTreeMap::new();
+        for path in self.0.keys() {
+            super::copy::parents(path, self, &mut missing);
+        }
+        self.0.extend(missing);
+    }
+
+    fn node<R: Read>(&self, entry: &tar::Entry<'_, R>, source: &Arc<File>) -> Option<Node> {
         let header = entry.header();
         let link =
             || entry.link_name().ok().flatten().map(|name| name.to_string_lossy().into_owned());
@@ -142,7 +148,7 @@ impl Tree {
             tar::EntryType::Directory => Content::Directory,
             tar::EntryType::Symlink => Content::Link(link().unwrap_or_default()),
             tar::EntryType::Link => {
-                return Ok(self.0.get(&clean(&link().unwrap_or_default())).cloned());
+                return self.0.get(&clean(&link().unwrap_or_default())).cloned();
             }
             kind if kind.is_file() || kind == tar::EntryType::Continuous => Content::File {
                 source: Arc::clone(source),
@@ -150,14 +156,15 @@ impl Tree {
                 size: entry.size(),
             },
             // Devices, pipes and sockets have no place in an image that only serves.
-            _ => return Ok(None),
+            _ => return None,
         };
-        Ok(Some(Node {
+        Some(Node {
             content,
-            mode: header.mode()? & 0o7777,
-            owner: (header.uid()?, header.gid()?),
-            modified: header.mtime()?,
-        }))
+            mode: header.mode().unwrap_or(0o644) & 0o7777,
+            // Docker reads empty number fields as zero.
+            owner: (header.uid().unwrap_or(0), header.gid().unwrap_or(0)),
+            modified: header.mtime().unwrap_or(0),
+        })
     }
 
     fn remove_below(&mut self, folder: &str) {

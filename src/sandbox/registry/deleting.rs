@@ -1,4 +1,4 @@
-//! BatchDeleteImage: HTTP 200, and a failure per image that stays.
+//! `BatchDeleteImage`: HTTP 200, and a failure per image that stays.
 
 use serde_json::{Value, json};
 

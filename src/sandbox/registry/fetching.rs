@@ -1,4 +1,4 @@
-//! Reading images: BatchGetImage, layers, and manifests for `docker pull`.
+//! Reading images: `BatchGetImage`, layers, and manifests for `docker pull`.
 
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ impl Registry {
     /// A manifest by tag or digest, for the OCI door.
     ///
     /// # Errors
-    /// RepositoryNotFoundException or ImageNotFoundException.
+    /// `RepositoryNotFoundException` or `ImageNotFoundException`.
     pub fn manifest(
         &self,
         repository: &str,
@@ -127,7 +127,7 @@ impl Registry {
     /// All tags of a repository, in order.
     ///
     /// # Errors
-    /// RepositoryNotFoundException.
+    /// `RepositoryNotFoundException`.
     pub fn tags(&self, repository: &str) -> Result<Vec<String>, ApiError> {
         let contents = self.contents();
         let found = contents.repository(self.voice(), repository)?;
@@ -137,7 +137,7 @@ impl Registry {
     /// Size of a blob that was pushed to this repository.
     ///
     /// # Errors
-    /// RepositoryNotFoundException.
+    /// `RepositoryNotFoundException`.
     pub fn layer(&self, repository: &str, digest: &str) -> Result<Option<u64>, ApiError> {
         let contents = self.contents();
         Ok(contents.repository(self.voice(), repository)?.layers.get(digest).copied())

@@ -17,7 +17,7 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(super) fn answer(&self, list: &str, items: Vec<Value>) -> Value {
+    pub(super) fn answer(&self, list: &str, items: &[Value]) -> Value {
         let mut answer = json!({ list: items });
         if let Some(key) = &self.next {
             answer["nextToken"] = STANDARD.encode(key).into();
@@ -46,7 +46,7 @@ pub(super) fn read_token(request: Request<'_>) -> Result<Option<String>, ApiErro
     decoded.map(Some).ok_or_else(|| invalid("nextToken", "Member must be a valid token"))
 }
 
-/// `filter` of DescribeImages and ListImages.
+/// `filter` of `DescribeImages` and `ListImages`.
 struct Filter {
     tagged: Option<bool>,
     /// ECR can archive images; the sandbox has active ones only.
@@ -92,9 +92,9 @@ impl Registry {
             |(digest, _)| after.as_deref().is_some_and(|after| digest.as_str() <= after),
             |(digest, _)| (*digest).clone(),
         );
-        let found =
+        let found: Vec<Value> =
             page.items.iter().map(|(digest, image)| self.detail(name, digest, image)).collect();
-        Ok(page.answer("imageDetails", found))
+        Ok(page.answer("imageDetails", &found))
     }
 
     fn describe_named(
@@ -147,8 +147,8 @@ impl Registry {
             |one| after.as_deref().is_some_and(|after| key(one).as_str() <= after),
             key,
         );
-        let found = page.items.iter().map(ImageIdentifier::write).collect();
-        Ok(page.answer("imageIds", found))
+        let found: Vec<Value> = page.items.iter().map(ImageIdentifier::write).collect();
+        Ok(page.answer("imageIds", &found))
     }
 
     fn detail(&self, repository: &str, digest: &str, image: &Image) -> Value {

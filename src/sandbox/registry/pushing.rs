@@ -1,4 +1,4 @@
-//! New images: PutImage and `docker push` end here.
+//! New images: `PutImage` and `docker push` end here.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ impl Registry {
     /// Takes a manifest as `docker push` sends it and returns its digest.
     ///
     /// # Errors
-    /// The exception that PutImage would answer.
+    /// The exception that `PutImage` would answer.
     pub fn push_manifest(
         &self,
         repository: &str,
@@ -195,7 +195,7 @@ impl Registry {
     /// Records a finished blob as a layer of a repository.
     ///
     /// # Errors
-    /// RepositoryNotFoundException.
+    /// `RepositoryNotFoundException`.
     pub fn link_layer(&self, repository: &str, digest: &str, size: u64) -> Result<(), ApiError> {
         let mut contents = self.contents();
         let found = contents.change(self.voice(), repository)?;
@@ -206,7 +206,7 @@ impl Registry {
     /// Whether a push to this repository can begin.
     ///
     /// # Errors
-    /// RepositoryNotFoundException.
+    /// `RepositoryNotFoundException`.
     pub fn admits(&self, repository: &str) -> Result<(), ApiError> {
         if !is_repository_name(repository) {
             return Err(self.voice().no_repository(repository));
@@ -217,7 +217,7 @@ impl Registry {
     /// Makes a layer of one repository known in another, without sending it again.
     ///
     /// # Errors
-    /// RepositoryNotFoundException of the repository to mount into.
+    /// `RepositoryNotFoundException` of the repository to mount into.
     pub fn mount_layer(
         &self,
         repository: &str,

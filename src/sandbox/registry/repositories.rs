@@ -67,7 +67,7 @@ impl Registry {
             |one| one.name.clone(),
         );
         let found: Vec<Value> = page.items.iter().map(|one| self.describe(one)).collect();
-        Ok(page.answer("repositories", found))
+        Ok(page.answer("repositories", &found))
     }
 
     pub(super) fn delete_repository(&self, request: Request<'_>) -> Result<Value, ApiError> {

@@ -51,15 +51,16 @@ pub fn index(
     }
     let text = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children});
     let named = registry.push_manifest(repository, tag, Some(OCI_INDEX), &text.to_string(), now)?;
-    let [amd64, arm64, attestation] =
-        <[String; 3]>::try_from(digests).expect("three platforms were pushed");
+    let mut digests = digests.into_iter();
+    let mut next = || digests.next().unwrap_or_default();
+    let (amd64, arm64, attestation) = (next(), next(), next());
     Ok([named, amd64, arm64, attestation])
 }
 
 /// The text of a manifest whose blobs are in place.
 ///
 /// # Errors
-/// RepositoryNotFoundException.
+/// `RepositoryNotFoundException`.
 pub fn manifest(
     registry: &Registry,
     repository: &str,

@@ -264,7 +264,7 @@ fn filters_tell_tagged_from_untagged_images() {
         list.iter().map(|one| one["imageDigest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     // A moved tag leaves the old image behind, untagged: it is not deleted.
-    assert_eq!(digests("UNTAGGED"), [first.clone()]);
+    assert_eq!(digests("UNTAGGED"), std::slice::from_ref(&first));
     assert_eq!(digests("TAGGED"), [second]);
     assert_eq!(digests("ANY").len(), 2);
     let listed = ask(&registry, "ListImages", &shop(json!({"filter": {"tagStatus": "UNTAGGED"}})));

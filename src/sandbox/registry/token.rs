@@ -8,7 +8,7 @@ use super::manifest::digest_of;
 use super::{Registry, seconds};
 use crate::sandbox::Timestamp;
 
-/// ECR service model, GetAuthorizationToken: "valid for 12 hours".
+/// ECR service model, `GetAuthorizationToken`: "valid for 12 hours".
 pub const LIFETIME: Timestamp = 12 * 60 * 60 * 1000;
 
 /// ECR: the user name of every token.

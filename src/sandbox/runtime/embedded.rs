@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -34,6 +35,8 @@ mod tests;
 
 use image::Unpacked;
 use isolation::Isolation;
+
+static BEGUN: AtomicU64 = AtomicU64::new(0);
 
 /// Processes behind the simulated App Runner.
 pub struct EmbeddedRuntime {
@@ -75,7 +78,9 @@ impl EmbeddedRuntime {
     ) -> Self {
         let owner = Owner::this_process();
         let name = format!("{}-{}", owner.pid, owner.started.replace('/', "_"));
-        let folder = Self::base().join(name);
+        // One process may hold several sandboxes, as tests do.
+        let number = BEGUN.fetch_add(1, Ordering::Relaxed).to_string();
+        let folder = Self::base().join(name).join(number);
         Self { registry, proxies, clock, isolation, folder, instances: Mutex::default() }
     }
 
@@ -105,7 +110,7 @@ impl EmbeddedRuntime {
     fn begin(
         &self,
         spec: &InstanceSpec,
-        image: Unpacked,
+        image: &Unpacked,
         address: SocketAddr,
         folder: &std::path::Path,
     ) -> Result<(watch::Receiver<InstanceState>, Output, JoinHandle<()>), StartFailure> {
@@ -116,10 +121,10 @@ impl EmbeddedRuntime {
                 let run = isolation::Run {
                     root: folder.join("root"),
                     work: image.work_directory.clone(),
-                    command: Self::command(spec, &image),
-                    environment: Self::environment(spec, &image, address.port()),
+                    command: Self::command(spec, image),
+                    environment: Self::environment(spec, image, address.port()),
                 };
-                isolation.start(run, sender, output.clone(), Arc::clone(&self.clock))?
+                isolation.start(&run, sender, output.clone(), Arc::clone(&self.clock))?
             }
             Err(why) => {
                 output.add(
@@ -169,7 +174,7 @@ impl Runtime for EmbeddedRuntime {
         let address = free_port()
             .ok_or_else(|| StartFailure::EngineUnreachable("no free port on loopback".into()))?;
         let configured = is_free(spec.port).then(|| (Ipv4Addr::LOCALHOST, spec.port).into());
-        let (state, output, task) = match self.begin(spec, image, address, &folder) {
+        let (state, output, task) = match self.begin(spec, &image, address, &folder) {
             Ok(begun) => begun,
             Err(failure) => {
                 drop(std::fs::remove_dir_all(&folder));
@@ -257,5 +262,7 @@ impl Runtime for EmbeddedRuntime {
         }
         self.proxies.close();
         drop(std::fs::remove_dir_all(&self.folder));
+        // Fails while another sandbox of this process still has instances there.
+        drop(self.folder.parent().map(std::fs::remove_dir));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::LogLine;
 use crate::sandbox::Timestamp;
 
-/// CloudWatch Logs takes events of up to 256 KiB; a longer line is cut there.
+/// `CloudWatch` Logs takes events of up to 256 KiB; a longer line is cut there.
 const LONGEST_LINE: usize = 256 * 1024;
 
 /// Lines nobody read yet; an instance that floods loses the oldest.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::problem::Problem;
-use crate::view::look::{Accent, harmless};
+use crate::view::look::{Accent, harmless, wrap};
 use crate::view::{Document, Look, to_json};
 
 /// Lines of a log that help; more are in `show N`.
@@ -26,7 +26,13 @@ impl Document for Problem {
 /// `error[code]: what`, `because: why`, details, standing, hints.
 pub(super) fn text(look: Look, problem: &Problem) -> String {
     let label = format!("error[{}]: ", harmless(&problem.code));
-    let mut shown = look.hanging(&label, Accent::Bad, &problem.what);
+    // Wrapped as a whole: a long code would leave too little room beside it.
+    let whole = format!("{label}{}", harmless(&problem.what));
+    let mut lines = wrap(&whole, look.width).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let said = first.strip_prefix(&label).unwrap_or_default();
+    let mut shown = format!("{}{said}\n", look.paint(Accent::Bad, &label));
+    lines.for_each(|line| shown.push_str(&look.block(2, Accent::None, &line)));
     for cause in &problem.because {
         for (index, line) in cause.lines().take(MOST_DETAILS).enumerate() {
             let label = if index == 0 { "  because: " } else { "           " };
@@ -42,7 +48,7 @@ pub(super) fn text(look: Look, problem: &Problem) -> String {
         shown.push('\n');
     }
     for hint in &problem.next {
-        shown.push_str(&look.hanging("hint: ", Accent::Good, hint));
+        shown.push_str(&look.to_type("hint: ", Accent::Good, hint));
     }
     shown
 }

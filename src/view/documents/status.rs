@@ -61,9 +61,6 @@ impl Document for StatusSheet {
         let title = look.paint(Accent::Strong, service.service.as_str());
         let mut shown = format!("{title}   {}, account {}\n\n", service.region, service.account);
         shown.push_str(&look.pairs(2, &self.log_pairs()));
-        if let Some(doubt) = &self.log.doubt {
-            shown.push_str(&look.hanging("  doubt  ", Accent::Warning, doubt));
-        }
         shown.push_str(&self.unfinished(look));
         shown.push_str(&self.aws_lines(look));
         shown.push_str(&next_lines(look, &self.log.next));
@@ -94,6 +91,7 @@ impl StatusSheet {
         if !newest_is_live && self.log.unfinished.is_none() {
             pairs.push(("last", row(&self.log.last).unwrap_or_default()));
         }
+        pairs.push(("doubt", self.log.doubt.clone().unwrap_or_default()));
         pairs.push(("url", self.log.url.clone().unwrap_or_default()));
         pairs
     }

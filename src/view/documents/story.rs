@@ -29,7 +29,7 @@ impl Document for StorySheet {
     fn text(&self, look: Look) -> String {
         let story = &self.story;
         let mut shown = self.title(look);
-        shown.push_str(&look.pairs(2, &self.facts()));
+        shown.push_str(&look.pairs(2, &self.facts(look)));
         shown.push('\n');
         shown.push_str(&self.course(look));
         for sent in story.steps.iter().filter_map(|step| step.sent.as_ref()) {
@@ -41,7 +41,7 @@ impl Document for StorySheet {
         }
         match &story.problem {
             Some(told) => {
-                shown.push_str(&format!("\n{}", problem::text(look, &self.without_log(told))))
+                shown.push_str(&format!("\n{}", problem::text(look, &self.without_log(told))));
             }
             None => shown.push_str(&next_lines(look, &story.next)),
         }
@@ -66,7 +66,7 @@ impl StorySheet {
         )
     }
 
-    fn facts(&self) -> Vec<(&'static str, String)> {
+    fn facts(&self, look: Look) -> Vec<(&'static str, String)> {
         let (story, row, record) = (&self.story, &self.story.row, &self.story.record);
         let previous = record.previous_tag.is_some() || record.previous_digest.is_some();
         let previous = previous
@@ -83,7 +83,7 @@ impl StorySheet {
         vec![
             ("begun", format!("{begun} by {}{}", row.by, took.unwrap_or_default())),
             ("commit", commit.unwrap_or_default()),
-            ("digest", row.digest.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("digest", row.digest.as_ref().map(|d| look.digest(d, 10)).unwrap_or_default()),
             ("before", previous.unwrap_or_default()),
             ("url", story.url.clone().unwrap_or_default()),
             ("proof", story.proof.join(", ")),
@@ -95,17 +95,11 @@ impl StorySheet {
     fn course(&self, look: Look) -> String {
         let story = &self.story;
         let widest = story.steps.iter().map(|s| width_of(s.step.words())).max().unwrap_or(0);
-        let ended =
-            |step: &StoryStep| match step.took.and_then(|t| chrono::TimeDelta::from_std(t).ok()) {
-                Some(took) => step.started_at + took,
-                None => step.started_at,
-            };
-        let steps = story.steps.iter().map(|step| (ended(step), step_line(look, widest, step)));
-        let moments = story.moments.iter().map(|moment| (moment.at, moment_line(look, moment)));
-        let mut lines: Vec<(DateTime<Utc>, String)> = moments.chain(steps).collect();
-        // Stable: what the log wrote at the same moment keeps its order within its kind.
-        lines.sort_by_key(|(at, _)| *at);
-        lines.into_iter().map(|(at, line)| format!("  {} {line}", measure::clock(at))).collect()
+        let steps = story.steps.iter().map(|step| (step.sequence, step_line(look, widest, step)));
+        let moments = story.moments.iter().map(|m| (m.sequence, moment_line(look, m)));
+        let mut lines: Vec<(u64, String)> = moments.chain(steps).collect();
+        lines.sort_by_key(|(sequence, _)| *sequence);
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     /// The log lines are shown once.
@@ -120,22 +114,24 @@ fn step_line(look: Look, widest: usize, step: &StoryStep) -> String {
     let took = step.took.map(measure::duration).unwrap_or_default();
     let label = format!(" {}  {took:>8}  ", pad(step.step.words(), widest));
     let narrow = Look { width: look.width.saturating_sub(12), ..look };
-    indent_rest(&narrow.hanging(
-        &label,
-        accent(step.outcome),
-        &format!("{}{}", word(step.outcome), step.text),
-    ))
+    let text = format!("{}{}", word(step.outcome), step.text);
+    under(ended(step), &narrow.hanging(&label, accent(step.outcome), &text))
 }
 
 fn moment_line(look: Look, moment: &Moment) -> String {
     let narrow = Look { width: look.width.saturating_sub(12), ..look };
-    indent_rest(&narrow.hanging(" - ", accent(moment.tone), &moment.text))
+    under(moment.at, &narrow.hanging(" - ", accent(moment.tone), &moment.text))
 }
 
-/// Lines after the first stand under the time.
-fn indent_rest(text: &str) -> String {
+fn ended(step: &StoryStep) -> DateTime<Utc> {
+    let took = step.took.and_then(|took| chrono::TimeDelta::from_std(took).ok());
+    step.started_at + took.unwrap_or_default()
+}
+
+/// The time, and beside it the text, also where it has several lines.
+fn under(at: DateTime<Utc>, text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    lines.join(&format!("\n{}", " ".repeat(12))) + "\n"
+    format!("  {} {}\n", measure::clock(at), lines.join(&format!("\n{}", " ".repeat(12))))
 }
 
 fn accent(tone: Tone) -> Accent {

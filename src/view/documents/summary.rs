@@ -19,9 +19,9 @@ impl Document for Summary {
     fn text(&self, look: Look) -> String {
         let accent = if self.succeeded { Accent::Good } else { Accent::Strong };
         let mut shown = look.block(0, accent, &self.headline);
-        let digest = self.digest.as_ref().map(ToString::to_string).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| look.digest(digest, 14)).unwrap_or_default();
         let elapsed = self.elapsed.map(|elapsed| format!(", {}", measure::duration(elapsed)));
-        let pairs = [
+        let mut pairs = vec![
             ("url", self.url.clone().unwrap_or_default()),
             ("tag", self.tag.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("digest", digest),
@@ -33,10 +33,8 @@ impl Document for Summary {
                 format!("{} {}{}", self.number, self.verdict, elapsed.unwrap_or_default()),
             ),
         ];
+        pairs.extend(self.notes.iter().map(|note| ("note", note.clone())));
         shown.push_str(&look.pairs(2, &pairs));
-        for note in &self.notes {
-            shown.push_str(&look.hanging("  note  ", Accent::Warning, note));
-        }
         // After a failure the problem beneath says what to type.
         if self.exit_code == 0 {
             shown.push_str(&next_lines(look, &self.next));

@@ -1,4 +1,4 @@
-//! StartDeployment, PauseService, ResumeService, DeleteService, and how any operation begins.
+//! StartDeployment, `PauseService`, `ResumeService`, `DeleteService`, and how any operation begins.
 
 use serde_json::{Value, json};
 
@@ -150,6 +150,7 @@ impl Cloud {
             instance: None,
             instance_since: now,
             outcome: None,
+            moved: false,
             doom: touch.doom,
         };
         self.begin(id, work, now, images);

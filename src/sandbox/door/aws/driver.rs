@@ -72,6 +72,9 @@ async fn carry_out(behind: &Behind, watched: &mut Watched, order: Order) {
         Order::Route { service_id, to } => {
             let to = to.map(InstanceId);
             behind.runtime.route(&service_id, to.as_ref()).await;
+            if let Some(instance) = to {
+                behind.lock().confirm_route(&service_id, &instance.0);
+            }
         }
         Order::Stop { instance } => {
             if let Some(task) = watched.0.remove(&instance) {
@@ -105,7 +108,7 @@ fn report(behind: &Behind, instance: &InstanceId, outcome: Outcome) {
 async fn watch(behind: Behind, order: InstanceOrder) {
     let id = InstanceId(order.instance.clone());
     if let Err(failure) = behind.runtime.start(&spec(&order)).await {
-        return report_no_start(&behind, &id, failure);
+        return report_no_start(&behind, &id, &failure);
     }
     if !await_verdict(&behind, &id, &order).await {
         return;
@@ -120,8 +123,8 @@ async fn watch(behind: Behind, order: InstanceOrder) {
     }
 }
 
-fn report_no_start(behind: &Behind, id: &InstanceId, failure: StartFailure) {
-    let outcome = match &failure {
+fn report_no_start(behind: &Behind, id: &InstanceId, failure: &StartFailure) {
+    let outcome = match failure {
         StartFailure::ImageNotFound(_) => Outcome::ImageMissing,
         StartFailure::PullFailed(_) | StartFailure::EngineUnreachable(_) => Outcome::PullFailed,
         StartFailure::CannotExecute { code, reason } => {

@@ -19,8 +19,9 @@ loader=
 for candidate in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 /lib64/ld64.so.2; do
     [ -e "$candidate" ] && loader=$candidate
 done
-[ -n "$loader" ]
-umount=$(command -v umount)
+# Their links are absolute and would lead nowhere once the root has changed.
+loader=$(readlink -f "$loader")
+umount=$(readlink -f "$(command -v umount)")
 libraries=
 for folder in /lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu /lib/aarch64-linux-gnu /usr/lib/aarch64-linux-gnu /lib64 /usr/lib64 /lib /usr/lib; do
     libraries=$libraries:/.host$folder

@@ -82,7 +82,7 @@ impl Isolation {
     /// Starts a process; its lines, its end and its exit code are told from now on.
     pub(super) fn start(
         &self,
-        run: Run,
+        run: &Run,
         state: watch::Sender<InstanceState>,
         output: Output,
         clock: Clock,
@@ -94,7 +94,7 @@ impl Isolation {
             });
         }
         let mut child =
-            self.spawn(&run).map_err(|error| StartFailure::EngineUnreachable(error.to_string()))?;
+            self.spawn(run).map_err(|error| StartFailure::EngineUnreachable(error.to_string()))?;
         let readers = [
             child.stdout.take().map(|out| tokio::spawn(read(out, output.clone(), clock.clone()))),
             child.stderr.take().map(|err| tokio::spawn(read(err, output, clock))),

@@ -21,7 +21,7 @@ const STATUS_LABEL: &str = "surefoot.stand-in.status";
 pub(super) fn start(
     address: SocketAddr,
     spec: &InstanceSpec,
-    image: Unpacked,
+    image: &Unpacked,
     state: watch::Sender<InstanceState>,
 ) -> JoinHandle<()> {
     let status = image.labels.get(STATUS_LABEL).and_then(|text| text.parse().ok());
