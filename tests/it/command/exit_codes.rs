@@ -144,11 +144,13 @@ fn fifteen_a_rollback_that_failed() {
     let project = Project::new(&world, "shop");
     project.deploy();
     world.fault(&json!([
-        {"operation": "UpdateService", "kind": "fail-health"},
-        {"operation": "UpdateService", "kind": "rollback-failed"},
+        {"operation": "UpdateService", "kind": "fail-health", "times": 2},
+        {"operation": "UpdateService", "kind": "rollback-failed", "times": 2},
     ]));
     project.release("release two");
+    // Neither App Runner nor we can bring the release before back.
     project.run(&["deploy"]).exits(15);
+    assert_eq!(world.effective("UpdateService").len(), 2);
     project.run(&["status"]).exits(0);
 }
 

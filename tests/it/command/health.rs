@@ -100,36 +100,53 @@ fn a_health_check_that_is_not_asked_is_printed_as_unproven() {
     project.deploy().says("unproven");
 }
 
-/// Release one is good; release two says that ffmpeg is missing.
-const ASSERTS: &str = "[health]\nretries = 3\n[health.assert]\ndependencies.ffmpeg.available = true\n";
+#[test]
+fn missing_dependencies_are_allowed_only_where_they_are_said_to_be() {
+    let world = World::open();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+    let body = b"{\"dependencies\": {\"ffmpeg\": {\"available\": false}}}";
+    let address = server(head, body, 1);
+    let mut project = Project::new(&world, "shop");
+    let asserted = "[health.assert]\ndependencies.ffmpeg.available = true\n";
+    let text = format!("[health]\nretries = 2\nfrom = \"{address}\"\n{asserted}");
+    project.write("surefoot.toml", &text);
+    project.commit("needs ffmpeg");
+    project.run(&["deploy"]).exits(13).says("dependencies.ffmpeg.available");
+    project.set("ALLOW_MISSING_DEPS", "true");
+    project.release("release two");
+    project.deploy().says("dependencies.ffmpeg.available");
+}
 
-fn with_ffmpeg(available: bool) -> String {
-    format!("{{\"dependencies\": {{\"ffmpeg\": {{\"available\": {available}}}}}}}\n")
+/// What a release must say of itself. A label, so that a stand-in says it too.
+const ASSERTS: &str = "[health]\nretries = 3\n[health.assert]\nlabels.ffmpeg = \"available\"\n\
+                       [app_runner_health_check]\nprotocol = \"HTTP\"\npath = \"/healthz\"\n";
+
+/// A project whose gate asks for ffmpeg.
+fn asking_for_ffmpeg<'a>(world: &'a World, word: &str) -> Project<'a> {
+    let project = Project::new(world, "shop");
+    project.write("surefoot.toml", ASSERTS);
+    project.answers_with_label("ffmpeg", word);
+    project.commit("release one");
+    project
 }
 
 #[test]
 fn thirteen_a_release_that_app_runner_accepts_and_our_gate_does_not() {
     let world = World::open();
-    if !world.runs_images() {
-        return;
-    }
-    let project = Project::new(&world, "shop");
-    project.write("surefoot.toml", ASSERTS);
-    project.write("health.json", &with_ffmpeg(true));
-    project.commit("good");
+    let project = asking_for_ffmpeg(&world, "available");
     project.deploy();
     let before = world.image("shop");
-    project.write("health.json", &with_ffmpeg(false));
+    project.answers_with_label("ffmpeg", "missing");
     project.release("release two");
-    let ended = project.run(&["deploy", "--json"]).exits(13);
-    let ended = ended.says("dependencies.ffmpeg.available");
-    assert!(ended.err.contains("GET /healthz"), "application log lines:\n{}", ended.err);
+    let ended = project.run(&["deploy", "--json"]).exits(13).says("labels.ffmpeg");
+    let log = if world.runs_images() { "GET /healthz" } else { "[stand-in]" };
+    assert!(ended.err.contains(log), "application log lines:\n{}", ended.err);
     let events = ended.events();
     for event in ["HealthFailed", "RollbackStarted", "RollbackIssued", "DeploymentRolledBack"] {
         assert!(events.iter().any(|name| name == event), "{event} is missing in {events:?}");
     }
     assert_eq!(world.image("shop"), before);
-    assert!(world.ask("shop", "/healthz").1.contains("true"));
+    assert!(world.ask("shop", "/healthz").1.contains("available"));
     assert_eq!(world.effective("UpdateService").len(), 2);
     world.nothing_was_done_twice();
     project.run(&["history"]).exits(0).says("rolled back");
@@ -138,13 +155,7 @@ fn thirteen_a_release_that_app_runner_accepts_and_our_gate_does_not() {
 #[test]
 fn thirteen_a_first_deployment_that_fails_our_gate_is_left_and_not_deleted() {
     let world = World::open();
-    if !world.runs_images() {
-        return;
-    }
-    let project = Project::new(&world, "shop");
-    project.write("surefoot.toml", ASSERTS);
-    project.write("health.json", &with_ffmpeg(false));
-    project.commit("bad");
+    let project = asking_for_ffmpeg(&world, "missing");
     let ended = project.run(&["deploy"]).exits(13);
     ended.says("nothing to roll back to").says("delete-service");
     assert_eq!(world.operations("shop"), [("CREATE_SERVICE".into(), "SUCCEEDED".into())]);
@@ -153,10 +164,7 @@ fn thirteen_a_first_deployment_that_fails_our_gate_is_left_and_not_deleted() {
 #[test]
 fn twelve_a_release_that_never_becomes_healthy_is_named_before_the_operation_ends() {
     let world = World::open();
-    if !world.runs_images() {
-        return;
-    }
-    let project = Project::new(&world, "shop");
+    let project = asking_for_ffmpeg(&world, "available");
     project.deploy();
     let before = world.image("shop");
     // A port that nobody asks: the application lives, and never answers.
@@ -164,13 +172,14 @@ fn twelve_a_release_that_never_becomes_healthy_is_named_before_the_operation_end
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     project.write("app.conf", &format!("port = {port}\n"));
+    project.answers_with_label("surefoot.stand-in.status", "503");
     project.release("release two");
     let ended = project.run(&["deploy"]).exits(12);
     let said = |text: &str| ended.err.find(text);
-    let cause = said("Health check failed").expect("App Runner's own line");
-    let rollback = said("ROLLBACK").or(said("rolled back")).expect("App Runner's rollback");
-    let problem = said("error[").expect("the problem");
-    assert!(cause < problem && rollback < problem, "{}", ended.err);
+    let cause = said("note: the application does not answer").expect("the cause, explained");
+    let end = said("ROLLBACK_SUCCEEDED").expect("App Runner's rollback");
+    assert!(cause < end && end < said("error[").unwrap(), "{}", ended.err);
     assert_eq!(world.image("shop"), before);
-    assert_eq!(world.ask("shop", "/").1, "release one\n");
+    assert!(world.serves("shop", "release one"));
+    assert_eq!(world.effective("UpdateService").len(), 1, "App Runner went back by itself");
 }

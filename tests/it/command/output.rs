@@ -151,11 +151,9 @@ fn completions_are_printed_for_every_shell() {
 fn the_applications_log_is_shown_while_waiting_and_by_logs() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    if !world.runs_images() {
-        return;
-    }
+    let line = if world.runs_images() { "listening on port" } else { "[stand-in]" };
     project.run(&["deploy", "--tail"]).exits(0);
-    project.run(&["logs", "--source", "app"]).exits(0).says("listening on port");
+    project.run(&["logs", "--source", "app"]).exits(0).says(line);
     project.run(&["logs", "--source", "service"]).exits(0).says("[AppRunner]");
     project.run(&["logs", "--since", "yesterday"]).exits(2);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use surefoot::sandbox::cloud::switches::Switches;
-use surefoot::sandbox::session::{Engine, Options, Sandbox};
+use surefoot::sandbox::session::{Engine, OpenError, Options, Sandbox};
 use surefoot::world::clock::{Clock as _, SystemClock};
 use tempfile::TempDir;
 
@@ -20,9 +20,6 @@ pub(super) use project::Project;
 /// How many times faster than real life: fast enough for a suite, slow enough for a busy machine
 /// to start a process within App Runner's patience.
 pub(super) const SPEED: u32 = 300;
-
-/// The key that every call inside is signed with.
-pub(super) const ACCESS_KEY: &str = "AKIASANDBOXSANDBOX00";
 
 /// The account of every sandbox.
 pub(super) const ACCOUNT: &str = "123456789012";
@@ -48,8 +45,27 @@ impl World {
         Self::with(Engine::Embedded, SPEED, switches)
     }
 
+    /// With a real Docker engine, or nothing and a loud line where none answers.
+    pub(super) fn docker(switches: &[&str]) -> Option<Self> {
+        let world = Self::attempt(Engine::Docker, SPEED / 3, switches);
+        match world {
+            Ok(world) => Some(world),
+            Err(error) if std::env::var("SUREFOOT_TEST_DOCKER").as_deref() == Ok("required") => {
+                panic!("SUREFOOT_TEST_DOCKER=required, and there is no engine: {error}")
+            }
+            Err(_) => {
+                say("SKIPPED (no Docker)");
+                None
+            }
+        }
+    }
+
+    fn with(engine: Engine, speed: u32, switches: &[&str]) -> Self {
+        Self::attempt(engine, speed, switches).unwrap()
+    }
+
     /// With this engine, at this speed, with these switches.
-    pub(super) fn with(engine: Engine, speed: u32, switches: &[&str]) -> Self {
+    fn attempt(engine: Engine, speed: u32, switches: &[&str]) -> Result<Self, OpenError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -69,7 +85,7 @@ impl World {
         };
         let system = SystemClock::start();
         let clock = Arc::new(move || system.now().timestamp_millis());
-        let sandbox = runtime.block_on(Sandbox::open(options, clock)).unwrap();
+        let sandbox = runtime.block_on(Sandbox::open(options, clock))?;
         let mut variables = sandbox.variables.clone();
         // Each project brings its own; a machine has one place for locks.
         variables.remove("SUREFOOT_HISTORY_DIR");
@@ -81,17 +97,13 @@ impl World {
         variables.insert("PATH".into(), std::env::var("PATH").unwrap());
         variables.insert("USER".into(), "tester".into());
         let endpoint = sandbox.endpoint.clone();
-        Self { runtime, sandbox: Some(sandbox), scratch, variables, endpoint }
+        Ok(Self { runtime, sandbox: Some(sandbox), scratch, variables, endpoint })
     }
 
     /// Whether images are really run; a stand-in answers in their place where the kernel lets
     /// nobody isolate a process.
     pub(super) fn runs_images(&self) -> bool {
-        let runs = !self.sandbox.as_ref().unwrap().engine.contains("stand-in");
-        if !runs {
-            say("SKIPPED in part (no image can be run here)");
-        }
-        runs
+        !self.sandbox.as_ref().unwrap().engine.contains("stand-in")
     }
 
     /// A folder that goes with the sandbox.
@@ -258,6 +270,16 @@ impl World {
     pub(super) fn ask(&self, service: &str, path: &str) -> (u16, String) {
         let url = self.describe(service)["ServiceUrl"].as_str().unwrap().to_owned();
         self.get(&format!("http://{url}{path}"))
+    }
+
+    /// Whether the service answers with this page; a stand-in with the image that is configured.
+    pub(super) fn serves(&self, service: &str, page: &str) -> bool {
+        let body = self.ask(service, "/").1;
+        let stand_in: Option<Value> = serde_json::from_str(&body).ok();
+        match stand_in {
+            Some(answer) => self.image(service).ends_with(answer["image"].as_str().unwrap()),
+            None => body == format!("{page}\n"),
+        }
     }
 
     /// The image a service is configured with.

@@ -169,7 +169,7 @@ impl Ended {
     /// Panics unless it says this, on either stream.
     #[track_caller]
     pub(in crate::command) fn says(self, text: &str) -> Self {
-        let said = self.flat().contains(text);
+        let said = self.out.contains(text) || self.err.contains(text) || self.flat().contains(text);
         assert!(said, "no `{text}`\n-- stdout\n{}\n-- stderr\n{}", self.out, self.err);
         self
     }

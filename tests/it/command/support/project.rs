@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::{Ended, Run, shell};
@@ -81,6 +82,13 @@ impl<'a> Project<'a> {
         fs::write(path, content).unwrap();
     }
 
+    /// The next release answers its health check with this label; so does a stand-in for it.
+    pub(in crate::command) fn answers_with_label(&self, name: &str, word: &str) {
+        self.write("Dockerfile", &format!("{DOCKERFILE}LABEL {name}=\"{word}\"\n"));
+        let answer = json!({"status": "ok", "labels": {name: word}});
+        self.write("health.json", &format!("{answer}\n"));
+    }
+
     /// Everything as one commit.
     pub(in crate::command) fn commit(&self, subject: &str) {
         self.git("add --all");
@@ -140,16 +148,9 @@ impl<'a> Project<'a> {
     }
 }
 
-/// The demo's web application, which the build of the binary made.
-fn application() -> Vec<u8> {
-    let build = Path::new(env!("CARGO_BIN_EXE_surefoot")).parent().unwrap().join("build");
-    let made = fs::read_dir(build).unwrap().flatten().filter_map(|entry| {
-        let path = entry.path().join("out/demo-app");
-        let changed = fs::metadata(&path).ok()?.modified().ok()?;
-        Some((changed, path))
-    });
-    let (_, newest) = made.max().expect("the build script made the application");
-    let bytes = fs::read(newest).unwrap();
-    assert!(!bytes.is_empty(), "this machine cannot link the application statically");
-    bytes
+/// The demo's web application.
+fn application() -> &'static [u8] {
+    let application = surefoot::demo::APPLICATION;
+    assert!(!application.is_empty(), "this machine cannot link the application statically");
+    application
 }
