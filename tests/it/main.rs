@@ -1,4 +1,5 @@
 //! The integration tests: one binary.
 
+mod command;
 mod docker;
 mod floors;
