@@ -1,4 +1,5 @@
 //! The integration tests: one binary.
 
 mod docker;
+mod documents;
 mod floors;
