@@ -279,7 +279,7 @@ impl Deployment {
 
     /// The release that ran before.
     pub fn previous(&self) -> Option<&Release> {
-        self.done.captured.as_ref()?.release.as_ref()
+        self.done.captured.as_ref()?.ran()
     }
 
     /// Whether nothing more will happen.

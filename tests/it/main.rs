@@ -1,5 +1,6 @@
 //! The integration tests: one binary.
 
+mod command;
 mod docker;
 mod documents;
 mod floors;
