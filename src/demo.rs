@@ -45,21 +45,13 @@ pub struct Release {
 
 /// The three releases: a good one, a better one, and one that nobody should have made.
 pub const RELEASES: [Release; 3] = [
-    Release {
-        says: "Open the shop",
-        file: "index.html",
-        content: "<h1>The shop is open</h1>\n",
-    },
+    Release { says: "Open the shop", file: "index.html", content: "<h1>The shop is open</h1>\n" },
     Release {
         says: "Sell tea",
         file: "index.html",
         content: "<h1>The shop is open, and there is tea</h1>\n",
     },
-    Release {
-        says: "Tidy up the configuration",
-        file: "app.conf",
-        content: "port = 9090\n",
-    },
+    Release { says: "Tidy up the configuration", file: "app.conf", content: "port = 9090\n" },
 ];
 
 /// Writes the project without any release of it.

@@ -19,13 +19,13 @@ pub struct Arguments {
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Everywhere {
-    /// The App Runner service [SERVICE_NAME; else surefoot.toml; else the directory's name]
+    /// The App Runner service [`SERVICE_NAME`; else surefoot.toml; else the directory's name]
     #[arg(long, global = true, value_name = "NAME")]
     pub service_name: Option<String>,
-    /// The AWS region [AWS_REGION; else surefoot.toml; else the AWS profile's]
+    /// The AWS region [`AWS_REGION`; else surefoot.toml; else the AWS profile's]
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
-    /// The ECR repository [ECR_REPOSITORY; else surefoot.toml; else the service's name]
+    /// The ECR repository [`ECR_REPOSITORY`; else surefoot.toml; else the service's name]
     #[arg(long, global = true, value_name = "NAME")]
     pub ecr_repo: Option<String>,
     /// One of the [env.NAME] sections of surefoot.toml

@@ -28,7 +28,7 @@ struct Stage<'a> {
 }
 
 /// Shows it, and leaves its folder to go on with.
-pub async fn demo(
+pub(super) async fn demo(
     arguments: &arguments::Demo,
     view: &dyn View,
     stop: Stop,
@@ -211,6 +211,8 @@ fn unwritable(folder: &Path, error: &std::io::Error) -> Problem {
 fn no_application() -> Problem {
     let what = "this surefoot was built without the demo's application";
     Problem::new(ExitCode::General, "demo-without-application", what)
-        .because("it must be linked statically for linux/amd64, which the building machine could not")
+        .because(
+            "it must be linked statically for linux/amd64, which the building machine could not",
+        )
         .hint("build surefoot on x86_64 Linux, or try a project of your own: `surefoot sandbox`")
 }

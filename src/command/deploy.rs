@@ -26,7 +26,7 @@ use crate::world::World;
 use crate::world::builder::BuildRequest;
 
 /// Deploys.
-pub async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Problem> {
     refuse_what_is_not_there_yet(arguments)?;
     let world = setup.world();
     let asked = questions(arguments, setup)?;
@@ -71,7 +71,7 @@ fn journal(arguments: &Deploy, setup: &Setup) -> Result<Arc<dyn Journal>, Proble
 }
 
 /// What is to be looked at for a deployment.
-pub fn questions(arguments: &Deploy, setup: &Setup) -> Result<Questions, Problem> {
+pub(super) fn questions(arguments: &Deploy, setup: &Setup) -> Result<Questions, Problem> {
     let settings = &setup.settings;
     let repository = settings.repository()?.name.clone();
     let wish = wish(arguments, setup, &repository)?;
@@ -308,7 +308,7 @@ fn refused(setup: &Setup, seen: &Inventory) -> Problem {
 }
 
 /// What preflight checks, from the settings.
-pub fn checks(setup: &Setup) -> Checks<'_> {
+pub(super) fn checks(setup: &Setup) -> Checks<'_> {
     Checks {
         service: setup.settings.service_name.as_ref().expect("asked for before"),
         repository: setup.settings.repository.as_ref().map(|choice| &choice.name),

@@ -20,7 +20,7 @@ use crate::world::{Silence, World};
 const PLACEHOLDER: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Prints the plan. Nothing is changed, and nothing is written.
-pub async fn print(
+pub(super) async fn print(
     world: &World,
     setup: &Setup,
     seen: &Inventory,
@@ -40,7 +40,7 @@ pub async fn print(
     deployment.done.captured = captured;
     let bench = bench(world, setup, seen, &known, &vault, &deployment);
     let preview = step::preview(&bench).await.map_err(|error| stopped(error, setup))?;
-    let sheet = sheet(setup, &deployment, &step::desired(&bench), preview, &findings);
+    let sheet = sheet(setup, &deployment, &step::desired(&bench), preview.as_ref(), &findings);
     setup.view.data(&sheet);
     Ok(ExitCode::Success)
 }
@@ -117,7 +117,7 @@ fn sheet(
     setup: &Setup,
     deployment: &Deployment,
     desired: &Release,
-    preview: Option<serde_json::Value>,
+    preview: Option<&serde_json::Value>,
     findings: &[crate::plan::findings::Finding],
 ) -> PlanSheet {
     let plan = &deployment.plan;
@@ -139,7 +139,7 @@ fn sheet(
             .iter()
             .map(|step| planned(*step, deployment, differences.len()))
             .collect(),
-        payloads: preview.iter().map(|body| Payload::new(call, body, placeholder)).collect(),
+        payloads: preview.into_iter().map(|body| Payload::new(call, body, placeholder)).collect(),
         differences,
         origins: setup
             .settings

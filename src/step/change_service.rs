@@ -152,11 +152,10 @@ fn unchanged_since_capture(bench: &Bench<'_>, now: Option<&Service>) -> Result<(
     let before = captured.map(|captured| (captured.mark.as_ref(), captured.release.as_ref()));
     let release = now.and_then(Service::release);
     let same = match (before, now) {
-        (None, None) => true,
         (Some((mark, Some(before))), Some(now)) => {
             mark == now.mark.as_ref() && Some(before) == release.as_ref()
         }
-        (Some((_, None)), Some(_)) => true,
+        (None, None) | (Some((_, None)), Some(_)) => true,
         _ => false,
     };
     if same { Ok(()) } else { Err(changed_meanwhile(bench).into()) }

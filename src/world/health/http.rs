@@ -39,7 +39,7 @@ impl HttpHealth {
                 .pool_max_idle_per_host(0)
         };
         let build = |builder: reqwest::ClientBuilder| {
-            builder.build().expect("no setting of it can be wrong")
+            builder.build().unwrap_or_else(|error| unreachable!("no setting is wrong: {error}"))
         };
         Self { abroad: build(builder()), here: build(builder().no_proxy()) }
     }

@@ -259,6 +259,14 @@ impl World {
         rows.iter().rev().map(|row| (word(row, "Type"), word(row, "Status"))).collect()
     }
 
+    /// What App Runner wrote about a service.
+    pub(super) fn service_log(&self, service: &str) -> String {
+        let id = self.arn(service).rsplit('/').next().unwrap().to_owned();
+        let group = format!("/aws/apprunner/{service}/{id}/service");
+        let body = json!({"logGroupName": group});
+        self.call("Logs_20140328.FilterLogEvents", &body).1.to_string()
+    }
+
     /// Waits until App Runner is at work on nothing.
     pub(super) fn idle(&self, service: &str) {
         self.until("App Runner is idle", || {

@@ -71,7 +71,7 @@ fn prepared(world: &World) -> Project<'_> {
     world.app_runner("DeleteService", &json!({"ServiceArn": world.arn("seed")}));
     world.app_runner("CreateService", &made_by_hand(world, &image, &secret));
     world.idle("shop");
-    assert_eq!(world.operations("shop")[0].1, "SUCCEEDED");
+    assert_eq!(world.operations("shop")[0].1, "SUCCEEDED", "{}", world.service_log("shop"));
     project.release("release two");
     project
 }
