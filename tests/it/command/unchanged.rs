@@ -32,7 +32,7 @@ fn made_by_hand(world: &World, image: &str, secret: &str) -> Value {
         },
         "InstanceConfiguration": {"Cpu": "512", "Memory": "1024", "InstanceRoleArn": INSTANCE_ROLE},
         "HealthCheckConfiguration": {
-            "Protocol": "HTTP", "Path": "/healthz?deep=1", "Interval": 7, "Timeout": 3,
+            "Protocol": "HTTP", "Path": "/healthz", "Interval": 7, "Timeout": 3,
             "HealthyThreshold": 2, "UnhealthyThreshold": 6,
         },
         "NetworkConfiguration": {
