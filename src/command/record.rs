@@ -119,7 +119,7 @@ fn of_service(setup: &Setup) -> Result<Option<(StreamName, Ledger)>, Problem> {
     Ok(Some((stream.clone(), setup.ledger(journal, stream)?)))
 }
 
-fn records(ledger: &Ledger) -> Vec<Recorded> {
+pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {
     ledger.entries().iter().map(recorded).collect()
 }
 

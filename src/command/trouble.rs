@@ -93,7 +93,7 @@ pub(super) fn world(error: &WorldError, region: Option<&Region>) -> Problem {
             Problem::new(ExitCode::Preflight, "preflight-refused", what)
                 .because(error)
                 .leaves("Nothing was changed, and nothing is in the journal.")
-                .hint("allow it to whoever deploys: docs/security.md has the policy")
+                .hint("allow it to whoever deploys: docs/guides/security.md has the policy")
         }
         WorldError::Unanswered { place, .. } => {
             let what = format!("{place} did not answer");
@@ -109,7 +109,7 @@ fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&R
     };
     match obstacle {
         Obstacle::NoCredentials => credentials("no-credentials", "there are no AWS credentials")
-            .hint("in CI: give the job a role (docs/ci.md)")
+            .hint("in CI: give the job a role (docs/guides/ci.md)")
             .hint("on a laptop: `aws configure sso`, then `aws sso login`")
             .hint("without an account: `surefoot demo`"),
         Obstacle::ExpiredCredentials => {

@@ -1,8 +1,8 @@
 //! Where a deployment leaves the service, and what to type next. The most important line of any
 //! error: true in every phase.
 
-use crate::event::deployment::{Deployment, Phase};
 use crate::event::RolledBackBy;
+use crate::event::deployment::{Deployment, Phase};
 use crate::plan::{Intent, Step};
 use crate::release::Release;
 use crate::world::service::OperationStatus;

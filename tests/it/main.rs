@@ -2,4 +2,5 @@
 
 mod command;
 mod docker;
+mod documents;
 mod floors;

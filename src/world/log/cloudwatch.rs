@@ -1,5 +1,8 @@
 //! CloudWatch Logs through its SDK. Only reads; throttling is waited out by the SDK.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use async_trait::async_trait;

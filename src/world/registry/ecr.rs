@@ -187,6 +187,7 @@ impl Registry for Ecr {
             .image_digest(digest.as_str())
             .image_tag(tag.as_str())
             .customize()
+            .interceptor(Promised::Member("image"))
             .config_override(once());
         match call.send().await {
             Ok(_) => Ok(()),

@@ -86,7 +86,9 @@ fn names_that_aws_would_refuse_are_refused_before_anything_happens() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     let long = "x".repeat(41);
-    for name in ["", "abc", "a b c d", "-shop", &long, "shöp", "shop/1", "../../etc", "shop\u{1b}[2J"] {
+    for name in
+        ["", "abc", "a b c d", "-shop", &long, "shöp", "shop/1", "../../etc", "shop\u{1b}[2J"]
+    {
         let ended = project.run(&["deploy", "--service-name", name]).exits(2);
         ended.does_not_say("\u{1b}");
     }
@@ -189,10 +191,7 @@ fn a_history_of_a_newer_version_is_left_alone() {
     let format = project.history().join("FORMAT");
     let written = std::fs::read_to_string(&format).unwrap();
     let journal = std::fs::read(project.history().join("journal.redb")).unwrap();
-    let newer: String = written
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '9' } else { c })
-        .collect();
+    let newer: String = written.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
     assert_ne!(newer, written);
     std::fs::write(&format, newer).unwrap();
     project.release("release two");

@@ -202,7 +202,8 @@ fn status_says_what_somebody_changed_outside() {
     let project = Project::new(&world, "shop");
     project.deploy();
     let arn = world.arn("shop");
-    let body = json!({"ServiceArn": arn, "InstanceConfiguration": {"Cpu": "2048", "Memory": "4096"}});
+    let body =
+        json!({"ServiceArn": arn, "InstanceConfiguration": {"Cpu": "2048", "Memory": "4096"}});
     world.app_runner("UpdateService", &body);
     world.idle("shop");
     project.run(&["status"]).exits(0).says("outside surefoot");

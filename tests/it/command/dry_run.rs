@@ -54,7 +54,8 @@ fn a_real_run_sends_payloads_of_exactly_the_hashes_that_the_dry_run_printed() {
         &["--force-latest", "--service-name", "another"],
         &["--image", &tag, "--service-name", "third", "--ecr-repo", "shop"],
     ] {
-        let shop = if arguments.contains(&"--ecr-repo") { &[][..] } else { &["--ecr-repo", "shop"] };
+        let shop =
+            if arguments.contains(&"--ecr-repo") { &[][..] } else { &["--ecr-repo", "shop"] };
         let arguments = [arguments, shop].concat();
         world.clear();
         let dry = [&["deploy", "--dry-run", "--json"], &arguments[..]].concat();
@@ -77,7 +78,8 @@ fn the_hash_is_that_of_the_unredacted_payload() {
     let mut hashes = Vec::new();
     for value in ["one", "two"] {
         project.write("surefoot.toml", &format!("[environment]\nKEY = \"{value}\"\n"));
-        let plan = project.run(&["deploy", "--dry-run", "--json", "--image", &tag]).exits(0).result();
+        let plan =
+            project.run(&["deploy", "--dry-run", "--json", "--image", &tag]).exits(0).result();
         hashes.push(payloads(&plan));
     }
     assert_ne!(hashes[0], hashes[1]);

@@ -255,7 +255,9 @@ fn two_services_do_not_wait_for_each_other() {
 fn twenty_four_credentials_that_expire_in_the_middle_pause_and_resume_ends_well() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    world.fault(&json!({"operation": "ListOperations", "kind": "expired-credentials", "times": null}));
+    world.fault(
+        &json!({"operation": "ListOperations", "kind": "expired-credentials", "times": null}),
+    );
     project.run(&["deploy"]).exits(24).names("credentials-expired").says("surefoot resume");
     project.run(&["status"]).exits(0).says("unfinished");
     world.clear();

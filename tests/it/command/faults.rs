@@ -137,7 +137,9 @@ fn reads_that_fail_for_a_moment_are_borne() {
 fn credentials_that_expire_in_the_very_update_pause_and_resume_sends_it_once() {
     let world = World::open();
     let project = second_release(&world);
-    world.fault(&json!({"operation": "UpdateService", "kind": "expired-credentials", "times": null}));
+    world.fault(
+        &json!({"operation": "UpdateService", "kind": "expired-credentials", "times": null}),
+    );
     project.run(&["deploy"]).exits(24).says("aws sso login");
     assert!(world.effective("UpdateService").is_empty());
     world.clear();
@@ -189,8 +191,8 @@ fn somebody_who_deploys_before_our_call_is_not_overwritten() {
     let ended = project.run(&["deploy"]);
     assert!(matches!(ended.code, 12 | 16), "{ended:?}");
     world.idle("shop");
-    let variables = &world.describe("shop")["SourceConfiguration"]["ImageRepository"]
-        ["ImageConfiguration"]["RuntimeEnvironmentVariables"];
+    let variables = &world.describe("shop")["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
+        ["RuntimeEnvironmentVariables"];
     assert!(variables["SOMEBODY_ELSE"].is_string(), "{variables}");
 }
 
@@ -216,7 +218,9 @@ fn a_service_paused_in_the_middle_is_never_a_success() {
 
 #[test]
 fn a_pull_that_fails_is_named_by_its_cause() {
-    for (reason, says) in [("copy", "copy"), ("missing", "image"), ("role", "role"), ("role-older", "role")] {
+    for (reason, says) in
+        [("copy", "copy"), ("missing", "image"), ("role", "role"), ("role-older", "role")]
+    {
         let world = World::open();
         let project = second_release(&world);
         let before = world.image("shop");
@@ -249,12 +253,16 @@ fn a_busy_service_is_waited_for_even_where_no_operation_says_why() {
 fn an_ecr_that_answers_garbage_is_said_and_nothing_is_changed() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    world.fault(&json!({"operation": "DescribeRepositories", "kind": "garbage-answer", "times": null}));
+    world.fault(
+        &json!({"operation": "DescribeRepositories", "kind": "garbage-answer", "times": null}),
+    );
     let ended = project.run(&["deploy"]);
     assert!(matches!(ended.code, 20 | 24), "{ended:?}");
     assert!(!world.has("shop"));
     world.clear();
-    world.fault(&json!({"operation": "GetAuthorizationToken", "kind": "garbage-answer", "times": null}));
+    world.fault(
+        &json!({"operation": "GetAuthorizationToken", "kind": "garbage-answer", "times": null}),
+    );
     let ended = project.run(&["deploy"]);
     assert!(matches!(ended.code, 11 | 24 | 25), "{ended:?}");
     assert!(!world.has("shop"));

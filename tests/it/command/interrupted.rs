@@ -40,7 +40,9 @@ fn a_second_signal_leaves_at_once() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     // The call in flight hangs longer than the first signal's grace.
-    world.fault(&json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 30000}));
+    world.fault(
+        &json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 30000}),
+    );
     let run = project.start(&["deploy", "--json"]);
     run.until_intended("change_service");
     world.until("the call is on its way", || !world.effective("CreateService").is_empty());
@@ -57,7 +59,8 @@ fn a_second_signal_leaves_at_once() {
 fn a_signal_lets_the_call_in_flight_end_and_is_answered_with_what_it_did() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    world.fault(&json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 1500}));
+    world
+        .fault(&json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 1500}));
     let run = project.start(&["deploy", "--json"]);
     run.until_intended("change_service");
     world.until("the call is on its way", || !world.effective("CreateService").is_empty());

@@ -82,7 +82,10 @@ fn an_event_line_names_event_moment_deployment_and_stream() {
     let shown: Vec<&str> = shown.into_iter().filter(|name| expected.contains(name)).collect();
     assert_eq!(shown, expected);
     for line in ended.lines().iter().filter(|line| line.get("event").is_some()) {
-        assert!(line["at"].is_string() && line["data"].is_object() | line["data"].is_null(), "{line}");
+        assert!(
+            line["at"].is_string() && line["data"].is_object() | line["data"].is_null(),
+            "{line}"
+        );
         assert_eq!(line["stream"], "123456789012/eu-central-1/shop");
     }
 }
@@ -92,9 +95,14 @@ fn off_a_terminal_there_is_no_escape_code_whatever_the_environment_says() {
     let world = World::open();
     let mut project = Project::new(&world, "shop");
     project.set("TERM", "xterm-256color");
-    for arguments in [&["deploy"][..], &["status"], &["history"], &["show", "1"], &["logs"], &["show", "9"]] {
+    for arguments in
+        [&["deploy"][..], &["status"], &["history"], &["show", "1"], &["logs"], &["show", "9"]]
+    {
         let ended = project.run(arguments);
-        assert!(!ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'), "{arguments:?} {ended:?}");
+        assert!(
+            !ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'),
+            "{arguments:?} {ended:?}"
+        );
         assert!(!ended.out.contains('\r') && !ended.err.contains('\r'), "{arguments:?} {ended:?}");
     }
 }
@@ -104,7 +112,9 @@ fn every_screen_says_that_this_is_the_sandbox() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     project.deploy().says("sandbox");
-    for arguments in [&["status"][..], &["history"], &["show", "1"], &["preflight"], &["deploy", "--dry-run"]] {
+    for arguments in
+        [&["status"][..], &["history"], &["show", "1"], &["preflight"], &["deploy", "--dry-run"]]
+    {
         project.run(arguments).exits(0).says("sandbox  http://127.0.0.1");
     }
 }
@@ -125,9 +135,21 @@ fn an_output_that_cannot_be_written_does_not_panic() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     project.deploy();
-    for arguments in [&["status"][..], &["status", "--json"], &["history"], &["show", "1"], &["deploy"], &["--help"]] {
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["history"],
+        &["show", "1"],
+        &["deploy"],
+        &["--help"],
+    ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = project.command(arguments).stdout(Stdio::from(full)).stderr(Stdio::piped()).output().unwrap();
+        let output = project
+            .command(arguments)
+            .stdout(Stdio::from(full))
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
         assert_ne!(output.status.code(), Some(101), "{arguments:?}");

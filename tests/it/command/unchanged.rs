@@ -54,7 +54,8 @@ fn made_by_hand(world: &World, image: &str, secret: &str) -> Value {
 const CANARY: &str = "canary-value-of-the-secret";
 
 fn secret(world: &World) -> String {
-    let body = json!({"Name": "shop/token", "SecretString": CANARY, "ClientRequestToken": "0".repeat(32)});
+    let body =
+        json!({"Name": "shop/token", "SecretString": CANARY, "ClientRequestToken": "0".repeat(32)});
     let (status, answer) = world.call("secretsmanager.CreateSecret", &body);
     assert_eq!(status, 200, "{answer}");
     answer["ARN"].as_str().unwrap().to_owned()
@@ -197,7 +198,10 @@ fn auto_deployments_that_are_refused_beside_a_digest_are_off_and_said() {
     assert!(on.contains("\"AutoDeploymentsEnabled\": true"));
     world.switch("auto-deployments-with-digest", "refused");
     project.deploy().says("off");
-    assert_eq!(on.replace("\"AutoDeploymentsEnabled\": true", "\"AutoDeploymentsEnabled\": false"), shape(&world));
+    assert_eq!(
+        on.replace("\"AutoDeploymentsEnabled\": true", "\"AutoDeploymentsEnabled\": false"),
+        shape(&world)
+    );
 }
 
 #[test]
@@ -221,18 +225,13 @@ fn auto_deployments_are_restored_by_a_second_update_where_that_is_asked_for() {
 fn a_value_is_set_and_removed_by_name_and_the_others_stay() {
     let world = World::open();
     let project = prepared(&world);
-    project.write(
-        "surefoot.toml",
-        "[environment]\nADDED = \"new\"\nunset = [\"LOG_LEVEL\"]\n",
-    );
+    project.write("surefoot.toml", "[environment]\nADDED = \"new\"\nunset = [\"LOG_LEVEL\"]\n");
     project.commit("settings");
     let before = shape(&world);
     project.deploy();
     let after = shape(&world);
-    let expected = before.replace(
-        "\"EMPTY_\": \"\",\n",
-        "\"ADDED\": \"new\",\n          \"EMPTY_\": \"\",\n",
-    );
+    let expected =
+        before.replace("\"EMPTY_\": \"\",\n", "\"ADDED\": \"new\",\n          \"EMPTY_\": \"\",\n");
     let lines = |text: &str| {
         let mut lines: Vec<String> =
             text.lines().map(|line| line.trim().trim_end_matches(',').to_owned()).collect();
@@ -277,5 +276,8 @@ fn no_value_of_a_secret_or_of_the_environment_is_ever_shown_or_kept_in_an_event(
     }
     assert!(said.contains("PASSWORD"), "names are shown");
     let calls = world.calls();
-    assert!(!calls.iter().any(|call| call["operation"] == "GetSecretValue"), "values are never read");
+    assert!(
+        !calls.iter().any(|call| call["operation"] == "GetSecretValue"),
+        "values are never read"
+    );
 }

@@ -160,6 +160,8 @@ impl Services for AppRunner {
 
     async fn create(&self, name: &ServiceName, change: &Change<'_>) -> Result<Issued, WorldError> {
         let call = self.creation(name, change)?.customize().config_override(once());
+        // A creation always starts work; an answer that names none is not the whole answer.
+        let call = call.interceptor(Promised::Member("OperationId"));
         let output = call.send().await.map_err(|error| change_error(&error, change.values))?;
         let arn = output.service().map_or("", |service| service.service_arn());
         issued(answer::arn(arn, Effect::Changing)?, output.operation_id())
@@ -167,6 +169,7 @@ impl Services for AppRunner {
 
     async fn update(&self, arn: &ServiceArn, change: &Change<'_>) -> Result<Issued, WorldError> {
         let call = self.updating(arn, change)?.customize().config_override(once());
+        let call = call.interceptor(Promised::Member("Service"));
         let output = call.send().await.map_err(|error| change_error(&error, change.values))?;
         issued(arn.clone(), output.operation_id())
     }

@@ -45,9 +45,8 @@ impl Pipe {
     /// Waits until this is so, or the pipe is closed; true where it is so.
     fn wait(&self, so: impl Fn(&str) -> bool) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = |state: &mut (Vec<u8>, bool)| {
-            !state.1 && !so(&String::from_utf8_lossy(&state.0))
-        };
+        let waiting =
+            |state: &mut (Vec<u8>, bool)| !state.1 && !so(&String::from_utf8_lossy(&state.0));
         let (state, _) = self.changed.wait_timeout_while(state, PATIENCE, waiting).unwrap();
         so(&String::from_utf8_lossy(&state.0))
     }
@@ -111,7 +110,8 @@ impl Run {
     pub(in crate::command) fn until_intended(&self, step: &str) {
         let step = format!("\"step\":\"{step}\"");
         let intended = |all: &str| {
-            all.lines().any(|line| line.contains("\"event\":\"StepStarted\"") && line.contains(&step))
+            all.lines()
+                .any(|line| line.contains("\"event\":\"StepStarted\"") && line.contains(&step))
         };
         let shown = self.out.wait(intended);
         assert!(shown, "`{step}` never began:\n{}\n{}", self.out.text(), self.err.text());
@@ -162,7 +162,12 @@ impl Ended {
     #[track_caller]
     pub(in crate::command) fn names(self, code: &str) -> Self {
         let line = format!("error[{code}]");
-        assert!(self.err.contains(&line), "no {line}\n-- stdout\n{}\n-- stderr\n{}", self.out, self.err);
+        assert!(
+            self.err.contains(&line),
+            "no {line}\n-- stdout\n{}\n-- stderr\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 

@@ -9,8 +9,8 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::process::{Ended, Run, shell};
 use super::World;
+use super::process::{Ended, Run, shell};
 
 /// What every project is built from.
 const DOCKERFILE: &str = "FROM scratch\n\
