@@ -9,8 +9,8 @@ use super::history::{target_digest, target_tag};
 use super::outcome;
 use super::standing::{next_commands, previous_name, service_address, target_name};
 use super::{as_seconds, between, proof_words};
-use crate::event::{HealthOutcome, HealthReport};
 use crate::event::deployment::{Deployment, Phase};
+use crate::event::{HealthOutcome, HealthReport};
 use crate::names::{DeploymentNumber, Digest, StreamName, Tag};
 use crate::plan::Intent;
 

@@ -219,7 +219,8 @@ fn one_command_inside_the_sandbox_deploys_twice_and_ends_with_its_exit_code() {
          git -c user.name=T -c user.email=t@example.com commit --quiet --all -m second; \
          {surefoot} deploy; {surefoot} history; exit 7"
     );
-    let arguments = ["sandbox", "--engine", "embedded", "--speed", "300", "--", "sh", "-c", &script];
+    let arguments =
+        ["sandbox", "--engine", "embedded", "--speed", "300", "--", "sh", "-c", &script];
     let mut command = project.command(&arguments);
     // What leads to another world must not leak into this one.
     command.env("AWS_PROFILE", "production").env("AWS_SESSION_TOKEN", "x");

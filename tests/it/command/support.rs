@@ -109,7 +109,16 @@ impl World {
         let endpoint = sandbox.endpoint.clone();
         let runs_images = !sandbox.engine.contains("stand-in");
         let sandbox = RefCell::new(Some(sandbox));
-        Ok(Self { runtime, sandbox, scratch, kept: None, options, variables, endpoint, runs_images })
+        Ok(Self {
+            runtime,
+            sandbox,
+            scratch,
+            kept: None,
+            options,
+            variables,
+            endpoint,
+            runs_images,
+        })
     }
 
     /// The network is gone, or AWS is.
