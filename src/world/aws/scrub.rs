@@ -56,8 +56,7 @@ fn without_cut_off(text: String, value: &str) -> String {
     let longest = value
         .char_indices()
         .map(|(at, _)| at)
-        .filter(|at| *at >= SHORTEST_BEGINNING && bare.ends_with(&value[..*at]))
-        .next_back();
+        .rfind(|at| *at >= SHORTEST_BEGINNING && bare.ends_with(&value[..*at]));
     match longest {
         Some(length) => format!("{}{HIDDEN}", &bare[..bare.len() - length]),
         None => text,

@@ -18,7 +18,7 @@ use crate::world::aws::{Connection, Effect, Promised, translate};
 use crate::world::{Place, WorldError};
 
 /// Pages read for one question. A page has up to 10,000 lines or 1 MB, or none while CloudWatch
-/// searches on. Source: CloudWatch Logs API reference, FilterLogEvents.
+/// searches on. Source: CloudWatch Logs API reference, `FilterLogEvents`.
 const PAGES: usize = 50;
 /// Asking newest first is refused for earlier beginnings (2024-01-01 UTC). Source: service model.
 const NEWEST_FIRST_SINCE: i64 = 1_704_067_200_000;
