@@ -1,4 +1,5 @@
 //! The integration tests: one binary.
 
+mod crash;
 mod docker;
 mod floors;

@@ -6,11 +6,18 @@ use std::task::{Context, Poll, Waker};
 
 use super::{Door, Machine};
 
-/// A process on a machine.
+/// A process, waiting or running.
+pub type Process<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Starts the next process of a machine; none where it has no more to do.
+pub type Spawn<'a, T> = Box<dyn FnMut(Option<Ended<T>>) -> Option<Process<'a, T>> + 'a>;
+
+/// One machine and the processes that run on it, one after the other.
 pub struct Task<'a, T> {
     machine: Machine,
-    process: Option<Pin<Box<dyn Future<Output = T> + 'a>>>,
-    ended: Option<Ended<T>>,
+    spawn: Spawn<'a, T>,
+    process: Option<Process<'a, T>>,
+    done: bool,
 }
 
 /// How a process ended.
@@ -25,10 +32,17 @@ pub enum Ended<T> {
 }
 
 impl<'a, T> Task<'a, T> {
-    /// A process that is about to run on a machine.
-    pub fn new(machine: &Machine, process: impl Future<Output = T> + 'a) -> Self {
-        machine.power_up();
-        Self { machine: machine.clone(), process: Some(Box::pin(process)), ended: None }
+    /// The processes of a machine: `spawn` is told how the last one ended.
+    pub fn new(machine: &Machine, spawn: Spawn<'a, T>) -> Self {
+        let mut task = Self { machine: machine.clone(), spawn, process: None, done: false };
+        task.start(None);
+        task
+    }
+
+    fn start(&mut self, ended: Option<Ended<T>>) {
+        self.machine.power_up();
+        self.process = (self.spawn)(ended);
+        self.done = self.process.is_none();
     }
 
     /// Polls it where it has something to do; true where that was so.
@@ -39,29 +53,34 @@ impl<'a, T> Task<'a, T> {
         }
         self.machine.wake();
         let polled = process.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        match polled {
-            Poll::Ready(value) => self.end(Ended::With(value)),
-            Poll::Pending if !self.machine.has_power() => self.end(Ended::PowerCut),
-            Poll::Pending if self.machine.waiting().is_none() => self.end(Ended::Stuck),
-            Poll::Pending => {}
-        }
-        true
-    }
-
-    fn end(&mut self, ended: Ended<T>) {
+        let ended = match polled {
+            // What a process says when its power goes is heard by nobody.
+            _ if !self.machine.has_power() => Ended::PowerCut,
+            Poll::Ready(value) => Ended::With(value),
+            Poll::Pending if self.machine.waiting().is_none() => Ended::Stuck,
+            Poll::Pending => return true,
+        };
         self.process = None;
-        self.ended = Some(ended);
+        self.start(Some(ended));
+        true
     }
 }
 
 /// Runs one process to its end.
 pub fn run_one<T>(machine: &Machine, process: impl Future<Output = T>) -> Ended<T> {
-    let mut ended = run_all(machine.door(), vec![Task::new(machine, process)]);
-    ended.pop().expect("one process has one end")
+    let mut only: Option<Process<'_, T>> = Some(Box::pin(process));
+    let mut last = None;
+    let spawn: Spawn<'_, T> = Box::new(|ended| {
+        last = ended;
+        only.take()
+    });
+    run_all(machine.door(), vec![Task::new(machine, spawn)]);
+    last.unwrap_or(Ended::Stuck)
 }
 
-/// Runs several processes side by side, each to its end. The order is a function of the world alone.
-pub fn run_all<T>(door: &Door, mut tasks: Vec<Task<'_, T>>) -> Vec<Ended<T>> {
+/// Runs several machines side by side until none has anything to do. The order is a function of the
+/// world alone.
+pub fn run_all<T>(door: &Door, mut tasks: Vec<Task<'_, T>>) {
     loop {
         let now = door.now();
         let mut moved = false;
@@ -71,9 +90,8 @@ pub fn run_all<T>(door: &Door, mut tasks: Vec<Task<'_, T>>) -> Vec<Ended<T>> {
         if moved {
             continue;
         }
-        let waiting = tasks.iter().filter(|task| task.process.is_some());
+        let waiting = tasks.iter().filter(|task| !task.done);
         let Some(next) = waiting.filter_map(|task| task.machine.waiting()).min() else { break };
         door.state().reach(next);
     }
-    tasks.into_iter().map(|task| task.ended.unwrap_or(Ended::Stuck)).collect()
 }

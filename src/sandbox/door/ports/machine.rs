@@ -262,6 +262,11 @@ impl Machine {
         std::future::pending().await
     }
 
+    /// Nothing happens on this machine for so many milliseconds.
+    pub async fn rest(&self, milliseconds: Timestamp) {
+        self.nap(milliseconds).await;
+    }
+
     /// Lets virtual time pass for this process.
     pub(super) fn nap(&self, milliseconds: Timestamp) -> Nap {
         Nap { machine: self.clone(), until: self.door.now() + milliseconds }

@@ -21,15 +21,13 @@ mod request;
 mod services;
 mod shelf;
 mod source;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use applications::Application;
-pub use executor::{Ended, Task, run_all, run_one};
-pub use flight_recorder::{FlightRecorder, Written};
+pub use executor::{Ended, Process, Spawn, Task, run_all, run_one};
+pub use flight_recorder::{FlightRecorder, Truth, Written};
 pub use machine::{Machine, Tree};
 pub use mishap::{Calm, Kind, Mishap, Moment, Weather};
 pub use shelf::Shelf;
