@@ -48,10 +48,13 @@ const ROLLED_BACK: &str = "rolled back: the captured release is live, whole";
 const FAILED: &str = "failed: nothing of ours is left, but for a first deployment";
 const ATTENTION: &str = "attention: with evidence";
 const TRAMPLED: &str = "nobody else's change is overwritten";
+const PROVEN: &str = "what passed its gates is not taken back unasked";
 const EXIT: &str = "the exit code says how it ended";
 const SECRET: &str = "no value in the journal";
 /// Checked by whoever runs the processes.
 pub const IDLE: &str = "resume of a finished deployment does nothing";
+/// Checked by whoever runs the processes.
+pub const SENSE: &str = "no process writes what cannot follow";
 
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +217,9 @@ impl Judge<'_> {
         if let Err(what) = self.exit_code() {
             found.add(EXIT, format!("{}: {what}", self.deployment.plan.number));
         }
+        if let Err(what) = self.undoes_what_is_proven() {
+            found.add(PROVEN, format!("{}: {what}", self.deployment.plan.number));
+        }
         if let Err(what) = self.tramples() {
             found.add(TRAMPLED, format!("{}: {what}", self.deployment.plan.number));
         }
@@ -291,6 +297,13 @@ impl Judge<'_> {
         }
         let marks = [id.clone(), restore_mark(id)];
         let marks: Vec<&str> = marks.iter().map(DeploymentId::as_str).collect();
+        let restoring = self.effect(&restore_mark(id)).and_then(|back| {
+            operation_status(truth, back.operation.as_ref())
+        });
+        // Giving auto-deployments back may take longer than anybody waits for it; that is said.
+        if restoring.is_some_and(|status| !status.is_terminal()) {
+            return Ok(());
+        }
         live(truth, &issue.release, Some(&marks), false)
     }
 
@@ -369,6 +382,21 @@ impl Judge<'_> {
             _ => code != ExitCode::Success,
         };
         if right { Ok(()) } else { Err(format!("{code:?} for {:?}", self.deployment.phase)) }
+    }
+
+    /// After the gates only a person may want the way back; courtesies that fail do not.
+    fn undoes_what_is_proven(&self) -> Result<(), String> {
+        let number = Some(self.deployment.plan.number);
+        let events = self.ledger.entries().iter().filter(|entry| entry.deployment == number);
+        let mut events = events.filter_map(|entry| entry.event.as_ref().ok());
+        let passed = events.any(|event| matches!(event, Event::HealthPassed { .. }));
+        let undone = events.any(|event| {
+            matches!(event, Event::RollbackStarted { .. } | Event::DeploymentFailed { .. })
+        });
+        if passed && undone && !self.deployment.backwards {
+            return Err(format!("it ended {:?}", self.deployment.phase));
+        }
+        Ok(())
     }
 
     /// What others did between our look and our change is never lost, as far as it could be seen.

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::cloud::switches::Switches;
-use super::super::door::ports::{Kind, Mishap, Moment, Weather, run_one};
-use super::invariants::{Contender, Violation, check};
-use super::process::Life;
+use super::super::door::ports::{Ended, Kind, Mishap, Moment, Weather, run_one};
+use super::invariants::{Contender, SENSE, Violation, check};
+use super::process::{Life, Stopped};
 use super::seed::idle;
 use super::situation::{Ground, Situation, prepare};
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
+use crate::ledger::LedgerError;
 use crate::problem::ExitCode;
 use crate::world::Obstacle;
 
@@ -51,8 +52,9 @@ pub fn trial_in(
     let moments = Arc::new(Mutex::new(Vec::new()));
     let weather = recorded(at.to_vec(), Arc::clone(&moments));
     let ground = prepare(situation, 7, switches, times, weather);
-    let lives = live(&ground);
-    let mut violations = Vec::from_iter(idle(&ground.session));
+    let (lives, nonsense) = live(&ground);
+    let mut violations = nonsense;
+    violations.extend(idle(&ground.session));
     violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));
     let end = ground.session.newest();
     let moments = moments.lock().expect("nobody panics while recording").clone();
@@ -67,18 +69,25 @@ fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn We
 }
 
 /// One process after the other.
-fn live(ground: &Ground) -> usize {
+fn live(ground: &Ground) -> (usize, Vec<Violation>) {
     let session = &ground.session;
+    let mut violations = Vec::new();
     for life in 0..LIVES {
         let ended: Life = match session.newest() {
             None => run_one(&session.machine, session.deploy(&ground.wish)),
-            Some(deployment) if deployment.is_over() => return life,
+            Some(deployment) if deployment.is_over() => return (life, violations),
             Some(_) => run_one(&session.machine, session.resume(false)),
         };
-        drop(ended);
+        violations.extend(nonsense(&ended));
         ground.door.pass(BETWEEN);
     }
-    LIVES
+    (LIVES, violations)
+}
+
+/// An event that the state refuses is a mistake of the engine, never of the world.
+pub(super) fn nonsense(ended: &Life) -> Option<Violation> {
+    let Ended::With(Err(Stopped::Ledger(LedgerError::Illegal(what)))) = ended else { return None };
+    Some(Violation { rule: SENSE, what: what.to_string() })
 }
 
 /// Every way in which a moment of this kind can be struck.
@@ -115,4 +124,107 @@ pub fn name(end: Option<&Deployment>) -> (&'static str, Option<ExitCode>) {
         Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => "unfinished",
     };
     (phase, Some(end.exit_code()))
+}
+
+/// What many trials came to.
+#[derive(Debug, Clone, Default)]
+pub struct Sweep {
+    /// Trials.
+    pub trials: u64,
+    /// Each trial that broke a rule or ended otherwise than undisturbed.
+    pub complaints: Vec<String>,
+}
+
+/// What is struck besides every single moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Every moment, once.
+    Once,
+    /// After a power cut at each write or change: another at each later write or change.
+    TwoCuts,
+    /// After a power cut at each write or change: every mishap at every moment of the resume.
+    Resume,
+}
+
+impl Sweep {
+    /// Strikes a situation. `every` looks at all moments; else equal looks in a row are thinned.
+    pub fn of(situation: Situation, depth: Depth, every: bool) -> Self {
+        let calm = trial(situation, &[]);
+        let mut sweep = Self::default();
+        let moments = if every { calm.moments.clone() } else { thinned(&calm.moments) };
+        match depth {
+            Depth::Once => {
+                for moment in &moments {
+                    for mishap in mishaps(moment.kind) {
+                        sweep.strike(situation, &calm, &[(moment, mishap)]);
+                    }
+                }
+            }
+            Depth::TwoCuts | Depth::Resume => sweep.strike_twice(situation, &calm, depth, every),
+        }
+        sweep
+    }
+
+    fn strike_twice(&mut self, situation: Situation, calm: &Trial, depth: Depth, every: bool) {
+        let firsts = calm.moments.iter().filter(|moment| moment.kind != Kind::Read);
+        for (first, one) in firsts.flat_map(|moment| CUTS.map(|cut| (moment, cut))) {
+            let once = trial(situation, &[(first.number, one)]);
+            let later: Vec<_> =
+                once.moments.into_iter().filter(|moment| moment.number > first.number).collect();
+            let later = if every { later } else { thinned(&later) };
+            for second in &later {
+                let twos = match depth {
+                    Depth::Resume => mishaps(second.kind),
+                    _ if second.kind == Kind::Read => Vec::new(),
+                    _ => CUTS.to_vec(),
+                };
+                for two in twos {
+                    self.strike(situation, calm, &[(first, one), (second, two)]);
+                }
+            }
+        }
+    }
+
+    fn strike(&mut self, situation: Situation, calm: &Trial, at: &[(&Moment, Mishap)]) {
+        let numbers: Vec<_> = at.iter().map(|(moment, mishap)| (moment.number, *mishap)).collect();
+        let struck = trial(situation, &numbers);
+        self.trials += 1;
+        let excused = at.iter().any(|(moment, mishap)| may_differ(moment, *mishap));
+        if let Some(what) = complaint(calm, &struck, excused) {
+            self.complaints.push(format!("{situation:?} {at:?}: {what}"));
+        }
+    }
+}
+
+const CUTS: [Mishap; 2] = [Mishap::CutBefore, Mishap::CutAfter];
+
+/// A refusal may lead elsewhere, and an engine that does not answer is one that does not run
+/// (preflight says so); nothing else may.
+fn may_differ(moment: &Moment, mishap: Mishap) -> bool {
+    mishap == Mishap::Refused || moment.call == "engine"
+}
+
+/// What stands against a struck run: broken rules, or another end than the undisturbed one.
+fn complaint(calm: &Trial, struck: &Trial, excused: bool) -> Option<String> {
+    if !struck.violations.is_empty() {
+        return Some(format!("{:?}", struck.violations));
+    }
+    let (calm, struck) = (name(calm.end.as_ref()), name(struck.end.as_ref()));
+    (calm != struck && !excused).then(|| format!("{struck:?} instead of {calm:?}"))
+}
+
+/// Of equal looks between two writes, as waiting makes them, the first two and the last.
+fn thinned(moments: &[Moment]) -> Vec<Moment> {
+    let mut kept = Vec::new();
+    for span in moments.split_inclusive(|moment| moment.kind != Kind::Read) {
+        for (at, moment) in span.iter().enumerate() {
+            let same = |other: &&Moment| other.call == moment.call;
+            let before = span[..at].iter().filter(same).count();
+            let after = span[at + 1..].iter().filter(same).count();
+            if before < 2 || after == 0 {
+                kept.push(*moment);
+            }
+        }
+    }
+    kept
 }

@@ -73,7 +73,7 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
     }
     let strangers = crowded && (sessions.len() == 1 || chance.draw() % 3 == 0);
     let counts = run(&ground.door, &sessions, strangers, &mut chance);
-    let mut violations = Vec::new();
+    let mut violations = counts.nonsense;
     for (session, _) in &sessions {
         violations.extend(idle(session));
     }
@@ -83,8 +83,8 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
         seed,
         situation,
         faults: strikes.load(Ordering::Relaxed),
-        lives: counts.0,
-        cuts: counts.1,
+        lives: counts.lives,
+        cuts: counts.cuts,
         ends: sessions.iter().map(|(s, _)| matrix::name(s.newest().as_ref()).0).collect(),
         simulated: ground.door.now() - BEGINNING,
         duplicates: duplicates(&ground.door),
@@ -153,6 +153,14 @@ fn contender(session: Session, first: &Wish, chance: &mut Chance) -> (Session, W
     (session, wish)
 }
 
+/// What is counted while machines run.
+#[derive(Default)]
+struct Counts {
+    lives: u64,
+    cuts: u64,
+    nonsense: Vec<Violation>,
+}
+
 type Left = Result<Option<Deployment>, Stopped>;
 
 /// All machines side by side. Counts processes and power cuts.
@@ -161,8 +169,8 @@ fn run(
     sessions: &[(Session, Wish)],
     strangers: bool,
     chance: &mut Chance,
-) -> (u64, u64) {
-    let counts = RefCell::new((0, 0));
+) -> Counts {
+    let counts = RefCell::new(Counts::default());
     let mut tasks: Vec<Task<'_, Left>> = Vec::new();
     for (session, wish) in sessions {
         let fortune = Chance::new(chance.draw());
@@ -187,13 +195,14 @@ fn machine<'a>(
     session: &'a Session,
     wish: &'a Wish,
     mut fortune: Chance,
-    counts: &'a RefCell<(u64, u64)>,
+    counts: &'a RefCell<Counts>,
 ) -> Task<'a, Left> {
     let mut lives = 0;
     let spawn = move |ended: Option<Ended<Left>>| {
         let first = ended.is_none();
+        counts.borrow_mut().nonsense.extend(ended.as_ref().and_then(matrix::nonsense));
         if matches!(ended, Some(Ended::PowerCut)) {
-            counts.borrow_mut().1 += 1;
+            counts.borrow_mut().cuts += 1;
             session.lose_power();
         }
         let newest = session.newest();
@@ -202,7 +211,7 @@ fn machine<'a>(
             return None;
         }
         lives += 1;
-        counts.borrow_mut().0 += 1;
+        counts.borrow_mut().lives += 1;
         let pause = if first { span(&mut fortune, 1_000) } else { span(&mut fortune, 900_000) };
         let backwards = fortune.draw() % 24 == 0;
         let process: Process<'a, Left> = Box::pin(async move {
