@@ -65,12 +65,20 @@ fn ten_an_image_that_cannot_be_built() {
 #[test]
 fn eleven_an_image_that_cannot_be_pushed() {
     let world = World::open();
-    let project = Project::new(&world, "shop");
-    // The registry and its API disagree: a lifecycle rule took the image in between, say.
-    world.fault(&json!({"operation": "DescribeImages", "kind": "access-denied", "times": null}));
-    let ended = project.run(&["deploy"]);
-    assert!(matches!(ended.code, 11 | 20), "{ended:?}");
-    assert!(!world.has("shop"));
+    let mut project = Project::new(&world, "shop");
+    let body = json!({"repositoryName": "shop", "imageTagMutability": "IMMUTABLE"});
+    let (status, answer) =
+        world.call("AmazonEC2ContainerRegistry_V20150921.CreateRepository", &body);
+    assert_eq!(status, 200, "{answer}");
+    let other = "FROM scratch\nCOPY app /app\nENTRYPOINT [\"/app\"]\n";
+    project.write("Dockerfile.other", other);
+    project.commit("two ways to build one commit");
+    project.deploy().says("latest");
+    let before = world.image("shop");
+    // The same commit, and so the same tag, names another image already.
+    project.set("SUREFOOT_BUILD_DOCKERFILE", "Dockerfile.other");
+    project.run(&["deploy"]).exits(11).says(&project.tag());
+    assert_eq!(world.image("shop"), before);
 }
 
 #[test]
@@ -278,6 +286,22 @@ fn twenty_five_an_unfinished_deployment_is_pending() {
     project.run(&["resume"]).exits(0);
     project.run(&["resume"]).exits(0).says("nothing to resume");
     assert_eq!(world.operations("shop").len(), 1);
+}
+
+#[test]
+fn twenty_six_an_older_commit_than_the_one_that_is_live() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let first = project.tag();
+    project.release("release two");
+    project.deploy();
+    let live = world.image("shop");
+    project.git(&format!("checkout --quiet {first}"));
+    project.run(&["deploy"]).exits(26).says("--allow-older");
+    assert_eq!(world.image("shop"), live);
+    project.run(&["deploy", "--allow-older"]).exits(0);
+    assert!(world.serves("shop", "release one"));
 }
 
 #[test]
