@@ -43,8 +43,8 @@ fn refused(world: &World, address: &str, why: &str) {
     let (ended, before, after) = asked_at(world, address, "");
     // The rollback is judged by the same gate, which does not pass either.
     assert!(matches!(ended.code, 13 | 15), "{ended:?}");
-    ended.says(why);
-    assert_eq!(before, after);
+    let ended = ended.says(why);
+    assert_eq!(before, after, "{ended:?}");
     world.nothing_was_done_twice();
 }
 
