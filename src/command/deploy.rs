@@ -34,6 +34,7 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     let inventory = look::look(&world, &asked).await;
     let inventory =
         inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    refuse_a_repository_elsewhere(setup, &inventory)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run { None } else { Some(run::lock(setup, &stream)?) };
     let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
@@ -61,6 +62,33 @@ fn refuse_what_is_not_there_yet(arguments: &Deploy) -> Result<(), Problem> {
         return Err(trouble::not_yet("`--prune-images`"));
     }
     Ok(())
+}
+
+/// A URI of another account or region is not quietly read as a name in ours.
+pub(super) fn refuse_a_repository_elsewhere(
+    setup: &Setup,
+    seen: &Inventory,
+) -> Result<(), Problem> {
+    let choice = setup.settings.repository()?;
+    let account = choice.account_hint.as_ref().filter(|account| **account != seen.caller.account);
+    let region = choice.region_hint.as_ref().filter(|region| **region != seen.region);
+    let elsewhere = match (account, region) {
+        (None, None) => return Ok(()),
+        (Some(account), _) => {
+            format!("it is in account {account}, these credentials are of {}", seen.caller.account)
+        }
+        (None, Some(region)) => {
+            format!(
+                "it is in {region}, the service is in {}: App Runner pulls from its own region",
+                seen.region
+            )
+        }
+    };
+    let what = format!("the repository `{}` is somewhere else", choice.name);
+    Err(Problem::new(ExitCode::Preflight, "repository-elsewhere", what)
+        .because(elsewhere)
+        .hint(format!("name it without a registry, to have it here: `--ecr-repo {}`", choice.name))
+        .hint("or deploy there: `--region REGION`, with credentials of that account"))
 }
 
 /// By ancestry, never by time: what is live must not be an offspring of what is deployed.

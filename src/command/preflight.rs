@@ -1,7 +1,7 @@
 //! `surefoot preflight`: every check alone.
 
 use super::arguments::{Deploy, Preflight};
-use super::deploy::{checks, questions};
+use super::deploy::{checks, questions, refuse_a_repository_elsewhere};
 use super::setup::Setup;
 use super::trouble;
 use crate::look::look;
@@ -16,6 +16,7 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     let asked = questions(&deploy, setup)?;
     let seen = look(&setup.world(), &asked).await;
     let seen = seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    refuse_a_repository_elsewhere(setup, &seen)?;
     let findings = judge(&seen, &checks(setup));
     let refused = refusal(&findings);
     setup.view.data(&Findings { endpoint: setup.endpoint(), findings });

@@ -23,8 +23,8 @@ fn sent(world: &World) -> Vec<(String, String)> {
     calls.retain(|call| {
         call["service"] == "apprunner" && call["mutating"] == true && call["effective"] == true
     });
-    let word = |call: &Value, name: &str| call[name].as_str().unwrap().to_owned();
-    calls.iter().map(|call| (word(call, "operation"), word(call, "sha256"))).collect()
+    let text = |call: &Value, name: &str| call[name].as_str().unwrap().to_owned();
+    calls.iter().map(|call| (text(call, "operation"), text(call, "sha256"))).collect()
 }
 
 #[test]

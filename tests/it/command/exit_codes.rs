@@ -65,12 +65,20 @@ fn ten_an_image_that_cannot_be_built() {
 #[test]
 fn eleven_an_image_that_cannot_be_pushed() {
     let world = World::open();
-    let project = Project::new(&world, "shop");
-    // The registry and its API disagree: a lifecycle rule took the image in between, say.
-    world.fault(&json!({"operation": "DescribeImages", "kind": "access-denied", "times": null}));
-    let ended = project.run(&["deploy"]);
-    assert!(matches!(ended.code, 11 | 20), "{ended:?}");
-    assert!(!world.has("shop"));
+    let mut project = Project::new(&world, "shop");
+    let body = json!({"repositoryName": "shop", "imageTagMutability": "IMMUTABLE"});
+    let (status, answer) =
+        world.call("AmazonEC2ContainerRegistry_V20150921.CreateRepository", &body);
+    assert_eq!(status, 200, "{answer}");
+    let other = "FROM scratch\nCOPY app /app\nENTRYPOINT [\"/app\"]\n";
+    project.write("Dockerfile.other", other);
+    project.commit("two ways to build one commit");
+    project.deploy().says("latest");
+    let before = world.image("shop");
+    // The same commit, and so the same tag, names another image already.
+    project.set("SUREFOOT_BUILD_DOCKERFILE", "Dockerfile.other");
+    project.run(&["deploy"]).exits(11).says(&project.tag());
+    assert_eq!(world.image("shop"), before);
 }
 
 #[test]
@@ -99,13 +107,13 @@ fn fourteen_a_deadline_that_passed() {
     let project = Project::new(&world, "shop");
     project.deploy();
     let before = world.image("shop");
-    // Of its own accord App Runner would need ten times as long as usual and then go back.
+    // App Runner gives up after the deadline, and has gone back before the second limit.
     world.fault(&json!([
         {"operation": "UpdateService", "kind": "slow-operation", "factor": 4},
         {"operation": "UpdateService", "kind": "fail-health"},
     ]));
     project.release("release two");
-    project.run(&["deploy", "--deploy-timeout", "1s"]).exits(14).says("deadline");
+    project.run(&["deploy", "--deploy-timeout", "3s"]).exits(14).says("deadline");
     world.idle("shop");
     assert_eq!(world.image("shop"), before);
     world.nothing_was_done_twice();
@@ -278,6 +286,22 @@ fn twenty_five_an_unfinished_deployment_is_pending() {
     project.run(&["resume"]).exits(0);
     project.run(&["resume"]).exits(0).says("nothing to resume");
     assert_eq!(world.operations("shop").len(), 1);
+}
+
+#[test]
+fn twenty_six_an_older_commit_than_the_one_that_is_live() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let first = project.tag();
+    project.release("release two");
+    project.deploy();
+    let live = world.image("shop");
+    project.git(&format!("checkout --quiet {first}"));
+    project.run(&["deploy"]).exits(26).says("--allow-older");
+    assert_eq!(world.image("shop"), live);
+    project.run(&["deploy", "--allow-older"]).exits(0);
+    assert!(world.serves("shop", "release one"));
 }
 
 #[test]

@@ -305,13 +305,17 @@ fn an_aws_that_goes_away_pauses_and_resume_goes_on_when_it_is_back() {
     let project = Project::new(&world, "shop");
     project.deploy();
     project.release("release two");
+    // The proof takes long enough for the cable to be pulled.
+    world.fault(&json!({"operation": "DescribeService", "kind": "slow-answer",
+        "milliseconds": 3000, "times": null, "skip": 3}));
     let run = project.start(&["deploy", "--json"]);
-    run.until_event("UpdateIssued");
+    run.until_event("OperationSucceeded");
     world.stop();
     run.end().exits(24).says("surefoot resume");
     project.run(&["status"]).exits(0).says("unfinished").says("could not be asked");
     project.run(&["resume"]).exits(24);
     world.start();
+    world.clear();
     project.run(&["resume"]).exits(0);
     ended_well(&world, &project);
 }

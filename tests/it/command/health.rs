@@ -43,15 +43,15 @@ fn refused(world: &World, address: &str, why: &str) {
     let (ended, before, after) = asked_at(world, address, "");
     // The rollback is judged by the same gate, which does not pass either.
     assert!(matches!(ended.code, 13 | 15), "{ended:?}");
-    ended.says(why);
-    assert_eq!(before, after);
+    let ended = ended.says(why);
+    assert_eq!(before, after, "{ended:?}");
     world.nothing_was_done_twice();
 }
 
 #[test]
 fn a_health_body_of_a_gigabyte_is_cut_off_and_judged() {
     let world = World::open();
-    let body: &'static [u8] = &[b'x'; 1024 * 1024];
+    let body: &'static [u8] = vec![b'x'; 1024 * 1024].leak();
     let address = server("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", body, 1024);
     let more = "[health.assert]\nstatus = \"ok\"\n";
     let (ended, before, after) = asked_at(&world, &address, more);
@@ -122,10 +122,10 @@ const ASSERTS: &str = "[health]\nretries = 3\n[health.assert]\nlabels.ffmpeg = \
                        [app_runner_health_check]\nprotocol = \"HTTP\"\npath = \"/healthz\"\n";
 
 /// A project whose gate asks for ffmpeg.
-fn asking_for_ffmpeg<'a>(world: &'a World, word: &str) -> Project<'a> {
+fn asking_for_ffmpeg<'a>(world: &'a World, state: &str) -> Project<'a> {
     let project = Project::new(world, "shop");
     project.write("surefoot.toml", ASSERTS);
-    project.answers_with_label("ffmpeg", word);
+    project.answers_with_label("ffmpeg", state);
     project.commit("release one");
     project
 }

@@ -21,7 +21,7 @@ pub(super) use project::Project;
 
 /// How many times faster than real life: fast enough for a suite, slow enough for a busy machine
 /// to start a process within App Runner's patience.
-pub(super) const SPEED: u32 = 300;
+pub(super) const SPEED: u32 = 200;
 
 /// The account of every sandbox.
 pub(super) const ACCOUNT: &str = "123456789012";
@@ -52,7 +52,7 @@ impl World {
 
     /// With a real Docker engine, or nothing and a loud line where none answers.
     pub(super) fn docker(switches: &[&str]) -> Option<Self> {
-        let world = Self::attempt(Engine::Docker, SPEED / 3, switches);
+        let world = Self::attempt(Engine::Docker, SPEED / 2, switches);
         match world {
             Ok(world) => Some(world),
             Err(error) if std::env::var("SUREFOOT_TEST_DOCKER").as_deref() == Ok("required") => {

@@ -1,6 +1,7 @@
 //! The built binary as a process: what it writes, how it ends, and signals to it.
 
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// No run here takes so long unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What comes out of a pipe, while it comes.
 #[derive(Default)]
@@ -130,7 +131,6 @@ impl Run {
             panic!("it hangs:\n{}\n{}", self.out.text(), self.err.text());
         }
         let status = self.child.wait().unwrap();
-        use std::os::unix::process::ExitStatusExt as _;
         let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap();
         Ended { code, out: self.out.text(), err: self.err.text() }
     }
