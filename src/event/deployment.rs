@@ -374,7 +374,9 @@ impl Deployment {
             return Err(IllegalEvent::new(event, format!("{due} is due")));
         }
         let intended = self.intention.as_ref().is_some_and(|intention| intention.step == step);
-        if step.changes_the_world() && !intended {
+        // A step may be refused while it only looks: no call was made then, so none was intended.
+        let refused = matches!(event, Event::StepFailed { .. });
+        if step.changes_the_world() && !intended && !refused {
             return Err(IllegalEvent::new(event, "no intention was written before it"));
         }
         self.intention = None;
@@ -400,7 +402,7 @@ impl Deployment {
             Event::AttentionNeeded { evidence } => {
                 self.phase = Phase::Attention { evidence: evidence.clone() };
             }
-            Event::StepFailed { failure, .. } => self.fail(failure.clone()),
+            Event::StepFailed { step, failure } => self.refused(*step, failure),
             Event::OperationFailed { .. } | Event::HealthFailed { .. } => self.fall(event),
             Event::RollbackStarted { .. }
             | Event::RollbackIssued(_)
@@ -446,6 +448,17 @@ impl Deployment {
         }
     }
 
+    /// What is a courtesy after the gates changes no verdict: the release is live and proven.
+    fn refused(&mut self, step: Step, failure: &Failure) {
+        match step {
+            Step::TagLatest => self.done.latest = Some(failure.what.clone()),
+            Step::RestoreAutoDeployments => {
+                self.done.auto_deployments = Some(failure.what.clone());
+            }
+            _ => self.fail(failure.clone()),
+        }
+    }
+
     fn fail(&mut self, failure: Failure) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Forward) {
             Phase::RollingBack { because, .. } => Phase::RollbackFailed { because, failure },
@@ -485,6 +498,8 @@ impl Deployment {
         match (event, &mut self.phase) {
             (Event::RollbackStarted { because }, Phase::Failing { .. } | Phase::Forward) => {
                 self.phase = rolling_back(because.clone(), RolledBackBy::Surefoot, false);
+                // Taken back on request while a courtesy was under way: it is not gone on with.
+                self.intention = None;
             }
             (Event::RollbackIssued(issue), Phase::RollingBack { issued, settled, .. }) => {
                 // App Runner names no operation where nothing had to change: then nothing is awaited.

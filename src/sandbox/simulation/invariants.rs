@@ -56,6 +56,9 @@ pub const IDLE: &str = "resume of a finished deployment does nothing";
 /// Checked by whoever runs the processes.
 pub const SENSE: &str = "no process writes what cannot follow";
 
+/// A call may be under way for so long after the look that allowed it; App Runner compares nothing.
+const UNDERWAY: Timestamp = 10_000;
+
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -246,6 +249,13 @@ impl Judge<'_> {
         all.find(|w| w.deployment == number && w.type_name == type_name)
     }
 
+    /// What was written just before the newest event of this type.
+    fn before(&self, type_name: &str) -> Option<&Written> {
+        let number = Some(self.deployment.plan.number);
+        let all = self.contender.written.iter().rev().filter(|w| w.deployment == number);
+        all.skip_while(|written| written.type_name != type_name).nth(1)
+    }
+
     fn last(&self) -> Option<&Written> {
         let number = Some(self.deployment.plan.number);
         self.contender.written.iter().rev().find(|written| written.deployment == number)
@@ -284,22 +294,25 @@ impl Judge<'_> {
         let id = &self.deployment.plan.id;
         let Some(issue) = &self.deployment.done.issued else { return self.already_live() };
         let effect = self.effect(id).ok_or("nothing was ever asked for")?;
-        let status = operation_status(truth, effect.operation.as_ref());
+        let verified = self.written("ReleaseVerified").ok_or("it was never verified")?;
+        // As it was then: somebody may have deleted the service since.
+        let then = verified.truth.as_ref().ok_or("no truth")?;
+        let status = operation_status(then, effect.operation.as_ref());
         if status != Some(OperationStatus::Succeeded) {
             return Err(format!("its operation is {status:?}"));
         }
-        let verified = self.written("ReleaseVerified").ok_or("it was never verified")?;
         if let Some(other) = self.foreign(truth, effect.at, verified.at - self.blind - 1) {
             return Err(format!("operation {other} came before it was verified"));
         }
-        if self.foreign(truth, effect.at, last.at).is_some() || self.somebody_else(last.at) {
+        let disturbed = self.foreign(truth, effect.at, last.at).is_some();
+        if disturbed || truth.service.is_none() || self.somebody_else(last.at) {
             return Ok(());
         }
         let marks = [id.clone(), restore_mark(id)];
         let marks: Vec<&str> = marks.iter().map(DeploymentId::as_str).collect();
-        let restoring = self.effect(&restore_mark(id)).and_then(|back| {
-            operation_status(truth, back.operation.as_ref())
-        });
+        let restoring = self
+            .effect(&restore_mark(id))
+            .and_then(|back| operation_status(truth, back.operation.as_ref()));
         // Giving auto-deployments back may take longer than anybody waits for it; that is said.
         if restoring.is_some_and(|status| !status.is_terminal()) {
             return Ok(());
@@ -333,8 +346,9 @@ impl Judge<'_> {
         let back = self.effect(&rollback_mark(id));
         let forward = self.effect(id).ok_or("nothing was ever asked for")?;
         let since = back.unwrap_or(forward).at;
-        let verified = self.written("RollbackVerified").ok_or("it was never verified")?;
-        if let Some(other) = self.foreign(truth, since, verified.at - self.blind - 1) {
+        // The proof is looked for after the event before, and its health is asked after the look.
+        let looked = self.before("RollbackVerified").ok_or("it was never verified")?;
+        if let Some(other) = self.foreign(truth, since, looked.at - self.blind - 1) {
             return Err(format!("operation {other} came before it was verified"));
         }
         if self.foreign(truth, since, last.at).is_some() || self.somebody_else(last.at) {
@@ -408,7 +422,7 @@ impl Judge<'_> {
         let (Some(forward), Some(back)) = (self.effect(id), self.effect(&rollback_mark(id))) else {
             return Ok(());
         };
-        match self.foreign(truth, forward.at, back.at - self.blind - 1) {
+        match self.foreign(truth, forward.at, back.at - self.blind - UNDERWAY) {
             Some(other) => Err(format!("the rollback undid operation {other}")),
             None => Ok(()),
         }

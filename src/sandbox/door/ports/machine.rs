@@ -13,6 +13,9 @@ use crate::stop::{Stop, Stopper};
 use crate::world::builder::LocalImage;
 use crate::world::{Obstacle, Place, World, WorldError};
 
+/// A signed request is good for so long. Source: IAM user guide, signing requests.
+const SIGNATURE: Timestamp = 300_000;
+
 /// A machine. Clones are handles of the same machine; it outlives the processes that run on it.
 #[derive(Clone)]
 pub struct Machine {
@@ -238,7 +241,10 @@ impl Machine {
             Some(Mishap::Lag(lag)) => Struck { lag, ..clear },
             Some(Mishap::Late(milliseconds)) => {
                 self.nap(milliseconds).await;
-                clear
+                // AWS refuses what was signed more than five minutes ago.
+                let stale = kind == Kind::Change && milliseconds > SIGNATURE;
+                let answer = Lost::Unreachable(Obstacle::InvalidCredentials);
+                if stale { lost(true, answer) } else { clear }
             }
             Some(Mishap::Signal) => {
                 self.signal();
