@@ -33,7 +33,7 @@ pub(super) async fn print(
         return Err(trouble::failure(&failure));
     }
     let known = ledger.operations();
-    let vault = Wanted(setup);
+    let vault = Wanted(setup, ledger);
     let mut deployment = assumed(plan, seen);
     let before = bench(world, setup, seen, &known, &vault, &deployment);
     let captured = step::captured(&before).await.map_err(|error| stopped(error, setup))?;
@@ -67,14 +67,14 @@ fn bench<'a>(
 }
 
 /// Values asked for now are not in the journal yet.
-struct Wanted<'a>(&'a Setup);
+struct Wanted<'a>(&'a Setup, &'a Ledger);
 
 impl step::Vault for Wanted<'_> {
     fn value(&self, hash: &crate::names::ValueHash) -> Option<String> {
         let values = self.0.values();
         let found =
             values.iter().find(|(name, value)| crate::names::ValueHash::of(name, value) == *hash);
-        found.map(|(_, value)| value.to_owned())
+        found.map(|(_, value)| value.to_owned()).or_else(|| step::Vault::value(self.1, hash))
     }
 }
 

@@ -33,17 +33,12 @@ pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
     found
 }
 
-/// Where `rollback` goes without argument: the newest good release before the live one that is not
-/// the same release.
+/// Where `rollback` goes without argument: the newest good release before the live one.
 pub fn last_good(records: &[Recorded]) -> Option<Candidate> {
     let live = status(records).live;
-    let folded = fold(records);
-    let running = live.as_ref().and_then(|live| release_of(&folded, live.number));
     let before =
         |candidate: &Candidate| live.as_ref().is_none_or(|live| candidate.row.number < live.number);
-    candidates(records)
-        .into_iter()
-        .find(|candidate| before(candidate) && Some(&candidate.release) != running.as_ref())
+    candidates(records).into_iter().find(before)
 }
 
 fn release_of(folded: &[super::fold::Folded<'_>], number: DeploymentNumber) -> Option<Release> {

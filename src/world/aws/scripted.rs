@@ -177,7 +177,7 @@ pub(in crate::world) async fn rude(manner: Rude) -> std::net::SocketAddr {
             let (mut socket, _) = listener.accept().await.unwrap();
             tokio::spawn(async move {
                 let mut buffer = [0; 16_384];
-                socket.read(&mut buffer).await.ok();
+                let _read = socket.read(&mut buffer).await;
                 match manner {
                     Rude::Resets => socket.set_zero_linger().unwrap(),
                     Rude::StaysSilent => std::future::pending().await,

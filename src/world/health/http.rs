@@ -29,6 +29,10 @@ pub struct HttpHealth {
 impl HttpHealth {
     /// A client that follows no redirect by itself; addresses of this machine are asked without
     /// proxy.
+    ///
+    /// # Panics
+    ///
+    /// Where the system's certificate store cannot be used at all.
     pub fn new() -> Self {
         let builder = || {
             Client::builder()
@@ -39,7 +43,7 @@ impl HttpHealth {
                 .pool_max_idle_per_host(0)
         };
         let build = |builder: reqwest::ClientBuilder| {
-            builder.build().unwrap_or_else(|error| unreachable!("no setting is wrong: {error}"))
+            builder.build().expect("the system has a certificate store")
         };
         Self { abroad: build(builder()), here: build(builder().no_proxy()) }
     }

@@ -306,3 +306,26 @@ fn a_disk_that_fills_up_in_the_middle_names_the_operation_and_resume() {
     world.nothing_was_done_twice();
     assert_eq!(world.operations("shop").len(), 2);
 }
+
+#[test]
+fn a_repository_in_another_region_is_refused_by_name() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let elsewhere = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop";
+    let ended = project.run(&["deploy", "--ecr-repo", elsewhere]);
+    assert!(matches!(ended.code, 2 | 20), "{ended:?}");
+    ended.says("us-east-1");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_history_of_another_world_is_never_mixed_with_this_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let other = World::open();
+    let mut stranger = Project::new(&other, "shop");
+    stranger.set("SUREFOOT_HISTORY_DIR", &project.history().display().to_string());
+    stranger.run(&["deploy"]).exits(74).names("mixed-worlds");
+    assert!(other.effects().is_empty());
+}

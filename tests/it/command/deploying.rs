@@ -208,3 +208,40 @@ fn status_says_what_somebody_changed_outside() {
     world.idle("shop");
     project.run(&["status"]).exits(0).says("outside surefoot");
 }
+
+#[test]
+fn one_command_inside_the_sandbox_deploys_twice_and_ends_with_its_exit_code() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let surefoot = env!("CARGO_BIN_EXE_surefoot");
+    let script = format!(
+        "set -e; {surefoot} deploy; echo second > index.html; \
+         git -c user.name=T -c user.email=t@example.com commit --quiet --all -m second; \
+         {surefoot} deploy; {surefoot} history; exit 7"
+    );
+    let arguments =
+        ["sandbox", "--engine", "embedded", "--speed", "300", "--", "sh", "-c", &script];
+    let mut command = project.command(&arguments);
+    // What leads to another world must not leak into this one.
+    command.env("AWS_PROFILE", "production").env("AWS_SESSION_TOKEN", "x");
+    let ended = super::support::Run::start(command).end();
+    let ended = ended.exits(7).says("#2");
+    assert!(world.calls().is_empty(), "it was another sandbox: {ended:?}");
+}
+
+#[test]
+fn a_service_that_was_deleted_is_created_anew() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let arn = world.arn("shop");
+    world.app_runner("DeleteService", &json!({"ServiceArn": arn}));
+    world.until("it is gone", || {
+        let answer = world.app_runner("DescribeService", &json!({"ServiceArn": arn}));
+        answer["Service"]["Status"] == "DELETED"
+    });
+    project.run(&["status"]).exits(0);
+    project.release("release two");
+    project.run(&["deploy"]).exits(0);
+    assert!(world.serves("shop", "release two"));
+}

@@ -52,6 +52,9 @@ fn a_real_container_that_never_answers_is_taken_back_and_the_old_one_serves_on()
     let Some(world) = World::docker(&[]) else { return };
     let _images = Images("web-silent");
     let project = Project::new(&world, "web-silent");
+    let check = "[app_runner_health_check]\nprotocol = \"HTTP\"\npath = \"/healthz\"\n";
+    project.write("surefoot.toml", check);
+    project.commit("release one");
     project.deploy();
     project.write("app.conf", "port = 9\n");
     project.release("release two");
@@ -60,7 +63,7 @@ fn a_real_container_that_never_answers_is_taken_back_and_the_old_one_serves_on()
     // While App Runner tries, and while it goes back, the old release answers.
     assert_eq!(world.ask("web-silent", "/").1, "release one\n");
     let ended = run.end().exits(12);
-    let cause = ended.err.find("note: nothing listens on the port").expect("the cause");
+    let cause = ended.err.find("note: the application does not answer").expect("the cause");
     let end = ended.err.find("ROLLBACK_SUCCEEDED").expect("App Runner's rollback");
     assert!(cause < end, "{}", ended.err);
     assert_eq!(world.ask("web-silent", "/").1, "release one\n");

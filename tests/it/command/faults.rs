@@ -298,3 +298,56 @@ fn every_end_of_app_runners_own_rollback_is_told_as_a_failed_deployment() {
         world.nothing_was_done_twice();
     }
 }
+
+#[test]
+fn an_aws_that_goes_away_pauses_and_resume_goes_on_when_it_is_back() {
+    let world = World::kept();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    world.stop();
+    run.end().exits(24).says("surefoot resume");
+    project.run(&["status"]).exits(0).says("unfinished").says("could not be asked");
+    project.run(&["resume"]).exits(24);
+    world.start();
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project);
+}
+
+#[test]
+fn an_aws_that_is_not_there_at_all_is_told_from_wrong_credentials() {
+    let world = World::kept();
+    let project = Project::new(&world, "shop");
+    world.stop();
+    project.run(&["deploy"]).exits(20).names("aws-unreachable").says("network");
+    project.run(&["status"]).exits(0);
+    world.start();
+    project.deploy();
+}
+
+#[test]
+fn two_machines_without_a_common_lock_never_both_claim_what_is_not_so() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let mut other = project.cloned("other");
+    other.set("XDG_STATE_HOME", &world.folder("other-state").display().to_string());
+    project.release("release two");
+    other.release("release of another");
+    let runs = [project.start(&["deploy", "--json"]), other.start(&["deploy", "--json"])];
+    let ended = runs.map(super::support::Run::end);
+    world.idle("shop");
+    let image = world.image("shop");
+    let mut live = 0;
+    for ended in &ended {
+        assert!(matches!(ended.code, 0 | 12 | 16), "{ended:?}");
+        let digest = ended.result()["summary"]["digest"].as_str().unwrap_or("none").to_owned();
+        if ended.code == 0 && image.ends_with(&digest) {
+            live += 1;
+        }
+    }
+    assert_eq!(live, 1, "what serves is what one of them claims: {ended:?}");
+    world.nothing_was_done_twice();
+}

@@ -1,11 +1,13 @@
 //! A sandbox in this process, projects beside it, and the built binary inside.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use surefoot::sandbox::Clock;
 use surefoot::sandbox::cloud::switches::Switches;
 use surefoot::sandbox::session::{Engine, OpenError, Options, Sandbox};
 use surefoot::world::clock::{Clock as _, SystemClock};
@@ -27,11 +29,14 @@ pub(super) const ACCOUNT: &str = "123456789012";
 /// A sandbox that ends with the test.
 pub(super) struct World {
     runtime: tokio::runtime::Runtime,
-    sandbox: Option<Sandbox>,
+    sandbox: RefCell<Option<Sandbox>>,
     scratch: TempDir,
+    kept: Option<TempDir>,
+    options: Options,
     /// What every process inside has in its environment.
     pub(super) variables: BTreeMap<String, String>,
     endpoint: String,
+    runs_images: bool,
 }
 
 impl World {
@@ -60,12 +65,28 @@ impl World {
         }
     }
 
+    /// With a state that is kept, so that it can be stopped and started again.
+    pub(super) fn kept() -> Self {
+        let kept = TempDir::new().unwrap();
+        let mut world = Self::keeping(Engine::Embedded, SPEED, &[], Some(kept.path())).unwrap();
+        world.kept = Some(kept);
+        world
+    }
+
     fn with(engine: Engine, speed: u32, switches: &[&str]) -> Self {
         Self::attempt(engine, speed, switches).unwrap()
     }
 
-    /// With this engine, at this speed, with these switches.
     fn attempt(engine: Engine, speed: u32, switches: &[&str]) -> Result<Self, OpenError> {
+        Self::keeping(engine, speed, switches, None)
+    }
+
+    fn keeping(
+        engine: Engine,
+        speed: u32,
+        switches: &[&str],
+        state: Option<&Path>,
+    ) -> Result<Self, OpenError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -78,32 +99,49 @@ impl World {
         }
         let options = Options {
             speed,
-            state: None,
+            state: state.map(Path::to_owned),
             engine,
             switches: chosen,
             scratch: scratch.path().to_owned(),
         };
-        let system = SystemClock::start();
-        let clock = Arc::new(move || system.now().timestamp_millis());
-        let sandbox = runtime.block_on(Sandbox::open(options, clock))?;
-        let mut variables = sandbox.variables.clone();
-        // Each project brings its own; a machine has one place for locks.
-        variables.remove("SUREFOOT_HISTORY_DIR");
-        for (name, folder) in [("XDG_STATE_HOME", "state"), ("HOME", "home"), ("TMPDIR", "tmp")] {
-            let folder = scratch.path().join(folder);
-            std::fs::create_dir_all(&folder).unwrap();
-            variables.insert(name.to_owned(), folder.display().to_string());
-        }
-        variables.insert("PATH".into(), std::env::var("PATH").unwrap());
-        variables.insert("USER".into(), "tester".into());
+        let sandbox = runtime.block_on(Sandbox::open(options.clone(), clock()))?;
+        let variables = variables(&sandbox, scratch.path());
         let endpoint = sandbox.endpoint.clone();
-        Ok(Self { runtime, sandbox: Some(sandbox), scratch, variables, endpoint })
+        let runs_images = !sandbox.engine.contains("stand-in");
+        let sandbox = RefCell::new(Some(sandbox));
+        Ok(Self {
+            runtime,
+            sandbox,
+            scratch,
+            kept: None,
+            options,
+            variables,
+            endpoint,
+            runs_images,
+        })
+    }
+
+    /// The network is gone, or AWS is.
+    pub(super) fn stop(&self) {
+        if let Some(sandbox) = self.sandbox.borrow_mut().take() {
+            self.runtime.block_on(sandbox.close());
+            // Its socket stays behind, as it would after a crash.
+            drop(std::fs::remove_file(self.scratch.path().join("docker.sock")));
+        }
+    }
+
+    /// It is back, at the same address.
+    pub(super) fn start(&self) {
+        let opened = Sandbox::open(self.options.clone(), clock());
+        let sandbox = self.runtime.block_on(opened).unwrap();
+        assert_eq!(sandbox.endpoint, self.endpoint, "the ports are kept");
+        self.sandbox.replace(Some(sandbox));
     }
 
     /// Whether images are really run; a stand-in answers in their place where the kernel lets
     /// nobody isolate a process.
     pub(super) fn runs_images(&self) -> bool {
-        !self.sandbox.as_ref().unwrap().engine.contains("stand-in")
+        self.runs_images
     }
 
     /// A folder that goes with the sandbox.
@@ -259,6 +297,14 @@ impl World {
         rows.iter().rev().map(|row| (word(row, "Type"), word(row, "Status"))).collect()
     }
 
+    /// What App Runner wrote about a service.
+    pub(super) fn service_log(&self, service: &str) -> String {
+        let id = self.arn(service).rsplit('/').next().unwrap().to_owned();
+        let group = format!("/aws/apprunner/{service}/{id}/service");
+        let body = json!({"logGroupName": group});
+        self.call("Logs_20140328.FilterLogEvents", &body).1.to_string()
+    }
+
     /// Waits until App Runner is at work on nothing.
     pub(super) fn idle(&self, service: &str) {
         self.until("App Runner is idle", || {
@@ -304,9 +350,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(sandbox) = self.sandbox.take() {
-            self.runtime.block_on(sandbox.close());
-        }
+        self.stop();
+        drop(self.kept.take());
     }
 }
 
@@ -316,4 +361,25 @@ pub(super) fn say(line: &str) {
     let thread = std::thread::current();
     let line = format!("{line} [{}]\n", thread.name().unwrap_or("a test"));
     std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// Milliseconds of the machine's own clock.
+fn clock() -> Clock {
+    let system = SystemClock::start();
+    Arc::new(move || system.now().timestamp_millis())
+}
+
+/// What every process inside has in its environment: a home and a state directory of its own.
+fn variables(sandbox: &Sandbox, scratch: &Path) -> BTreeMap<String, String> {
+    let mut variables = sandbox.variables.clone();
+    // Each project brings its own.
+    variables.remove("SUREFOOT_HISTORY_DIR");
+    for (name, folder) in [("XDG_STATE_HOME", "state"), ("HOME", "home"), ("TMPDIR", "tmp")] {
+        let folder = scratch.join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        variables.insert(name.to_owned(), folder.display().to_string());
+    }
+    variables.insert("PATH".into(), std::env::var("PATH").unwrap());
+    variables.insert("USER".into(), "tester".into());
+    variables
 }

@@ -32,7 +32,7 @@ fn made_by_hand(world: &World, image: &str, secret: &str) -> Value {
         },
         "InstanceConfiguration": {"Cpu": "512", "Memory": "1024", "InstanceRoleArn": INSTANCE_ROLE},
         "HealthCheckConfiguration": {
-            "Protocol": "HTTP", "Path": "/healthz?deep=1", "Interval": 7, "Timeout": 3,
+            "Protocol": "HTTP", "Path": "/healthz", "Interval": 7, "Timeout": 3,
             "HealthyThreshold": 2, "UnhealthyThreshold": 6,
         },
         "NetworkConfiguration": {
@@ -72,7 +72,7 @@ fn prepared(world: &World) -> Project<'_> {
     world.app_runner("DeleteService", &json!({"ServiceArn": world.arn("seed")}));
     world.app_runner("CreateService", &made_by_hand(world, &image, &secret));
     world.idle("shop");
-    assert_eq!(world.operations("shop")[0].1, "SUCCEEDED");
+    assert_eq!(world.operations("shop")[0].1, "SUCCEEDED", "{}", world.service_log("shop"));
     project.release("release two");
     project
 }

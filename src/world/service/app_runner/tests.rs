@@ -294,7 +294,7 @@ async fn what_cannot_be_brought_back_is_refused_not_guessed() {
     let edits: [Edit; 4] = [
         |it| it["SourceConfiguration"]["ImageRepository"]["ImageRepositoryType"] = json!("GCR"),
         |it| {
-            it["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"] = json!("x:t@sha256:1")
+            it["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"] = json!("x:t@sha256:1");
         },
         |it| it["HealthCheckConfiguration"]["Protocol"] = json!("GRPC"),
         |it| it["SourceConfiguration"] = json!({}),
@@ -518,7 +518,7 @@ async fn answers_that_are_none_conclude_nothing() {
             endpoint.on(operation, Answer::text(status, body));
         }
         for (call, changing, error) in every_call(&AppRunner::new(&endpoint.connection())).await {
-            let case = format!("{status} {:.20} in {call}", body);
+            let case = format!("{status} {body:.20} in {call}");
             check(&error, expected, changing, &case);
             assert!(error.to_string().chars().count() < 1200, "{case}");
         }
