@@ -44,7 +44,9 @@ const SIGNS_OF_THE_WORLD: &[&str] = &[
     "std::fs",
     "std::process",
     "std::env",
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
     "tokio::",
 ];
 
