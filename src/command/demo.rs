@@ -28,7 +28,7 @@ struct Stage<'a> {
 }
 
 /// Shows it, and leaves its folder to go on with.
-pub async fn demo(
+pub(super) async fn demo(
     arguments: &arguments::Demo,
     view: &dyn View,
     stop: Stop,

@@ -42,7 +42,7 @@ fn host(environment: &Environment) -> String {
     named.or_else(|| environment.get("HOSTNAME").cloned()).unwrap_or_else(|| "unknown".into())
 }
 
-/// The address of the CI run, as GitHub, GitLab, Buildkite, CircleCI and Jenkins name it.
+/// The address of the CI run, as GitHub, GitLab, Buildkite, `CircleCI` and Jenkins name it.
 fn ci_run(environment: &Environment) -> Option<String> {
     let get = |name: &str| environment.get(name);
     if let (Some(server), Some(repository), Some(run)) =

@@ -8,6 +8,7 @@ mod logs;
 mod preflight;
 mod record;
 mod resume;
+mod rollback;
 mod run;
 mod sandbox;
 mod setup;
@@ -82,6 +83,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
     match command {
         Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
         Command::Resume(resume) => resume::resume(resume, setup).await,
+        Command::Rollback(rollback) => rollback::rollback(rollback, setup).await,
         Command::Status(status) => record::status(status, setup).await,
         Command::History(history) => record::history(history, setup),
         Command::Show(show) => record::show(show, setup),

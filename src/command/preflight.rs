@@ -11,7 +11,7 @@ use crate::step::preflight::refusal;
 use crate::view::documents::Findings;
 
 /// Checks.
-pub async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
     let seen = look(&setup.world(), &asked).await;

@@ -138,7 +138,7 @@ fn preparation(event: &Event) -> Option<Told> {
 
 fn captured(previous: Option<&Captured>) -> String {
     let Some(captured) = previous else { return "no service yet".into() };
-    let Some(release) = &captured.release else {
+    let Some(release) = captured.ran() else {
         return format!("no release before this one, {}", captured.status);
     };
     let image = release.image.short();

@@ -11,6 +11,7 @@ pub mod registry;
 pub mod runtime;
 pub mod serve;
 pub mod session;
+pub mod simulation;
 
 /// Milliseconds since the epoch.
 pub type Timestamp = i64;

@@ -38,8 +38,22 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     Ok((!evidence.is_empty()).then(|| settling::attention(evidence).into()))
 }
 
-/// Asks for it, once.
+/// Asks for it, once. A throttled call had no effect: it is made again.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let mut throttled = 0;
+    loop {
+        let asked = ask(bench).await;
+        throttled += 1;
+        match asked {
+            Err(error)
+                if issuing::is_throttled(&error)
+                    && issuing::waits_after_throttling(bench, throttled).await => {}
+            other => return other,
+        }
+    }
+}
+
+async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     refuse_a_missing_image(bench).await?;
     let service = capture_previous::idle(bench).await?.ok_or_else(gone)?;
     let mut issue = issuing::issue(bench, request(bench, Some(&service)), None).await?;

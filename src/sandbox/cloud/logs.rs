@@ -154,6 +154,31 @@ impl Logs {
             .collect()
     }
 
+    /// The newest `limit` lines of the streams of this prefix from `since` to `until`, oldest first,
+    /// each with its moment, its stream and its place there: for the door in process.
+    pub(crate) fn between(
+        &self,
+        group: &str,
+        prefix: &str,
+        since: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Vec<(Timestamp, &str, usize, &str)> {
+        let streams = self.groups.get(group).into_iter().flat_map(|group| &group.streams);
+        let mut found: Vec<_> = streams
+            .filter(|(name, _)| name.starts_with(prefix))
+            .flat_map(|(name, stream)| {
+                let first = stream.events.partition_point(|event| event.at < since);
+                let last = stream.events.partition_point(|event| event.at <= until).max(first);
+                let events = stream.events[first..last].iter().zip(first + stream.dropped..);
+                events.map(|(event, at)| (event.at, name.as_str(), at, event.message.as_str()))
+            })
+            .collect();
+        found.sort_unstable_by_key(|(at, stream, position, _)| (*at, *stream, *position));
+        let surplus = found.len().saturating_sub(limit);
+        found.split_off(surplus)
+    }
+
     /// Whether there is such a group.
     pub fn has_group(&self, group: &str) -> bool {
         self.groups.contains_key(group)

@@ -1,0 +1,25 @@
+//! How deployed programs answer from outside.
+
+/// A program's manners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Application {
+    /// It answers well.
+    #[default]
+    Well,
+    /// It answers 500.
+    Sick,
+    /// It answers 500 and 200 in turns, by the second.
+    Moody,
+}
+
+impl Application {
+    /// The status it answers with at a moment.
+    pub(super) fn status(self, at: i64) -> u16 {
+        match self {
+            Self::Well => 200,
+            Self::Sick => 500,
+            Self::Moody if at / 1_000 % 2 == 0 => 200,
+            Self::Moody => 500,
+        }
+    }
+}

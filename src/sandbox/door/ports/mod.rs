@@ -1,0 +1,139 @@
+//! The way into the simulated world in process: the ports themselves, over one shared cloud, under
+//! virtual time, without any I/O.
+//!
+//! Everything that reaches the world or the journal passes one place, [`Machine::moment`], where a
+//! [`Weather`] may strike: the power goes, the answer is lost, the call is refused. Whoever numbers
+//! the moments can strike each of them.
+
+mod answer;
+mod applications;
+mod builder;
+mod clock;
+mod executor;
+mod flight_recorder;
+mod health;
+mod identity;
+mod logs;
+mod machine;
+mod mishap;
+mod registry;
+mod request;
+mod services;
+mod shelf;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use applications::Application;
+pub use executor::{Ended, Process, Spawn, Task, run_all, run_one};
+pub use flight_recorder::{FlightRecorder, Truth, Written};
+pub use machine::{Machine, Tree};
+pub use mishap::{Calm, Kind, Mishap, Moment, Weather};
+pub use shelf::Shelf;
+
+use super::super::Timestamp;
+use super::super::cloud::{Beginning, Cloud};
+use crate::names::{DeploymentId, OperationId};
+
+/// Where virtual time begins: 2026-01-01, so that moments look like moments.
+pub const BEGINNING: Timestamp = 1_767_225_600_000;
+
+/// What really happened to a service because of us: the truth that every verdict is measured by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The machine that asked.
+    pub machine: usize,
+    /// The mark it planted.
+    pub mark: DeploymentId,
+    /// Whether it was a creation.
+    pub creation: bool,
+    /// The operation App Runner started for it; none where nothing had to change.
+    pub operation: Option<OperationId>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether a durable intention stood in the journal.
+    pub intended: bool,
+    /// Whether the deployment was over already, by its own journal.
+    pub over: bool,
+}
+
+/// The shared world, as all machines reach it. Clones are handles of the same world.
+#[derive(Clone)]
+pub struct Door {
+    state: Arc<Mutex<State>>,
+}
+
+/// The shared world.
+pub struct State {
+    /// App Runner and all the rest.
+    pub cloud: Cloud,
+    /// The registry.
+    pub shelf: Shelf,
+    /// Virtual time.
+    pub now: Timestamp,
+    /// How deployed programs answer, by digest; all others are well.
+    pub applications: BTreeMap<String, Application>,
+    /// Every change App Runner accepted from us.
+    pub effects: Vec<Effect>,
+    /// Mutating calls outside App Runner that took effect without a durable intention.
+    pub unintended: Vec<&'static str>,
+    machines: usize,
+}
+
+impl Door {
+    /// A door to a fresh world, in which real life's times pass.
+    pub fn new(beginning: Beginning) -> Self {
+        let mut cloud = Cloud::new(Beginning { speed: 1, ..beginning });
+        let shelf = Shelf::new(cloud.region());
+        cloud.advance(BEGINNING, &shelf);
+        let state = State {
+            cloud,
+            shelf,
+            now: BEGINNING,
+            applications: BTreeMap::new(),
+            effects: Vec::new(),
+            unintended: Vec::new(),
+            machines: 0,
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The world, held.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Timestamp {
+        self.state().now
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, milliseconds: Timestamp) {
+        let now = self.now();
+        self.state().reach(now + milliseconds);
+    }
+
+    /// A new machine in front of this world.
+    pub fn machine(&self, weather: Box<dyn Weather>) -> Machine {
+        let mut state = self.state();
+        let number = state.machines;
+        state.machines += 1;
+        drop(state);
+        Machine::new(self.clone(), number, weather)
+    }
+}
+
+impl State {
+    /// Lets time pass up to a moment.
+    pub fn reach(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        self.cloud.advance(self.now, &self.shelf);
+    }
+
+    /// Answers a call of the cloud's own API.
+    fn call(&mut self, call: &super::super::cloud::Call) -> super::super::cloud::Reply {
+        self.cloud.call(call, &self.shelf, self.now).reply
+    }
+}

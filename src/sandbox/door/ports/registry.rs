@@ -1,0 +1,87 @@
+//! ECR in process.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::Machine;
+use super::builder::platform;
+use super::mishap::Kind;
+use crate::names::{Digest, Reference, RepositoryName, Tag};
+use crate::world::registry::{Image, Login, Mutability, Platform, Registry, Repository};
+use crate::world::{Place, WorldError};
+
+const PLACE: Place = Place::Ecr;
+
+#[async_trait]
+impl Registry for Machine {
+    async fn find(&self, name: &RepositoryName) -> Result<Option<Repository>, WorldError> {
+        let call = (PLACE, Kind::Read, "DescribeRepositories");
+        self.call(call, |state, _| Ok(state.shelf.repository(name))).await
+    }
+
+    async fn create(&self, name: &RepositoryName) -> Result<Repository, WorldError> {
+        let call = (PLACE, Kind::Change, "CreateRepository");
+        let intended = self.desk().intended;
+        self.call(call, |state, _| {
+            if !intended {
+                state.unintended.push("CreateRepository");
+            }
+            state.shelf.add(name, Mutability::Mutable);
+            Ok(state.shelf.repository(name).expect("it was added"))
+        })
+        .await
+    }
+
+    async fn image(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<Image>, WorldError> {
+        let call = (PLACE, Kind::Read, "DescribeImages");
+        self.call(call, |state, _| Ok(state.shelf.image(repository, reference))).await
+    }
+
+    async fn platforms(
+        &self,
+        _repository: &RepositoryName,
+        _digest: &Digest,
+    ) -> Result<Vec<Platform>, WorldError> {
+        self.call((PLACE, Kind::Read, "BatchGetImage"), |_, _| Ok(vec![platform()])).await
+    }
+
+    async fn configuration_digest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, WorldError> {
+        let call = (PLACE, Kind::Read, "BatchGetImage");
+        self.call(call, |state, _| Ok(state.shelf.configuration(repository, digest))).await
+    }
+
+    async fn tag(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        tag: &Tag,
+    ) -> Result<(), WorldError> {
+        let intended = self.desk().intended;
+        self.call((PLACE, Kind::Change, "PutImage"), |state, _| {
+            if !intended {
+                state.unintended.push("PutImage");
+            }
+            state.shelf.tag(repository, digest, tag)
+        })
+        .await
+    }
+
+    async fn login(&self) -> Result<Login, WorldError> {
+        self.call((PLACE, Kind::Read, "GetAuthorizationToken"), |_, _| {
+            Ok(Login {
+                server: "in process".into(),
+                username: "AWS".into(),
+                password: SecretString::from("nothing"),
+            })
+        })
+        .await
+    }
+}

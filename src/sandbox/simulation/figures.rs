@@ -1,0 +1,84 @@
+//! What many seeds came to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::seed::SeedReport;
+
+/// Sums over seeds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Seeds.
+    pub seeds: u64,
+    /// Strikes of the weather.
+    pub faults: u64,
+    /// Processes.
+    pub lives: u64,
+    /// Power cuts.
+    pub cuts: u64,
+    /// Deployments.
+    pub deployments: u64,
+    /// Virtual milliseconds.
+    pub simulated: i64,
+    /// Calls of one mark that were accepted more than once.
+    pub duplicates: u64,
+    /// Broken rules, by rule.
+    pub violations: BTreeMap<&'static str, u64>,
+    /// Deployments by their end.
+    pub ends: BTreeMap<&'static str, u64>,
+    /// Deployments that ended in attention although nobody else was about.
+    pub lonely_attention: u64,
+    /// The first seeds that broke a rule.
+    pub failing: Vec<u64>,
+}
+
+/// So many failing seeds are kept.
+const KEPT: usize = 10;
+
+impl Figures {
+    /// Adds one seed.
+    pub fn add(&mut self, report: &SeedReport) {
+        self.seeds += 1;
+        self.faults += report.faults;
+        self.lives += report.lives;
+        self.cuts += report.cuts;
+        self.simulated += report.simulated;
+        self.duplicates += report.duplicates;
+        for end in &report.ends {
+            self.deployments += 1;
+            *self.ends.entry(end).or_default() += 1;
+            self.lonely_attention += u64::from(*end == "attention" && !report.crowded);
+        }
+        for violation in &report.violations {
+            *self.violations.entry(violation.rule).or_default() += 1;
+        }
+        if !report.violations.is_empty() && self.failing.len() < KEPT {
+            self.failing.push(report.seed);
+        }
+    }
+
+    /// Broken rules in all.
+    pub fn broken(&self) -> u64 {
+        self.violations.values().sum()
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = self.simulated / 86_400_000;
+        writeln!(f, "seeds            {}", self.seeds)?;
+        writeln!(f, "deployments      {} in {} processes", self.deployments, self.lives)?;
+        writeln!(f, "faults           {}, power cuts {}", self.faults, self.cuts)?;
+        writeln!(f, "simulated        {days} days")?;
+        for (end, count) in &self.ends {
+            writeln!(f, "  {end:<15}{count}")?;
+        }
+        writeln!(f, "lonely attention {}", self.lonely_attention)?;
+        writeln!(f, "duplicates       {}", self.duplicates)?;
+        writeln!(f, "violations       {}", self.broken())?;
+        for (rule, count) in &self.violations {
+            writeln!(f, "  {count:>8} {rule}")?;
+        }
+        Ok(())
+    }
+}

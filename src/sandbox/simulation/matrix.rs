@@ -1,0 +1,230 @@
+//! The crash matrix: every moment of a situation is struck, in every way it can be.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::super::cloud::switches::Switches;
+use super::super::door::ports::{Ended, Kind, Mishap, Moment, Weather, run_one};
+use super::invariants::{Contender, SENSE, Violation, check};
+use super::process::{Life, Stopped};
+use super::seed::idle;
+use super::situation::{Ground, Situation, prepare};
+use crate::config::Times;
+use crate::event::deployment::{Deployment, Phase};
+use crate::ledger::LedgerError;
+use crate::problem::ExitCode;
+use crate::world::Obstacle;
+
+/// After so many processes a deployment must be over.
+const LIVES: usize = 12;
+/// Between two processes a person takes this long.
+const BETWEEN: i64 = 20_000;
+
+/// What one run of a situation came to.
+pub struct Trial {
+    /// The deployment at last.
+    pub end: Option<Deployment>,
+    /// Every moment there was.
+    pub moments: Vec<Moment>,
+    /// Processes it took.
+    pub lives: usize,
+    /// What is wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// Times for the matrix: as in real life, but looking less often.
+pub fn times() -> Times {
+    Times { poll: Duration::from_secs(30), ..Times::default() }
+}
+
+/// Runs a situation under these strikes until it is over, and judges it.
+pub fn trial(situation: Situation, at: &[(u64, Mishap)]) -> Trial {
+    trial_in(situation, at, Switches::default(), times())
+}
+
+/// The same in another world.
+pub fn trial_in(
+    situation: Situation,
+    at: &[(u64, Mishap)],
+    switches: Switches,
+    times: Times,
+) -> Trial {
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let weather = recorded(at.to_vec(), Arc::clone(&moments));
+    let ground = prepare(situation, 7, switches, times, weather);
+    let (lives, nonsense) = live(&ground);
+    let mut violations = nonsense;
+    violations.extend(idle(&ground.session));
+    violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));
+    let end = ground.session.newest();
+    let moments = moments.lock().expect("nobody panics while recording").clone();
+    Trial { end, moments, lives, violations }
+}
+
+fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn Weather> {
+    Box::new(move |moment: &Moment| {
+        into.lock().expect("nobody panics while recording").push(*moment);
+        at.iter().find(|(number, _)| *number == moment.number).map(|(_, mishap)| *mishap)
+    })
+}
+
+/// One process after the other.
+fn live(ground: &Ground) -> (usize, Vec<Violation>) {
+    let session = &ground.session;
+    let mut violations = Vec::new();
+    for life in 0..LIVES {
+        let ended: Life = match session.newest() {
+            None => run_one(&session.machine, session.deploy(&ground.wish)),
+            Some(deployment) if deployment.is_over() => return (life, violations),
+            Some(_) => run_one(&session.machine, session.resume(false)),
+        };
+        violations.extend(nonsense(&ended));
+        ground.door.pass(BETWEEN);
+    }
+    (LIVES, violations)
+}
+
+/// An event that the state refuses is a mistake of the engine, never of the world.
+pub(super) fn nonsense(ended: &Life) -> Option<Violation> {
+    let Ended::With(Err(Stopped::Ledger(LedgerError::Illegal(what)))) = ended else { return None };
+    Some(Violation { rule: SENSE, what: what.to_string() })
+}
+
+/// Every way in which a moment of this kind can be struck.
+pub fn mishaps(kind: Kind) -> Vec<Mishap> {
+    let hindered = [Obstacle::Network, Obstacle::Throttled, Obstacle::ExpiredCredentials];
+    let mut all = vec![Mishap::CutBefore, Mishap::CutAfter];
+    match kind {
+        Kind::Append => all.extend([Mishap::Full, Mishap::Signal]),
+        Kind::Read | Kind::Change => {
+            all.extend([
+                Mishap::Refused,
+                Mishap::LostBefore,
+                Mishap::LostAfter,
+                Mishap::BrokenBefore,
+                Mishap::BrokenAfter,
+                Mishap::Signal,
+            ]);
+            all.extend(hindered.map(Mishap::Unreachable));
+        }
+    }
+    all
+}
+
+/// How an end is told from others: the phase and the exit code.
+pub fn name(end: Option<&Deployment>) -> (&'static str, Option<ExitCode>) {
+    let Some(end) = end else { return ("nothing", None) };
+    let phase = match &end.phase {
+        Phase::Succeeded => "succeeded",
+        Phase::RolledBack { .. } => "rolled back",
+        Phase::Failed { .. } => "failed",
+        Phase::RollbackFailed { .. } => "rollback failed",
+        Phase::Attention { .. } => "attention",
+        Phase::Abandoned { .. } => "abandoned",
+        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => "unfinished",
+    };
+    (phase, Some(end.exit_code()))
+}
+
+/// What many trials came to.
+#[derive(Debug, Clone, Default)]
+pub struct Sweep {
+    /// Trials.
+    pub trials: u64,
+    /// Each trial that broke a rule or ended otherwise than undisturbed.
+    pub complaints: Vec<String>,
+}
+
+/// What is struck besides every single moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Every moment, once.
+    Once,
+    /// After a power cut at each write or change: another at each later write or change.
+    TwoCuts,
+    /// After a power cut at each write or change: every mishap at every moment of the resume.
+    Resume,
+}
+
+impl Sweep {
+    /// Strikes a situation. `every` looks at all moments; else equal looks in a row are thinned.
+    pub fn of(situation: Situation, depth: Depth, every: bool) -> Self {
+        let calm = trial(situation, &[]);
+        let mut sweep = Self::default();
+        let moments = if every { calm.moments.clone() } else { thinned(&calm.moments) };
+        match depth {
+            Depth::Once => {
+                for moment in &moments {
+                    for mishap in mishaps(moment.kind) {
+                        sweep.strike(situation, &calm, &[(moment, mishap)]);
+                    }
+                }
+            }
+            Depth::TwoCuts | Depth::Resume => sweep.strike_twice(situation, &calm, depth, every),
+        }
+        sweep
+    }
+
+    fn strike_twice(&mut self, situation: Situation, calm: &Trial, depth: Depth, every: bool) {
+        let firsts = calm.moments.iter().filter(|moment| moment.kind != Kind::Read);
+        for (first, one) in firsts.flat_map(|moment| CUTS.map(|cut| (moment, cut))) {
+            let once = trial(situation, &[(first.number, one)]);
+            let later: Vec<_> =
+                once.moments.into_iter().filter(|moment| moment.number > first.number).collect();
+            let later = if every { later } else { thinned(&later) };
+            for second in &later {
+                let twos = match depth {
+                    Depth::Resume => mishaps(second.kind),
+                    _ if second.kind == Kind::Read => Vec::new(),
+                    _ => CUTS.to_vec(),
+                };
+                for two in twos {
+                    self.strike(situation, calm, &[(first, one), (second, two)]);
+                }
+            }
+        }
+    }
+
+    fn strike(&mut self, situation: Situation, calm: &Trial, at: &[(&Moment, Mishap)]) {
+        let numbers: Vec<_> = at.iter().map(|(moment, mishap)| (moment.number, *mishap)).collect();
+        let struck = trial(situation, &numbers);
+        self.trials += 1;
+        let excused = at.iter().any(|(moment, mishap)| may_differ(moment, *mishap));
+        if let Some(what) = complaint(calm, &struck, excused) {
+            self.complaints.push(format!("{situation:?} {at:?}: {what}"));
+        }
+    }
+}
+
+const CUTS: [Mishap; 2] = [Mishap::CutBefore, Mishap::CutAfter];
+
+/// A refusal may lead elsewhere, and an engine that does not answer is one that does not run
+/// (preflight says so); nothing else may.
+fn may_differ(moment: &Moment, mishap: Mishap) -> bool {
+    mishap == Mishap::Refused || moment.call == "engine"
+}
+
+/// What stands against a struck run: broken rules, or another end than the undisturbed one.
+fn complaint(calm: &Trial, struck: &Trial, excused: bool) -> Option<String> {
+    if !struck.violations.is_empty() {
+        return Some(format!("{:?}", struck.violations));
+    }
+    let (calm, struck) = (name(calm.end.as_ref()), name(struck.end.as_ref()));
+    (calm != struck && !excused).then(|| format!("{struck:?} instead of {calm:?}"))
+}
+
+/// Of equal looks between two writes, as waiting makes them, the first two and the last.
+fn thinned(moments: &[Moment]) -> Vec<Moment> {
+    let mut kept = Vec::new();
+    for span in moments.split_inclusive(|moment| moment.kind != Kind::Read) {
+        for (at, moment) in span.iter().enumerate() {
+            let same = |other: &&Moment| other.call == moment.call;
+            let before = span[..at].iter().filter(same).count();
+            let after = span[at + 1..].iter().filter(same).count();
+            if before < 2 || after == 0 {
+                kept.push(*moment);
+            }
+        }
+    }
+    kept
+}

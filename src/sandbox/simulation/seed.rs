@@ -1,0 +1,245 @@
+//! One seed: a situation, a world, weather, strangers and contenders, and what became of it all.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::super::cloud::chance::Chance;
+use super::super::cloud::fault::{Fault, FaultKind, PullFault};
+use super::super::cloud::switches::{Switches, TABLE};
+use super::super::door::ports::{
+    BEGINNING, Calm, Door, Ended, Process, Task, Tree, run_all, run_one,
+};
+use super::invariants::{Contender, IDLE, Violation, check};
+use super::matrix;
+use super::mutant::Guard;
+use super::process::{Session, Stopped};
+use super::situation::{Situation, prepare, session};
+use super::stranger::wander;
+use super::stream;
+use super::weather::{Storm, pick, span};
+use super::wish::{Wish, WishedImage};
+use crate::config::Times;
+use crate::event::deployment::Deployment;
+
+/// After so many processes on one machine a deployment must be over.
+const LIVES: u32 = 60;
+
+/// What became of a seed.
+#[derive(Debug, Clone)]
+pub struct SeedReport {
+    /// The seed.
+    pub seed: u64,
+    /// The situation.
+    pub situation: Situation,
+    /// Strikes of the weather.
+    pub faults: u64,
+    /// Processes.
+    pub lives: u64,
+    /// Power cuts.
+    pub cuts: u64,
+    /// How each deployment ended.
+    pub ends: Vec<&'static str>,
+    /// Virtual milliseconds.
+    pub simulated: i64,
+    /// What is wrong.
+    pub violations: Vec<Violation>,
+    /// Calls of one mark that App Runner accepted more than once.
+    pub duplicates: u64,
+    /// Whether somebody else was about.
+    pub crowded: bool,
+    /// The hashes of the journals' heads: the same seed gives the same.
+    pub heads: String,
+}
+
+/// Runs one seed, with one guard taken away where one is named.
+pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
+    let mut chance = Chance::new(seed ^ 0x5eed);
+    let strikes = Arc::new(AtomicU64::new(0));
+    let situation = Situation::ALL[pick(&mut chance, Situation::ALL.len())];
+    let times = times(&mut chance, without);
+    let switches = switches(&mut chance);
+    let storm = Storm::brew(Chance::new(chance.draw()), BEGINNING, Arc::clone(&strikes));
+    let ground = prepare(situation, seed, switches, times, Box::new(storm));
+    doom(&ground.door, &mut chance);
+    let mut sessions = vec![(ground.session.without(without), ground.wish)];
+    let crowded = chance.draw() % 3 == 0;
+    if crowded && chance.draw() % 3 == 0 {
+        let storm =
+            Storm::brew(Chance::new(chance.draw()), ground.door.now(), Arc::clone(&strikes));
+        let other = session(&ground.door, seed ^ 0xff, times, Box::new(storm));
+        sessions.push(contender(other.without(without), &sessions[0].1, &mut chance));
+    }
+    let strangers = crowded && (sessions.len() == 1 || chance.draw() % 3 == 0);
+    let counts = run(&ground.door, &sessions, strangers, &mut chance);
+    let mut violations = counts.nonsense;
+    for (session, _) in &sessions {
+        violations.extend(idle(session));
+    }
+    let contenders: Vec<_> = sessions.iter().map(|(session, _)| Contender::of(session)).collect();
+    violations.extend(check(&ground.door, &contenders));
+    SeedReport {
+        seed,
+        situation,
+        faults: strikes.load(Ordering::Relaxed),
+        lives: counts.lives,
+        cuts: counts.cuts,
+        ends: sessions.iter().map(|(s, _)| matrix::name(s.newest().as_ref()).0).collect(),
+        simulated: ground.door.now() - BEGINNING,
+        duplicates: duplicates(&ground.door),
+        violations,
+        crowded,
+        heads: contenders.iter().filter_map(|c| Some(c.ledger.as_ref()?.head())).collect(),
+    }
+}
+
+fn times(chance: &mut Chance, without: Option<Guard>) -> Times {
+    let poll = Duration::from_secs([10, 15, 30][pick(chance, 3)]);
+    let times = Times { poll, ..Times::default() };
+    without.map_or(times, |guard| guard.defeat_times(times))
+}
+
+/// Every switch has its chance; the lags stay within what the settle window outlasts.
+fn switches(chance: &mut Chance) -> Switches {
+    let mut switches = Switches::default();
+    for row in TABLE {
+        let rare = matches!(row.name, "new-services" | "service-quota" | "digest-identifier");
+        if chance.draw() % if rare { 20 } else { 4 } == 0 {
+            let position = row.positions[pick(chance, row.positions.len())];
+            switches.set(row.name, position).expect("the table has every position");
+        }
+    }
+    if chance.draw() % 2 == 0 {
+        switches.operations_lag_seconds = u32::try_from(span(chance, 61)).unwrap_or(0);
+    }
+    if chance.draw() % 4 == 0 {
+        switches.service_lag_seconds = u32::try_from(span(chance, 31)).unwrap_or(0);
+    }
+    switches
+}
+
+/// App Runner's own work goes wrong.
+fn doom(door: &Door, chance: &mut Chance) {
+    if chance.draw() % 4 > 0 {
+        return;
+    }
+    let kinds = [
+        FaultKind::SlowOperation { factor: 2 + u32::try_from(span(chance, 30)).unwrap_or(0) },
+        FaultKind::FailPull { reason: PullFault::Copy },
+        FaultKind::FailPull { reason: PullFault::Role },
+        FaultKind::FailHealth,
+        FaultKind::ExitContainer { code: 137 },
+        FaultKind::RollbackFailed,
+        FaultKind::Maintenance { service: super::SERVICE.into(), milliseconds: 120_000 },
+    ];
+    let kind = kinds[pick(chance, kinds.len())].clone();
+    let skip = u32::try_from(span(chance, 2)).unwrap_or(0);
+    let operation = if chance.draw() % 4 == 0 { "CreateService" } else { "UpdateService" };
+    door.state().cloud.add_fault(Fault { skip, ..Fault::once(operation, kind) });
+}
+
+/// Another machine with a journal of its own, that wants something else.
+fn contender(session: Session, first: &Wish, chance: &mut Chance) -> (Session, Wish) {
+    let context = "4".repeat(64);
+    session.machine.check_out(Tree { context: context.clone(), commit: None });
+    let same = chance.draw() % 4 == 0;
+    let tag = "4444444".parse().expect("a tag");
+    let image = if same { first.image.clone() } else { WishedImage::Built { context, tag } };
+    if same {
+        session.machine.check_out(Tree { context: Situation::CONTEXT.into(), commit: None });
+    }
+    let wish = Wish { image, place: "there".into(), ..first.clone() };
+    (session, wish)
+}
+
+/// What is counted while machines run.
+#[derive(Default)]
+struct Counts {
+    lives: u64,
+    cuts: u64,
+    nonsense: Vec<Violation>,
+}
+
+type Left = Result<Option<Deployment>, Stopped>;
+
+/// All machines side by side. Counts processes and power cuts.
+fn run(
+    door: &Door,
+    sessions: &[(Session, Wish)],
+    strangers: bool,
+    chance: &mut Chance,
+) -> Counts {
+    let counts = RefCell::new(Counts::default());
+    let mut tasks: Vec<Task<'_, Left>> = Vec::new();
+    for (session, wish) in sessions {
+        let fortune = Chance::new(chance.draw());
+        tasks.push(machine(session, wish, fortune, &counts));
+    }
+    let stranger = door.machine(Box::new(Calm));
+    if strangers {
+        let fortune = Chance::new(chance.draw());
+        let walker = stranger.clone();
+        let mut day: Option<Process<'_, Left>> = Some(Box::pin(async move {
+            wander(&walker, fortune).await;
+            Ok(None)
+        }));
+        tasks.push(Task::new(&stranger, Box::new(move |_| day.take())));
+    }
+    run_all(door, tasks);
+    counts.into_inner()
+}
+
+/// One process after the other, until the deployment is over.
+fn machine<'a>(
+    session: &'a Session,
+    wish: &'a Wish,
+    mut fortune: Chance,
+    counts: &'a RefCell<Counts>,
+) -> Task<'a, Left> {
+    let mut lives = 0;
+    let spawn = move |ended: Option<Ended<Left>>| {
+        let first = ended.is_none();
+        counts.borrow_mut().nonsense.extend(ended.as_ref().and_then(matrix::nonsense));
+        if matches!(ended, Some(Ended::PowerCut)) {
+            counts.borrow_mut().cuts += 1;
+            session.lose_power();
+        }
+        let newest = session.newest();
+        let over = newest.as_ref().is_some_and(Deployment::is_over);
+        if lives >= LIVES || over {
+            return None;
+        }
+        lives += 1;
+        counts.borrow_mut().lives += 1;
+        let pause = if first { span(&mut fortune, 1_000) } else { span(&mut fortune, 900_000) };
+        let backwards = fortune.draw() % 24 == 0;
+        let process: Process<'a, Left> = Box::pin(async move {
+            session.machine.rest(pause).await;
+            match newest {
+                None => session.deploy(wish).await,
+                Some(_) => session.resume(backwards).await,
+            }
+        });
+        Some(process)
+    };
+    Task::new(&session.machine, Box::new(spawn))
+}
+
+/// A finished deployment is left alone.
+pub(super) fn idle(session: &Session) -> Option<Violation> {
+    if session.is_pending() {
+        return None;
+    }
+    let before = (session.machine.moments(), session.journal.written().len());
+    drop(run_one(&session.machine, session.resume(false)));
+    let after = (session.machine.moments(), session.journal.written().len());
+    let what = format!("{before:?} became {after:?}");
+    (before != after).then_some(Violation { rule: IDLE, what })
+}
+
+fn duplicates(door: &Door) -> u64 {
+    let effects = door.state().effects.clone();
+    let marks: std::collections::BTreeSet<_> = effects.iter().map(|effect| &effect.mark).collect();
+    (effects.len() - marks.len()) as u64
+}

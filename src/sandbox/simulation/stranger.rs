@@ -1,0 +1,110 @@
+//! Somebody else, who works on the same service and the same registry.
+
+use serde_json::{Value, json};
+
+use super::super::cloud::chance::Chance;
+use super::super::cloud::{Api, Call};
+use super::super::door::ports::{Door, Machine, Shelf};
+use super::situation::Situation;
+use super::weather::{pick, span};
+use super::{SERVICE, repository};
+
+/// What a stranger does at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    ChangeVariable,
+    ChangeImage,
+    ReplaceEnvironment,
+    Deploy,
+    Pause,
+    Delete,
+    DropPrevious,
+    DropTarget,
+    MoveTag,
+}
+
+const ACTS: [Act; 12] = [
+    Act::ChangeVariable,
+    Act::ChangeVariable,
+    Act::ChangeImage,
+    Act::ChangeImage,
+    Act::ReplaceEnvironment,
+    Act::ReplaceEnvironment,
+    Act::Deploy,
+    Act::Pause,
+    Act::Delete,
+    Act::DropPrevious,
+    Act::DropTarget,
+    Act::MoveTag,
+];
+
+/// A stranger's day: a few acts at random moments.
+pub(super) async fn wander(machine: &Machine, mut chance: Chance) {
+    for _ in 0..=chance.draw() % 3 {
+        machine.rest(span(&mut chance, 1_500_000)).await;
+        let act = ACTS[pick(&mut chance, ACTS.len())];
+        // A busy service is tried again, as people do.
+        for _ in 0..40 {
+            if perform(machine.door(), act, &mut chance) {
+                break;
+            }
+            machine.rest(30_000).await;
+        }
+    }
+}
+
+/// True where it is done, or never can be.
+fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
+    let mut state = door.state();
+    let tag = "before".parse().expect("a tag");
+    match act {
+        Act::DropPrevious => {
+            state.shelf.delete(&repository(), &Shelf::digest_of(Situation::BEFORE));
+            return true;
+        }
+        Act::DropTarget => {
+            state.shelf.delete(&repository(), &Shelf::digest_of(Situation::CONTEXT));
+            return true;
+        }
+        Act::MoveTag => {
+            state.shelf.put(&repository(), &tag, &"3".repeat(64));
+            return true;
+        }
+        _ => {}
+    }
+    if act == Act::ChangeImage {
+        state.shelf.put(&repository(), &"theirs".parse().expect("a tag"), &"2".repeat(64));
+    }
+    let image = format!("{}@{}", state.shelf.uri(&repository()), Shelf::digest_of(&"2".repeat(64)));
+    let Some(service) = state.cloud.service(SERVICE) else { return true };
+    let source = json!(service.configuration.source);
+    let (operation, body) = request(act, &service.arn, source, &image, chance);
+    let (now, shelf) = (state.now, state.shelf.clone());
+    let answer = state.cloud.call(&Call::new(Api::AppRunner, operation, body), &shelf, now);
+    matches!(answer.reply, super::super::cloud::Reply::Body(_))
+}
+
+fn request(
+    act: Act,
+    arn: &str,
+    mut source: Value,
+    image: &str,
+    chance: &mut Chance,
+) -> (&'static str, Value) {
+    let fresh = format!("{:x}", chance.draw());
+    match act {
+        Act::ChangeImage => source["ImageRepository"]["ImageIdentifier"] = image.into(),
+        Act::ChangeVariable => {
+            source["ImageRepository"]["ImageConfiguration"]["RuntimeEnvironmentVariables"]["THEIRS"] =
+                fresh.into();
+        }
+        Act::ReplaceEnvironment => {
+            source["ImageRepository"]["ImageConfiguration"]["RuntimeEnvironmentVariables"] =
+                json!({"THEIRS": fresh});
+        }
+        Act::Deploy => return ("StartDeployment", json!({"ServiceArn": arn})),
+        Act::Pause => return ("PauseService", json!({"ServiceArn": arn})),
+        _ => return ("DeleteService", json!({"ServiceArn": arn})),
+    }
+    ("UpdateService", json!({"ServiceArn": arn, "SourceConfiguration": source}))
+}
