@@ -99,6 +99,9 @@ fn credential_obstacle(error: &CredentialsError) -> Obstacle {
     let text = chain(error).to_lowercase();
     match error {
         CredentialsError::CredentialsNotLoaded(_) => Obstacle::NoCredentials,
+        // The last one asked, after everything else had none: not every machine has this service,
+        // and some refuse it.
+        _ if text.contains("imds") => Obstacle::NoCredentials,
         CredentialsError::ProviderTimedOut(_) => Obstacle::Network,
         // Signed out and signed in too long ago have the same remedy.
         _ if text.contains("expired") || text.contains("cached sso token") => {
@@ -223,6 +226,10 @@ mod tests {
         vec![
             (CredentialsError::not_loaded("no provider"), Obstacle::NoCredentials),
             (CredentialsError::not_loaded_no_source(), Obstacle::NoCredentials),
+            (
+                provider("failed to load IMDS session token: request forbidden"),
+                Obstacle::NoCredentials,
+            ),
             (
                 provider("the SSO token has expired and cannot be refreshed"),
                 Obstacle::ExpiredCredentials,

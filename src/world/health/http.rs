@@ -150,7 +150,8 @@ fn classified(error: &reqwest::Error) -> Silent {
         .collect();
     let because = if error.is_timeout() || kinds.contains(&ErrorKind::TimedOut) {
         Silence::Timeout
-    } else if !error.is_connect() {
+    // A proxy that does not answer says nothing about the service behind it.
+    } else if !error.is_connect() || text.contains("tunnel error") {
         Silence::Broken
     } else if kinds.contains(&ErrorKind::ConnectionRefused) {
         Silence::Refused

@@ -47,7 +47,10 @@ async fn says(text: impl AsRef<[u8]> + Clone + Send + 'static) -> SocketAddr {
 }
 
 async fn get(address: &str, limits: &Limits) -> Response {
-    HttpHealth::new().get(&Url::parse(address).unwrap(), limits).await
+    // Without the proxies of the machine that runs the tests, also for names elsewhere.
+    let here = HttpHealth::new().here;
+    let direct = HttpHealth { abroad: here.clone(), here };
+    direct.get(&Url::parse(address).unwrap(), limits).await
 }
 
 async fn ask(address: SocketAddr) -> Response {
@@ -149,6 +152,20 @@ async fn every_kind_of_silence_is_told_apart() {
         let Response::Silent { detail, .. } = response else { unreachable!() };
         assert!(!detail.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_dead_proxy_says_nothing_about_the_service() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let proxy = reqwest::Proxy::all(format!("http://{closed}")).unwrap();
+    let abroad = Client::builder().proxy(proxy).build().unwrap();
+    let health = HttpHealth { abroad, here: HttpHealth::new().here };
+    let url = Url::parse("https://no-such-name.invalid/").unwrap();
+    assert_eq!(silence(&health.get(&url, &limits()).await), Silence::Broken);
+    // This machine is asked without it.
+    let address = says("HTTP/1.1 204 X\r\n\r\n").await;
+    let url = Url::parse(&format!("http://{address}/")).unwrap();
+    assert!(matches!(health.get(&url, &limits()).await, Response::Answered { status: 204, .. }));
 }
 
 #[tokio::test]
