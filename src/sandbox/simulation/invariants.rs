@@ -52,9 +52,9 @@ const PROVEN: &str = "what passed its gates is not taken back unasked";
 const EXIT: &str = "the exit code says how it ended";
 const SECRET: &str = "no value in the journal";
 /// Checked by whoever runs the processes.
-pub const IDLE: &str = "resume of a finished deployment does nothing";
+pub(super) const IDLE: &str = "resume of a finished deployment does nothing";
 /// Checked by whoever runs the processes.
-pub const SENSE: &str = "no process writes what cannot follow";
+pub(super) const SENSE: &str = "no process writes what cannot follow";
 
 /// A call may be under way for so long after the look that allowed it; App Runner compares nothing.
 const UNDERWAY: Timestamp = 10_000;

@@ -41,10 +41,6 @@ pub fn stream() -> StreamName {
     text.parse().expect("account, region and service are valid")
 }
 
-fn service_name() -> ServiceName {
-    SERVICE.parse().expect("a service name")
-}
-
 fn repository() -> RepositoryName {
     REPOSITORY.parse().expect("a repository name")
 }

@@ -17,7 +17,6 @@ use super::mutant::Guard;
 use super::process::{Session, Stopped};
 use super::situation::{Situation, prepare, session};
 use super::stranger::wander;
-use super::stream;
 use super::weather::{Storm, pick, span};
 use super::wish::{Wish, WishedImage};
 use crate::config::Times;
