@@ -56,7 +56,12 @@ fn matrix(depth: Depth) -> Result<ExitCode, Box<dyn Error>> {
     for situation in Situation::ALL {
         let sweep = Sweep::of(situation, depth, depth == Depth::Once);
         let name = format!("{situation:?}");
-        writeln!(out, "{name:<20}{:>8} trials, {} complaints", sweep.trials, sweep.complaints.len())?;
+        writeln!(
+            out,
+            "{name:<20}{:>8} trials, {} complaints",
+            sweep.trials,
+            sweep.complaints.len()
+        )?;
         for complaint in sweep.complaints.iter().take(3) {
             writeln!(out, "    {complaint}")?;
         }

@@ -297,9 +297,9 @@ impl Judge<'_> {
         }
         let marks = [id.clone(), restore_mark(id)];
         let marks: Vec<&str> = marks.iter().map(DeploymentId::as_str).collect();
-        let restoring = self.effect(&restore_mark(id)).and_then(|back| {
-            operation_status(truth, back.operation.as_ref())
-        });
+        let restoring = self
+            .effect(&restore_mark(id))
+            .and_then(|back| operation_status(truth, back.operation.as_ref()));
         // Giving auto-deployments back may take longer than anybody waits for it; that is said.
         if restoring.is_some_and(|status| !status.is_terminal()) {
             return Ok(());

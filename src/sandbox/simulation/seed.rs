@@ -164,12 +164,7 @@ struct Counts {
 type Left = Result<Option<Deployment>, Stopped>;
 
 /// All machines side by side. Counts processes and power cuts.
-fn run(
-    door: &Door,
-    sessions: &[(Session, Wish)],
-    strangers: bool,
-    chance: &mut Chance,
-) -> Counts {
+fn run(door: &Door, sessions: &[(Session, Wish)], strangers: bool, chance: &mut Chance) -> Counts {
     let counts = RefCell::new(Counts::default());
     let mut tasks: Vec<Task<'_, Left>> = Vec::new();
     for (session, wish) in sessions {

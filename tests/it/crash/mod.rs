@@ -33,7 +33,12 @@ fn undisturbed_situations_end_as_they_should() {
 
 fn assert_nothing_stands_against(sweep: &Sweep) {
     let shown: Vec<_> = sweep.complaints.iter().take(20).collect();
-    assert!(sweep.complaints.is_empty(), "{} of {}: {shown:#?}", sweep.complaints.len(), sweep.trials);
+    assert!(
+        sweep.complaints.is_empty(),
+        "{} of {}: {shown:#?}",
+        sweep.complaints.len(),
+        sweep.trials
+    );
     assert!(sweep.trials > 100, "{} trials are too few", sweep.trials);
 }
 
