@@ -16,7 +16,7 @@ mod weather;
 mod wish;
 
 use super::cloud::ACCOUNT;
-use crate::names::{RepositoryName, ServiceName, StreamName};
+use crate::names::{RepositoryName, StreamName};
 
 pub use figures::Figures;
 pub use invariants::{Contender, RULES, Violation, check};
