@@ -443,7 +443,8 @@ fn live(
 ) -> Result<(), String> {
     let service = truth.service.as_ref().ok_or("the service is gone")?;
     if service.status != ServiceStatus::Running {
-        return Err(format!("the service is {}", service.status));
+        let newest = truth.operations.first();
+        return Err(format!("the service is {}, {newest:?} is the newest", service.status));
     }
     let now = service.release().ok_or("it runs no image")?;
     if now.image != release.image {

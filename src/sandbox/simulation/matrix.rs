@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::super::cloud::switches::Switches;
 use super::super::door::ports::{Ended, Kind, Mishap, Moment, Weather, run_one};
 use super::invariants::{Contender, SENSE, Violation, check};
+use super::mutant::Guard;
 use super::process::{Life, Stopped};
 use super::seed::idle;
 use super::situation::{Ground, Situation, prepare};
+use super::stranger::meddle;
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
 use crate::ledger::LedgerError;
@@ -19,6 +21,8 @@ use crate::world::Obstacle;
 const LIVES: usize = 12;
 /// Between two processes a person takes this long.
 const BETWEEN: i64 = 20_000;
+/// What a stranger starts is over after this.
+const AFTER_A_STRANGER: i64 = 600_000;
 
 /// What one run of a situation came to.
 pub struct Trial {
@@ -37,23 +41,30 @@ pub fn times() -> Times {
     Times { poll: Duration::from_secs(30), ..Times::default() }
 }
 
-/// Runs a situation under these strikes until it is over, and judges it.
-pub fn trial(situation: Situation, at: &[(u64, Mishap)]) -> Trial {
-    trial_in(situation, at, Switches::default(), times())
+/// The ground of a trial, where it is not the usual one.
+#[derive(Debug, Clone, Default)]
+pub struct Terrain {
+    /// Facts of AWS.
+    pub switches: Switches,
+    /// A guard that is taken away.
+    pub without: Option<Guard>,
+    /// Whether somebody else changes the service between two processes.
+    pub stranger: bool,
 }
 
-/// The same in another world.
-pub fn trial_in(
-    situation: Situation,
-    at: &[(u64, Mishap)],
-    switches: Switches,
-    times: Times,
-) -> Trial {
+/// Runs a situation under these strikes until it is over, and judges it.
+pub fn trial(situation: Situation, at: &[(u64, Mishap)]) -> Trial {
+    trial_on(&Terrain::default(), situation, at)
+}
+
+/// The same on other ground.
+pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -> Trial {
     let moments = Arc::new(Mutex::new(Vec::new()));
     let weather = recorded(at.to_vec(), Arc::clone(&moments));
-    let ground = prepare(situation, 7, switches, times, weather);
-    let (lives, nonsense) = live(&ground);
-    let mut violations = nonsense;
+    let times = terrain.without.map_or_else(times, |guard| guard.defeat_times(times()));
+    let mut ground = prepare(situation, 7, terrain.switches.clone(), times, weather);
+    ground.session = ground.session.without(terrain.without);
+    let (lives, mut violations) = live(&ground, terrain.stranger);
     violations.extend(idle(&ground.session));
     violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));
     let end = ground.session.newest();
@@ -69,7 +80,7 @@ fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn We
 }
 
 /// One process after the other.
-fn live(ground: &Ground) -> (usize, Vec<Violation>) {
+fn live(ground: &Ground, mut stranger: bool) -> (usize, Vec<Violation>) {
     let session = &ground.session;
     let mut violations = Vec::new();
     for life in 0..LIVES {
@@ -79,6 +90,10 @@ fn live(ground: &Ground) -> (usize, Vec<Violation>) {
             Some(_) => run_one(&session.machine, session.resume(false)),
         };
         violations.extend(nonsense(&ended));
+        if std::mem::take(&mut stranger) {
+            meddle(&ground.door);
+            ground.door.pass(AFTER_A_STRANGER);
+        }
         ground.door.pass(BETWEEN);
     }
     (LIVES, violations)

@@ -53,6 +53,11 @@ pub(super) async fn wander(machine: &Machine, mut chance: Chance) {
     }
 }
 
+/// Changes one variable, at once.
+pub(super) fn meddle(door: &Door) {
+    perform(door, Act::ChangeVariable, &mut Chance::new(1));
+}
+
 /// True where it is done, or never can be.
 fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
     let mut state = door.state();
