@@ -361,16 +361,14 @@ impl Judge<'_> {
             let uri = release.image.repository_uri();
             release.image = ImageIdentifier::by_digest(&uri, digest).map_err(|e| e.to_string())?;
         }
-        match back {
-            Some(_) => live(truth, &release, Some(&[rollback_mark(id).as_str()]), true),
-            None => {
-                let service = truth.service.as_ref().ok_or("the service is gone")?;
-                if service.mark != captured.mark {
-                    return Err(format!("it carries {:?}", service.mark));
-                }
-                live(truth, &release, None, true)
-            }
+        if back.is_some() {
+            return live(truth, &release, Some(&[rollback_mark(id).as_str()]), true);
         }
+        let service = truth.service.as_ref().ok_or("the service is gone")?;
+        if service.mark != captured.mark {
+            return Err(format!("it carries {:?}", service.mark));
+        }
+        live(truth, &release, None, true)
     }
 
     /// Nothing was changed; or there was nothing to go back to; or it was a rollback itself.

@@ -63,8 +63,8 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
     let ground = prepare(situation, seed, switches, times, Box::new(storm));
     doom(&ground.door, &mut chance);
     let mut sessions = vec![(ground.session.without(without), ground.wish)];
-    let crowded = chance.draw() % 3 == 0;
-    if crowded && chance.draw() % 3 == 0 {
+    let crowded = chance.draw().is_multiple_of(3);
+    if crowded && chance.draw().is_multiple_of(3) {
         let storm =
             Storm::brew(Chance::new(chance.draw()), ground.door.now(), Arc::clone(&strikes));
         let other = session(&ground.door, seed ^ 0xff, times, Box::new(storm));

@@ -17,9 +17,8 @@ impl Application {
     pub(super) fn status(self, at: i64) -> u16 {
         match self {
             Self::Well => 200,
-            Self::Sick => 500,
             Self::Moody if at / 1_000 % 2 == 0 => 200,
-            Self::Moody => 500,
+            Self::Sick | Self::Moody => 500,
         }
     }
 }
