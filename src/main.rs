@@ -5,7 +5,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use surefoot::command::{self, arguments::Arguments};
 
+fn main() -> ExitCode {
+    // Before anything is started: `--version` and `--help` cost nothing.
+    let arguments = Arguments::parse();
+    begin(arguments)
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
-    ExitCode::from(command::run(Arguments::parse()).await)
+async fn begin(arguments: Arguments) -> ExitCode {
+    ExitCode::from(command::run(arguments).await)
 }
