@@ -52,12 +52,15 @@ const PROVEN: &str = "what passed its gates is not taken back unasked";
 const EXIT: &str = "the exit code says how it ended";
 const SECRET: &str = "no value in the journal";
 /// Checked by whoever runs the processes.
-pub const IDLE: &str = "resume of a finished deployment does nothing";
+pub(super) const IDLE: &str = "resume of a finished deployment does nothing";
 /// Checked by whoever runs the processes.
-pub const SENSE: &str = "no process writes what cannot follow";
+pub(super) const SENSE: &str = "no process writes what cannot follow";
 
 /// A call may be under way for so long after the look that allowed it; App Runner compares nothing.
 const UNDERWAY: Timestamp = 10_000;
+
+/// A single answer may be older than the lists' usual lag by so much.
+const STALE: Timestamp = 30_000;
 
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +102,7 @@ pub fn check(door: &Door, contenders: &[Contender]) -> Vec<Violation> {
     let unintended = state.unintended.clone();
     let switches = state.cloud.switches();
     let lag = switches.operations_lag_seconds.max(switches.service_lag_seconds);
-    let blind = i64::from(lag) * 1_000;
+    let blind = i64::from(lag) * 1_000 + STALE;
     drop(state);
     let mut found = Findings::default();
     effects_are_sound(&effects, &mut found);
@@ -361,16 +364,14 @@ impl Judge<'_> {
             let uri = release.image.repository_uri();
             release.image = ImageIdentifier::by_digest(&uri, digest).map_err(|e| e.to_string())?;
         }
-        match back {
-            Some(_) => live(truth, &release, Some(&[rollback_mark(id).as_str()]), true),
-            None => {
-                let service = truth.service.as_ref().ok_or("the service is gone")?;
-                if service.mark != captured.mark {
-                    return Err(format!("it carries {:?}", service.mark));
-                }
-                live(truth, &release, None, true)
-            }
+        if back.is_some() {
+            return live(truth, &release, Some(&[rollback_mark(id).as_str()]), true);
         }
+        let service = truth.service.as_ref().ok_or("the service is gone")?;
+        if service.mark != captured.mark {
+            return Err(format!("it carries {:?}", service.mark));
+        }
+        live(truth, &release, None, true)
     }
 
     /// Nothing was changed; or there was nothing to go back to; or it was a rollback itself.
@@ -422,10 +423,11 @@ impl Judge<'_> {
         let (Some(forward), Some(back)) = (self.effect(id), self.effect(&rollback_mark(id))) else {
             return Ok(());
         };
-        match self.foreign(truth, forward.at, back.at - self.blind - UNDERWAY) {
-            Some(other) => Err(format!("the rollback undid operation {other}")),
-            None => Ok(()),
+        if let Some(other) = self.foreign(truth, forward.at, back.at - self.blind - UNDERWAY) {
+            let (from, to) = (forward.at, back.at);
+            return Err(format!("the rollback at {to} undid {other}, begun after {from}"));
         }
+        Ok(())
     }
 }
 
@@ -442,7 +444,10 @@ fn live(
     whole: bool,
 ) -> Result<(), String> {
     let service = truth.service.as_ref().ok_or("the service is gone")?;
-    if service.status != ServiceStatus::Running {
+    // AWS's own maintenance: busy, and no operation says so. What serves goes on serving.
+    let maintained = service.status == ServiceStatus::OperationInProgress
+        && truth.operations.iter().all(|operation| operation.status.is_terminal());
+    if service.status != ServiceStatus::Running && !maintained {
         let newest = truth.operations.first();
         return Err(format!("the service is {}, {newest:?} is the newest", service.status));
     }

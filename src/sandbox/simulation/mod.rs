@@ -16,7 +16,7 @@ mod weather;
 mod wish;
 
 use super::cloud::ACCOUNT;
-use crate::names::{RepositoryName, ServiceName, StreamName};
+use crate::names::{RepositoryName, StreamName};
 
 pub use figures::Figures;
 pub use invariants::{Contender, RULES, Violation, check};
@@ -36,13 +36,13 @@ pub const REPOSITORY: &str = "shop";
 pub const CANARY: &str = "canary-5f1c9e";
 
 /// The stream of the simulated service.
+///
+/// # Panics
+///
+/// Never: its parts are valid names.
 pub fn stream() -> StreamName {
     let text = format!("{ACCOUNT}/{REGION}/{SERVICE}");
     text.parse().expect("account, region and service are valid")
-}
-
-fn service_name() -> ServiceName {
-    SERVICE.parse().expect("a service name")
 }
 
 fn repository() -> RepositoryName {

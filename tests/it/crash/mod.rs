@@ -121,8 +121,8 @@ fn the_settle_window_is_missed_where_answers_lag() {
 /// Without the mark somebody else's operation passes for ours.
 #[test]
 fn the_mark_is_missed_where_somebody_else_came_first() {
-    let calm = trial(Situation::Update, &[]);
-    let call = calm.moments.iter().find(|moment| moment.call == "UpdateService").unwrap();
+    let undisturbed = trial(Situation::Update, &[]);
+    let call = undisturbed.moments.iter().find(|moment| moment.call == "UpdateService").unwrap();
     let cut = [(call.number, Mishap::CutBefore)];
     let terrain = Terrain { stranger: true, ..Terrain::default() };
     let kept = trial_on(&terrain, Situation::Update, &cut);
