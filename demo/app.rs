@@ -49,6 +49,10 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     while reader.read_line(&mut header)? > 2 {
         header.clear();
     }
+    if request.trim().is_empty() {
+        // A probe that only connects has nothing to be answered.
+        return Ok(());
+    }
     let path = request.split_whitespace().nth(1).unwrap_or("/");
     let (status, kind, body) = match path {
         "/" => ("200 OK", "text/html; charset=utf-8", page("/index.html")),

@@ -51,7 +51,7 @@ impl Engine<'_> {
             };
             let outcome = bounded(outcome, &mut unclear);
             let pause = matches!(outcome.event, Event::Interrupted { .. });
-            deployment = self.record(deployment, outcome)?;
+            deployment = self.record(deployment, &outcome)?;
             if pause {
                 return Ok(deployment);
             }
@@ -59,7 +59,7 @@ impl Engine<'_> {
     }
 
     /// Durable, then true, then visible. What the state refuses is never written.
-    fn record(&mut self, before: Deployment, outcome: Outcome) -> Result<Deployment, LedgerError> {
+    fn record(&mut self, before: Deployment, outcome: &Outcome) -> Result<Deployment, LedgerError> {
         let after = before.evolve(&outcome.event)?;
         let at = self.world.clock.now();
         let number = after.plan.number;

@@ -133,8 +133,12 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let draft = self.draft(deployment, event, at);
         let expected = self.entries.last().map_or(0, |entry| entry.sequence);
-        let stored =
-            self.journal.append_with_values(&self.stream, expected, &[draft.clone()], values)?;
+        let stored = self.journal.append_with_values(
+            &self.stream,
+            expected,
+            std::slice::from_ref(&draft),
+            values,
+        )?;
         if let Some(last) = stored.last() {
             self.head = last.hash().to_string();
         }

@@ -264,7 +264,7 @@ fn only(text: &str, allowed: fn(char) -> bool, words: &str) -> Result<(), String
     match text.chars().find(|c| !allowed(*c)) {
         None if !text.is_empty() => Ok(()),
         None => Err("it is empty".into()),
-        Some(c) => Err(format!("only {words}; found {:?}", c)),
+        Some(c) => Err(format!("only {words}; found {c:?}")),
     }
 }
 

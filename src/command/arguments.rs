@@ -19,13 +19,13 @@ pub struct Arguments {
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Everywhere {
-    /// The App Runner service [SERVICE_NAME; else surefoot.toml; else the directory's name]
+    /// The App Runner service [`SERVICE_NAME`; else surefoot.toml; else the directory's name]
     #[arg(long, global = true, value_name = "NAME")]
     pub service_name: Option<String>,
-    /// The AWS region [AWS_REGION; else surefoot.toml; else the AWS profile's]
+    /// The AWS region [`AWS_REGION`; else surefoot.toml; else the AWS profile's]
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
-    /// The ECR repository [ECR_REPOSITORY; else surefoot.toml; else the service's name]
+    /// The ECR repository [`ECR_REPOSITORY`; else surefoot.toml; else the service's name]
     #[arg(long, global = true, value_name = "NAME")]
     pub ecr_repo: Option<String>,
     /// One of the [env.NAME] sections of surefoot.toml
@@ -46,6 +46,8 @@ pub enum Command {
     Deploy(Deploy),
     /// Go on with an unfinished deployment
     Resume(Resume),
+    /// Go back to the last good release, or to the one of a deployment
+    Rollback(Rollback),
     /// What the journal and AWS say about the service
     Status(Status),
     /// The deployments of the service
@@ -86,6 +88,9 @@ pub struct Deploy {
     /// Show the application's log while waiting
     #[arg(long)]
     pub tail: bool,
+    /// Deploy a commit although the live one is newer
+    #[arg(long)]
+    pub allow_older: bool,
     /// Find old deployment scripts and carry their settings into surefoot.toml
     #[arg(long)]
     pub cleanup_old: bool,
@@ -117,6 +122,25 @@ pub struct Resume {
     /// Why it is closed
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// `surefoot rollback`
+#[derive(Debug, Clone, Default, Args)]
+pub struct Rollback {
+    /// The deployment whose release it shall be [the last good one before the live one]
+    pub number: Option<String>,
+    /// The release with this image
+    #[arg(long, value_name = "DIGEST", conflicts_with = "number")]
+    pub to: Option<String>,
+    /// Show what can be gone back to, and whether ECR still holds it
+    #[arg(long)]
+    pub list: bool,
+    /// Print the steps and the exact request, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only the image; the configuration stays as it is now
+    #[arg(long)]
+    pub image_only: bool,
 }
 
 /// `surefoot status`

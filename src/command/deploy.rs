@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{here, run, sheet, trouble};
+use super::{here, record, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::config::value::AutoDeployments;
 use crate::event::Event;
@@ -21,23 +21,26 @@ use crate::plan::preflight::{Checks, judge};
 use crate::plan::target::{self, Wish};
 use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
+use crate::projection;
 use crate::step::preflight::refusal;
 use crate::world::World;
 use crate::world::builder::BuildRequest;
 
 /// Deploys.
-pub async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Problem> {
     refuse_what_is_not_there_yet(arguments)?;
     let world = setup.world();
     let asked = questions(arguments, setup)?;
     let inventory = look::look(&world, &asked).await;
     let inventory =
         inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    refuse_a_repository_elsewhere(setup, &inventory)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run { None } else { Some(run::lock(setup, &stream)?) };
     let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
+    refuse_an_older_commit(arguments, setup, &inventory, &ledger, &world).await?;
     let repository = setup.settings.repository()?.name.clone();
     let known = known(&inventory, &ledger, &world, &repository).await;
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
@@ -61,6 +64,57 @@ fn refuse_what_is_not_there_yet(arguments: &Deploy) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A URI of another account or region is not quietly read as a name in ours.
+pub(super) fn refuse_a_repository_elsewhere(
+    setup: &Setup,
+    seen: &Inventory,
+) -> Result<(), Problem> {
+    let choice = setup.settings.repository()?;
+    let account = choice.account_hint.as_ref().filter(|account| **account != seen.caller.account);
+    let region = choice.region_hint.as_ref().filter(|region| **region != seen.region);
+    let elsewhere = match (account, region) {
+        (None, None) => return Ok(()),
+        (Some(account), _) => {
+            format!("it is in account {account}, these credentials are of {}", seen.caller.account)
+        }
+        (None, Some(region)) => {
+            format!(
+                "it is in {region}, the service is in {}: App Runner pulls from its own region",
+                seen.region
+            )
+        }
+    };
+    let what = format!("the repository `{}` is somewhere else", choice.name);
+    Err(Problem::new(ExitCode::Preflight, "repository-elsewhere", what)
+        .because(elsewhere)
+        .hint(format!("name it without a registry, to have it here: `--ecr-repo {}`", choice.name))
+        .hint("or deploy there: `--region REGION`, with credentials of that account"))
+}
+
+/// By ancestry, never by time: what is live must not be an offspring of what is deployed.
+async fn refuse_an_older_commit(
+    arguments: &Deploy,
+    setup: &Setup,
+    seen: &Inventory,
+    ledger: &Ledger,
+    world: &World,
+) -> Result<(), Problem> {
+    let records = record::records(ledger);
+    let live = projection::status(&records).live.and_then(|row| row.commit);
+    let (Some(live), Some(checkout)) = (live, &seen.checkout) else { return Ok(()) };
+    let builds = seen.image.is_none() && !arguments.allow_older;
+    let older = builds.then(|| world.source.is_ancestor(&setup.project, &checkout.commit, &live));
+    let Some(older) = older else { return Ok(()) };
+    if older.await != Some(true) {
+        return Ok(());
+    }
+    let what = format!("commit {} is older than the live one", checkout.commit.short());
+    Err(Problem::new(ExitCode::Guard, "older-commit", what)
+        .because(format!("{} is live, and descends from it", live.short()))
+        .hint("to go back on purpose: `surefoot rollback`")
+        .hint("to deploy it all the same: `surefoot deploy --allow-older`"))
+}
+
 /// A dry run leaves no trace, not even an empty journal.
 fn journal(arguments: &Deploy, setup: &Setup) -> Result<Arc<dyn Journal>, Problem> {
     if !arguments.dry_run {
@@ -71,7 +125,7 @@ fn journal(arguments: &Deploy, setup: &Setup) -> Result<Arc<dyn Journal>, Proble
 }
 
 /// What is to be looked at for a deployment.
-pub fn questions(arguments: &Deploy, setup: &Setup) -> Result<Questions, Problem> {
+pub(super) fn questions(arguments: &Deploy, setup: &Setup) -> Result<Questions, Problem> {
     let settings = &setup.settings;
     let repository = settings.repository()?.name.clone();
     let wish = wish(arguments, setup, &repository)?;
@@ -308,7 +362,7 @@ fn refused(setup: &Setup, seen: &Inventory) -> Problem {
 }
 
 /// What preflight checks, from the settings.
-pub fn checks(setup: &Setup) -> Checks<'_> {
+pub(super) fn checks(setup: &Setup) -> Checks<'_> {
     Checks {
         service: setup.settings.service_name.as_ref().expect("asked for before"),
         repository: setup.settings.repository.as_ref().map(|choice| &choice.name),

@@ -22,7 +22,18 @@ pub fn actor(environment: &Environment) -> Actor {
 
 fn user(environment: &Environment) -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| environment.get(*name));
-    named.cloned().unwrap_or_else(|| "unknown".into())
+    named.cloned().or_else(account_name).unwrap_or_else(|| "unknown".into())
+}
+
+/// The name of the account that owns this process, where the machine tells.
+fn account_name() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let id =
+        status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?;
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    let mut accounts = accounts.lines().map(fields);
+    accounts.find(|fields| fields.get(2).is_some_and(|uid| uid == id))?.into_iter().next()
 }
 
 fn host(environment: &Environment) -> String {
@@ -31,7 +42,7 @@ fn host(environment: &Environment) -> String {
     named.or_else(|| environment.get("HOSTNAME").cloned()).unwrap_or_else(|| "unknown".into())
 }
 
-/// The address of the CI run, as GitHub, GitLab, Buildkite, CircleCI and Jenkins name it.
+/// The address of the CI run, as GitHub, GitLab, Buildkite, `CircleCI` and Jenkins name it.
 fn ci_run(environment: &Environment) -> Option<String> {
     let get = |name: &str| environment.get(name);
     if let (Some(server), Some(repository), Some(run)) =

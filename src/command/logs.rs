@@ -18,7 +18,7 @@ use crate::world::service::Service;
 const LINES: usize = 1000;
 
 /// Shows the lines.
-pub async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     let world = setup.world();
     let name = setup.settings.service_name()?;
     let found = world.services.find(name).await;

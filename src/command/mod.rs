@@ -1,12 +1,14 @@
 //! The commands: one file each. Two levels: what was typed, what is meant.
 
 pub mod arguments;
+mod demo;
 mod deploy;
 pub mod here;
 mod logs;
 mod preflight;
 mod record;
 mod resume;
+mod rollback;
 mod run;
 mod sandbox;
 mod setup;
@@ -64,7 +66,7 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
             completions(*shell);
             ExitCode::Success
         }
-        Command::Demo(_) => return Err(trouble::not_yet("the demo")),
+        Command::Demo(demo) => demo::demo(demo, view.as_ref(), stop).await?,
         about_a_service => {
             let deploy = match about_a_service {
                 Command::Deploy(deploy) => deploy.clone(),
@@ -81,6 +83,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
     match command {
         Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
         Command::Resume(resume) => resume::resume(resume, setup).await,
+        Command::Rollback(rollback) => rollback::rollback(rollback, setup).await,
         Command::Status(status) => record::status(status, setup).await,
         Command::History(history) => record::history(history, setup),
         Command::Show(show) => record::show(show, setup),

@@ -1,7 +1,7 @@
 //! `surefoot preflight`: every check alone.
 
 use super::arguments::{Deploy, Preflight};
-use super::deploy::{checks, questions};
+use super::deploy::{checks, questions, refuse_a_repository_elsewhere};
 use super::setup::Setup;
 use super::trouble;
 use crate::look::look;
@@ -11,11 +11,12 @@ use crate::step::preflight::refusal;
 use crate::view::documents::Findings;
 
 /// Checks.
-pub async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
     let seen = look(&setup.world(), &asked).await;
     let seen = seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    refuse_a_repository_elsewhere(setup, &seen)?;
     let findings = judge(&seen, &checks(setup));
     let refused = refusal(&findings);
     setup.view.data(&Findings { endpoint: setup.endpoint(), findings });

@@ -14,7 +14,7 @@ use crate::world::service::Service;
 use crate::world::{World, WorldError};
 
 /// What the journal and AWS say about the service.
-pub async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
     let records = of_service(setup)?.map(|(_, ledger)| records(&ledger)).unwrap_or_default();
     let log = projection::status(&records);
     let (aws, aws_silent) = match (arguments.offline, &log.service) {
@@ -72,7 +72,7 @@ fn drift(live: Option<&Release>, service: &Service) -> Vec<crate::release::Diffe
 }
 
 /// The deployments of the service.
-pub fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Problem> {
     let Some((service, ledger)) = of_service(setup)? else {
         setup.view.say("Nothing was deployed yet.");
         setup.view.say("next: surefoot deploy");
@@ -91,7 +91,7 @@ pub fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Problem> 
 }
 
 /// One deployment.
-pub fn show(arguments: &Show, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) fn show(arguments: &Show, setup: &Setup) -> Result<ExitCode, Problem> {
     let number: DeploymentNumber = arguments.number.parse().map_err(|error| unknown(&error))?;
     let found = of_service(setup)?;
     let records = found.map(|(_, ledger)| records(&ledger)).unwrap_or_default();
@@ -119,7 +119,7 @@ fn of_service(setup: &Setup) -> Result<Option<(StreamName, Ledger)>, Problem> {
     Ok(Some((stream.clone(), setup.ledger(journal, stream)?)))
 }
 
-fn records(ledger: &Ledger) -> Vec<Recorded> {
+pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {
     ledger.entries().iter().map(recorded).collect()
 }
 

@@ -15,7 +15,7 @@ use crate::problem::{ExitCode, Problem};
 use crate::world::World;
 
 /// Goes on.
-pub async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
+pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(nothing(setup)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
     let lock = run::lock(setup, &stream)?;
@@ -29,7 +29,7 @@ pub async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Probl
         Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason: reason.clone() },
         _ => Event::Resumed { backwards: arguments.rollback },
     };
-    let deployment = record(deployment, event, setup, &world, &mut ledger)?;
+    let deployment = record(deployment, &event, setup, &world, &mut ledger)?;
     let ended = run::go_on(deployment, setup, &world, ledger, Options::default()).await;
     drop(lock);
     ended
@@ -61,17 +61,17 @@ fn unfinished(
 
 fn record(
     deployment: Deployment,
-    event: Event,
+    event: &Event,
     setup: &Setup,
     world: &World,
     ledger: &mut Ledger,
 ) -> Result<Deployment, Problem> {
     let number = deployment.plan.number;
-    let after = deployment.evolve(&event).map_err(|error| trouble::illegal(&error))?;
+    let after = deployment.evolve(event).map_err(|error| trouble::illegal(&error))?;
     let at = world.clock.now();
     ledger
-        .append(number, &event, &BTreeMap::new(), at)
+        .append(number, event, &BTreeMap::new(), at)
         .map_err(|error| trouble::reading(&error, &setup.history))?;
-    setup.view.event(&event, &after, at, world.clock.elapsed());
+    setup.view.event(event, &after, at, world.clock.elapsed());
     Ok(after)
 }

@@ -18,7 +18,7 @@ use crate::world::World;
 
 /// How a deployment is run.
 #[derive(Debug, Default)]
-pub struct Options {
+pub(super) struct Options {
     /// What planning saw.
     pub inventory: Option<Inventory>,
     /// Whether the application's log is shown.
@@ -26,7 +26,7 @@ pub struct Options {
 }
 
 /// Takes the lock of the service, or says who has it.
-pub fn lock(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> {
+pub(super) fn lock(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> {
     let directory = here::state_directory(&setup.environment).join("locks");
     let world = setup.endpoint().unwrap_or_default();
     let clock = crate::world::clock::SystemClock::start();
@@ -43,7 +43,7 @@ pub fn lock(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> {
 }
 
 /// The newest deployment, if it is not over.
-pub fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError> {
+pub(super) fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError> {
     let last = ledger.next_number().0 - 1;
     if last == 0 {
         return Ok(None);
@@ -53,7 +53,7 @@ pub fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError> {
 }
 
 /// A second deployment is not begun beside an unfinished one.
-pub fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
+pub(super) fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
     let pending = pending(ledger).map_err(|error| trouble::reading(&error, &setup.history))?;
     let Some(deployment) = pending else { return Ok(()) };
     let number = deployment.plan.number;
@@ -65,7 +65,7 @@ pub fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
 }
 
 /// The sandbox and AWS never share a stream.
-pub fn refuse_mixed_worlds(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
+pub(super) fn refuse_mixed_worlds(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
     let recorded = ledger.entries().iter().rev().find_map(|entry| match &entry.event {
         Ok(Event::DeploymentPlanned(plan)) => Some(plan.endpoint.clone()),
         _ => None,
@@ -82,7 +82,7 @@ pub fn refuse_mixed_worlds(ledger: &Ledger, setup: &Setup) -> Result<(), Problem
 }
 
 /// Begins a deployment: the plan is durable before the first effect.
-pub async fn begin(
+pub(super) async fn begin(
     plan: Plan,
     setup: &Setup,
     world: &World,
@@ -106,7 +106,7 @@ fn values(setup: &Setup) -> BTreeMap<ValueHash, String> {
 }
 
 /// Brings a deployment to its end, and says how it ended.
-pub async fn go_on(
+pub(super) async fn go_on(
     deployment: Deployment,
     setup: &Setup,
     world: &World,

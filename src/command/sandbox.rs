@@ -17,7 +17,7 @@ use crate::view::{Document, Look, View};
 use crate::world::clock::{Clock as _, SystemClock};
 
 /// Opens it, and ends it with the command, or when asked to. The number is the command's own.
-pub async fn sandbox(
+pub(super) async fn sandbox(
     arguments: &arguments::Sandbox,
     view: &dyn View,
     stop: Stop,
@@ -31,20 +31,19 @@ pub async fn sandbox(
         scratch: scratch.path().to_owned(),
     };
     let sandbox = open(options).await?;
-    let ended = match arguments.command.split_first() {
-        Some((program, rest)) => inside(&sandbox, program, rest, &stop).await,
-        None => {
-            introduce(&sandbox, view);
-            stop.wait().await;
-            Ok(ExitCode::Success.number())
-        }
+    let ended = if let Some((program, rest)) = arguments.command.split_first() {
+        inside(&sandbox, program, rest, &stop).await
+    } else {
+        introduce(&sandbox, view);
+        stop.wait().await;
+        Ok(ExitCode::Success.number())
     };
     sandbox.close().await;
     ended
 }
 
 /// Opens a sandbox, or says why there is none.
-pub async fn open(options: Options) -> Result<Sandbox, Problem> {
+pub(super) async fn open(options: Options) -> Result<Sandbox, Problem> {
     Sandbox::open(options, clock()).await.map_err(|error| match &error {
         OpenError::NoDocker(_) => {
             Problem::new(ExitCode::Docker, "docker-not-running", "Docker does not answer")
@@ -67,7 +66,7 @@ fn clock() -> Clock {
 }
 
 /// A folder that goes with the sandbox.
-pub fn scratch() -> Result<tempfile::TempDir, Problem> {
+pub(super) fn scratch() -> Result<tempfile::TempDir, Problem> {
     let made = tempfile::Builder::new().prefix("surefoot-sandbox-").tempdir();
     made.map_err(|error| {
         Problem::new(ExitCode::General, "no-scratch", "cannot make a temporary folder")
@@ -82,7 +81,7 @@ fn absolute(folder: Option<&std::path::Path>) -> Result<Option<std::path::PathBu
 }
 
 /// The engine of this name; clap lets no other through.
-pub fn engine(name: &str) -> Engine {
+pub(super) fn engine(name: &str) -> Engine {
     match name {
         "docker" => Engine::Docker,
         "embedded" => Engine::Embedded,
@@ -151,11 +150,11 @@ async fn inside(
         // It heard the signal as well, and may want to say something before it ends.
         () = stop.wait() => child.wait().await,
     };
-    Ok(waited.map(exit_number).unwrap_or(ExitCode::General.number()))
+    Ok(waited.map_or(ExitCode::General.number(), exit_number))
 }
 
 /// As a shell says it: 128 and the signal's number where one ended it.
-fn exit_number(status: std::process::ExitStatus) -> u8 {
+pub(super) fn exit_number(status: std::process::ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt as _;
     let signal = status.signal().map(|signal| 128 + signal);
     let code = status.code().or(signal).unwrap_or(1);

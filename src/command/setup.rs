@@ -31,10 +31,10 @@ use crate::world::service::AppRunner;
 use crate::world::source::GitSource;
 
 /// The journal's directory, where nothing else is said.
-pub const HISTORY: &str = ".deploy-history";
+pub(super) const HISTORY: &str = ".deploy-history";
 
 /// What a command works with.
-pub struct Setup {
+pub(super) struct Setup {
     /// The environment.
     pub environment: here::Environment,
     /// What was asked for, from everywhere.
@@ -54,7 +54,7 @@ pub struct Setup {
 
 impl Setup {
     /// Reads flags, environment and file, and finds out where AWS is. Asks nobody.
-    pub async fn new(
+    pub(super) async fn new(
         everywhere: &Everywhere,
         deploy: &Deploy,
         view: Arc<dyn View>,
@@ -79,17 +79,17 @@ impl Setup {
     }
 
     /// An endpoint other than AWS itself: the sandbox.
-    pub fn endpoint(&self) -> Option<String> {
+    pub(super) fn endpoint(&self) -> Option<String> {
         self.connection.endpoint_override()
     }
 
     /// The region, or what to type so that there is one.
-    pub fn region(&self) -> Result<&Region, Problem> {
+    pub(super) fn region(&self) -> Result<&Region, Problem> {
         self.settings.region()
     }
 
     /// The outside.
-    pub fn world(&self) -> World {
+    pub(super) fn world(&self) -> World {
         let clock = || -> Box<dyn Clock> { Box::new(SystemClock::start()) };
         let aws = &self.connection;
         World {
@@ -106,14 +106,14 @@ impl Setup {
     }
 
     /// The journal, made if there is none.
-    pub fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
+    pub(super) fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
         let id = JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)));
         let made = RedbJournal::create(&self.history, id);
         Ok(Arc::new(made.map_err(|error| trouble::journal(&error, &self.history))?))
     }
 
     /// The journal, if there is one.
-    pub fn existing_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
+    pub(super) fn existing_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
         match RedbJournal::open(&self.history) {
             Ok(journal) => Ok(Some(Arc::new(journal))),
             Err(JournalError::Missing { .. }) => Ok(None),
@@ -122,19 +122,23 @@ impl Setup {
     }
 
     /// The journal of one service.
-    pub fn ledger(&self, journal: Arc<dyn Journal>, stream: StreamName) -> Result<Ledger, Problem> {
+    pub(super) fn ledger(
+        &self,
+        journal: Arc<dyn Journal>,
+        stream: StreamName,
+    ) -> Result<Ledger, Problem> {
         let chance: Chance = Box::new(rand);
         Ledger::open(journal, stream, self.actor.clone(), chance)
             .map_err(|error| trouble::journal(&error, &self.history))
     }
 
     /// Whether nobody named the service: its name is then the directory's.
-    pub fn service_is_a_guess(&self) -> bool {
+    pub(super) fn service_is_a_guess(&self) -> bool {
         matches!(self.settings.origin("service_name"), None | Some(Origin::Detected(_)))
     }
 
     /// Plain environment values that were asked for.
-    pub fn values(&self) -> crate::release::Values {
+    pub(super) fn values(&self) -> crate::release::Values {
         self.settings.values()
     }
 }

@@ -20,7 +20,7 @@ use crate::world::{Silence, World};
 const PLACEHOLDER: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Prints the plan. Nothing is changed, and nothing is written.
-pub async fn print(
+pub(super) async fn print(
     world: &World,
     setup: &Setup,
     seen: &Inventory,
@@ -33,14 +33,14 @@ pub async fn print(
         return Err(trouble::failure(&failure));
     }
     let known = ledger.operations();
-    let vault = Wanted(setup);
+    let vault = Wanted(setup, ledger);
     let mut deployment = assumed(plan, seen);
     let before = bench(world, setup, seen, &known, &vault, &deployment);
     let captured = step::captured(&before).await.map_err(|error| stopped(error, setup))?;
     deployment.done.captured = captured;
     let bench = bench(world, setup, seen, &known, &vault, &deployment);
     let preview = step::preview(&bench).await.map_err(|error| stopped(error, setup))?;
-    let sheet = sheet(setup, &deployment, &step::desired(&bench), preview, &findings);
+    let sheet = sheet(setup, &deployment, &step::desired(&bench), preview.as_ref(), &findings);
     setup.view.data(&sheet);
     Ok(ExitCode::Success)
 }
@@ -67,14 +67,14 @@ fn bench<'a>(
 }
 
 /// Values asked for now are not in the journal yet.
-struct Wanted<'a>(&'a Setup);
+struct Wanted<'a>(&'a Setup, &'a Ledger);
 
 impl step::Vault for Wanted<'_> {
     fn value(&self, hash: &crate::names::ValueHash) -> Option<String> {
         let values = self.0.values();
         let found =
             values.iter().find(|(name, value)| crate::names::ValueHash::of(name, value) == *hash);
-        found.map(|(_, value)| value.to_owned())
+        found.map(|(_, value)| value.to_owned()).or_else(|| step::Vault::value(self.1, hash))
     }
 }
 
@@ -117,7 +117,7 @@ fn sheet(
     setup: &Setup,
     deployment: &Deployment,
     desired: &Release,
-    preview: Option<serde_json::Value>,
+    preview: Option<&serde_json::Value>,
     findings: &[crate::plan::findings::Finding],
 ) -> PlanSheet {
     let plan = &deployment.plan;
@@ -139,7 +139,7 @@ fn sheet(
             .iter()
             .map(|step| planned(*step, deployment, differences.len()))
             .collect(),
-        payloads: preview.iter().map(|body| Payload::new(call, body, placeholder)).collect(),
+        payloads: preview.into_iter().map(|body| Payload::new(call, body, placeholder)).collect(),
         differences,
         origins: setup
             .settings

@@ -8,7 +8,7 @@ use crate::problem::{ExitCode, Problem};
 use super::trouble;
 
 /// The stream that the settings mean; `None` where the journal has none of this service.
-pub fn choose(journal: &dyn Journal, setup: &Setup) -> Result<Option<StreamName>, Problem> {
+pub(super) fn choose(journal: &dyn Journal, setup: &Setup) -> Result<Option<StreamName>, Problem> {
     let heads = journal.streams().map_err(|error| trouble::journal(&error, &setup.history))?;
     let all: Vec<StreamName> = heads.into_iter().map(|head| head.stream).collect();
     let wanted = setup.settings.service_name.as_ref();

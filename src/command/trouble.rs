@@ -13,14 +13,14 @@ use crate::problem::{ExitCode, Problem};
 use crate::world::{Obstacle, Place, WorldError};
 
 /// The current directory is gone or unreadable.
-pub fn directory(error: &std::io::Error) -> Problem {
+pub(super) fn directory(error: &std::io::Error) -> Problem {
     Problem::new(ExitCode::General, "no-directory", "cannot read the current directory")
         .caused_by(error)
         .hint("go to the project's directory and run the same command again")
 }
 
 /// The journal cannot be used.
-pub fn journal(error: &JournalError, path: &Path) -> Problem {
+pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
     let path = path.display();
     let (code, hint) = match error {
         JournalError::Missing { .. } => ("no-journal", "deploy once: `surefoot deploy`".to_owned()),
@@ -49,7 +49,7 @@ pub fn journal(error: &JournalError, path: &Path) -> Problem {
 }
 
 /// The journal failed in the middle of a deployment: what may go on in AWS is said.
-pub fn ledger(error: &LedgerError, path: &Path, leaves: String, resume: String) -> Problem {
+pub(super) fn ledger(error: &LedgerError, path: &Path, leaves: String, resume: String) -> Problem {
     let problem = match error {
         LedgerError::Journal(error) => journal(error, path),
         LedgerError::Illegal(error) => illegal(error),
@@ -59,7 +59,7 @@ pub fn ledger(error: &LedgerError, path: &Path, leaves: String, resume: String) 
 }
 
 /// A history that makes no sense.
-pub fn illegal(error: &IllegalEvent) -> Problem {
+pub(super) fn illegal(error: &IllegalEvent) -> Problem {
     let what = "the journal holds a history that makes no sense";
     Problem::new(ExitCode::Journal, "journal-illegal", what)
         .caused_by(error)
@@ -74,7 +74,7 @@ fn newer(error: &LedgerError) -> Problem {
 }
 
 /// The history of a service cannot be read.
-pub fn reading(error: &LedgerError, path: &Path) -> Problem {
+pub(super) fn reading(error: &LedgerError, path: &Path) -> Problem {
     match error {
         LedgerError::Journal(error) => journal(error, path),
         LedgerError::Illegal(error) => illegal(error),
@@ -83,7 +83,7 @@ pub fn reading(error: &LedgerError, path: &Path) -> Problem {
 }
 
 /// The first look at the world failed: nothing is journalled, and nothing was changed.
-pub fn world(error: &WorldError, region: Option<&Region>) -> Problem {
+pub(super) fn world(error: &WorldError, region: Option<&Region>) -> Problem {
     match error {
         WorldError::Unreachable { obstacle, reason, place } => {
             unreachable(*place, *obstacle, reason, region)
@@ -93,7 +93,7 @@ pub fn world(error: &WorldError, region: Option<&Region>) -> Problem {
             Problem::new(ExitCode::Preflight, "preflight-refused", what)
                 .because(error)
                 .leaves("Nothing was changed, and nothing is in the journal.")
-                .hint("allow it to whoever deploys: docs/security.md has the policy")
+                .hint("allow it to whoever deploys: docs/guides/security.md has the policy")
         }
         WorldError::Unanswered { place, .. } => {
             let what = format!("{place} did not answer");
@@ -109,7 +109,7 @@ fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&R
     };
     match obstacle {
         Obstacle::NoCredentials => credentials("no-credentials", "there are no AWS credentials")
-            .hint("in CI: give the job a role (docs/ci.md)")
+            .hint("in CI: give the job a role (docs/guides/ci.md)")
             .hint("on a laptop: `aws configure sso`, then `aws sso login`")
             .hint("without an account: `surefoot demo`"),
         Obstacle::ExpiredCredentials => {
@@ -132,7 +132,7 @@ fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&R
 }
 
 /// Another deployment holds the service.
-pub fn lock(error: &LockError, stream: &StreamName) -> Problem {
+pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
     let name = &stream.service;
     match error {
         LockError::Held(owner) => {
@@ -163,7 +163,7 @@ fn held_by(owner: &Owner) -> String {
 }
 
 /// A failure that ended something before there was a deployment.
-pub fn failure(failure: &Failure) -> Problem {
+pub(super) fn failure(failure: &Failure) -> Problem {
     let mut problem = Problem::new(failure.exit, &failure.code, failure.what.clone());
     problem.because.clone_from(&failure.because);
     problem.details.clone_from(&failure.details);
@@ -172,12 +172,12 @@ pub fn failure(failure: &Failure) -> Problem {
 }
 
 /// A wrong word on the command line.
-pub fn usage(what: impl Into<String>, hint: &str) -> Problem {
+pub(super) fn usage(what: impl Into<String>, hint: &str) -> Problem {
     Problem::new(ExitCode::Usage, "usage", what).hint(hint)
 }
 
 /// Something that this version does not do yet.
-pub fn not_yet(what: &str) -> Problem {
+pub(super) fn not_yet(what: &str) -> Problem {
     Problem::new(ExitCode::General, "not-yet", format!("{what} does not work yet"))
         .hint("run the same command without it")
 }

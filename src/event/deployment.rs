@@ -191,7 +191,7 @@ impl Deployment {
             let because = "a deployment begins with DeploymentPlanned".into();
             return Err(IllegalEvent { event, because });
         };
-        events.try_fold(Self::begin(plan.as_ref().clone()), |state, event| state.evolve(event))
+        events.try_fold(Self::begin(plan.as_ref().clone()), Deployment::evolve)
     }
 
     /// What the engine must do next. Derived from the state alone.
@@ -279,7 +279,7 @@ impl Deployment {
 
     /// The release that ran before.
     pub fn previous(&self) -> Option<&Release> {
-        self.done.captured.as_ref()?.release.as_ref()
+        self.done.captured.as_ref()?.ran()
     }
 
     /// Whether nothing more will happen.

@@ -274,12 +274,19 @@ pub struct Captured {
     pub url: String,
     /// Its status.
     pub status: ServiceStatus,
-    /// What it ran; `None` where there is no previous release (CREATE_FAILED).
+    /// What it is configured with; `None` where that is no image of ECR.
     pub release: Option<Release>,
     /// The mark it carried.
     pub mark: Option<String>,
     /// The digest behind the release's image, and how well that is known.
     pub digest: Option<PreviousDigest>,
+}
+
+impl Captured {
+    /// The release it ran. What a service in `CREATE_FAILED` is configured with never ran.
+    pub fn ran(&self) -> Option<&Release> {
+        self.release.as_ref().filter(|_| self.status != ServiceStatus::CreateFailed)
+    }
 }
 
 /// The digest of the previous image.

@@ -43,6 +43,7 @@ pub struct Plan {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
+#[expect(clippy::large_enum_variant, reason = "there is one in a deployment")]
 pub enum Intent {
     /// A new release: an image, and the changes asked for over what lives.
     Deploy {

@@ -35,7 +35,8 @@ pub fn tag(checkout: Option<&Checkout>, context_hash: &str, now: DateTime<Utc>) 
             if checkout.dirty { format!("{commit}-dirty-{context}") } else { commit.to_owned() }
         }
     };
-    text.parse().expect("hexadecimal digits, letters and dashes make a tag")
+    let tag = text.parse();
+    tag.unwrap_or_else(|_| unreachable!("hexadecimal digits, letters and dashes make a tag"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! Whole runs, built from real events through the real fold: what the tests of projections and
 //! views look at.
 
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
+    reason = "examples for tests, where a panic is the message"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -120,7 +120,7 @@ pub fn history(records: &[Recorded]) -> Vec<Row> {
     let live = live(&folded);
     let mut rows: Vec<Row> =
         folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
-    name_rollback_tags(&mut rows);
+    name_rollbacks(&mut rows);
     rows
 }
 
@@ -144,13 +144,14 @@ fn judgements(records: &[Recorded]) -> BTreeMap<DeploymentNumber, Judgement> {
         .collect()
 }
 
-/// A rollback carries no tag of its own: it is shown by the tag of what it went back to.
-fn name_rollback_tags(rows: &mut [Row]) {
-    let tags: BTreeMap<_, _> = rows.iter().map(|row| (row.number, row.tag.clone())).collect();
+/// A rollback carries no tag and no commit of its own: it is shown by those of what it went back to.
+fn name_rollbacks(rows: &mut [Row]) {
+    let names: BTreeMap<_, _> =
+        rows.iter().map(|row| (row.number, (row.tag.clone(), row.commit.clone()))).collect();
     for row in rows {
-        if let (None, Some(to)) = (&row.tag, row.rollback_to) {
-            row.tag = tags.get(&to).cloned().flatten();
-        }
+        let Some((tag, commit)) = row.rollback_to.and_then(|to| names.get(&to)) else { continue };
+        row.tag = row.tag.take().or_else(|| tag.clone());
+        row.commit = row.commit.take().or_else(|| commit.clone());
     }
 }
 

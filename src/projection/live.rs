@@ -14,7 +14,7 @@ pub fn live_release(records: &[Recorded]) -> Option<Release> {
     states.find_map(left_live)
 }
 
-fn left_live(state: &Deployment) -> Option<Release> {
+pub(super) fn left_live(state: &Deployment) -> Option<Release> {
     let asked = || state.done.issued.as_ref().map(|issue| issue.release.clone());
     let already = || state.done.already_live.as_ref().map(|(_, release)| release.clone());
     match state.phase {

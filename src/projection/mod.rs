@@ -1,6 +1,7 @@
 //! What the events of a stream say, ready to be shown: history, status, one deployment's story, its
 //! summary, its problem. Pure: nothing here waits, reads a clock or touches the world.
 
+mod candidates;
 #[cfg(test)]
 pub mod examples;
 mod fold;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::names::DeploymentNumber;
 
+pub use candidates::{Candidate, candidates, last_good};
 pub use history::{Judgement, Row, Verdict, history};
 pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};

@@ -35,6 +35,7 @@ pub enum Tone {
     Bad,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an event says something or nothing")]
 impl Told {
     fn good(step: Step, text: impl Into<String>) -> Option<Self> {
         Some(Self { step: Some(step), tone: Tone::Good, text: text.into() })
@@ -137,7 +138,7 @@ fn preparation(event: &Event) -> Option<Told> {
 
 fn captured(previous: Option<&Captured>) -> String {
     let Some(captured) = previous else { return "no service yet".into() };
-    let Some(release) = &captured.release else {
+    let Some(release) = captured.ran() else {
         return format!("no release before this one, {}", captured.status);
     };
     let image = release.image.short();

@@ -1,8 +1,8 @@
 //! Where a deployment leaves the service, and what to type next. The most important line of any
 //! error: true in every phase.
 
+use crate::event::RolledBackBy;
 use crate::event::deployment::{Deployment, Phase};
-use crate::event::{Captured, RolledBackBy};
 use crate::plan::{Intent, Step};
 use crate::release::Release;
 use crate::world::service::OperationStatus;
@@ -184,8 +184,8 @@ fn service_side(state: &Deployment) -> String {
         return "The change may have reached App Runner, or not: `resume` looks first.".into();
     }
     match &state.done.captured {
-        Some(Captured { release: Some(release), .. }) => {
-            format!("`{service}` still runs {}.", name(release))
+        Some(captured) if captured.ran().is_some() => {
+            format!("`{service}` still runs {}.", previous_name(state))
         }
         Some(captured) => format!("`{service}` is as it was ({}).", captured.status),
         None if state.done.steps.contains(&Step::CapturePrevious) => {

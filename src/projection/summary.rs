@@ -9,8 +9,8 @@ use super::history::{target_digest, target_tag};
 use super::outcome;
 use super::standing::{next_commands, previous_name, service_address, target_name};
 use super::{as_seconds, between, proof_words};
-use crate::event::HealthReport;
 use crate::event::deployment::{Deployment, Phase};
+use crate::event::{HealthOutcome, HealthReport};
 use crate::names::{DeploymentNumber, Digest, StreamName, Tag};
 use crate::plan::Intent;
 
@@ -142,6 +142,9 @@ fn notes(state: &Deployment) -> Vec<String> {
     if state.deadline_passed && state.phase == Phase::Succeeded {
         notes.push("App Runner finished after the deadline".into());
     }
+    let passed = done.health.iter().filter(|health| health.outcome == HealthOutcome::Passed);
+    // What a pass says all the same: a dependency that is missing and may be.
+    notes.extend(passed.flat_map(|health| health.findings.iter().cloned()));
     notes.extend(done.latest.as_ref().map(|why| format!("`latest` was left alone: {why}")));
     let refused = done.auto_deployments.as_ref();
     notes.extend(refused.map(|why| format!("auto-deployments stay off: {why}")));

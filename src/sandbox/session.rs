@@ -140,7 +140,7 @@ impl Sandbox {
         self.keeper.write();
         if let Some(stop) = self.stop.take() {
             // The door may have gone by itself; then there is nobody to tell.
-            drop(stop.send(()));
+            stop.send(()).unwrap_or_default();
         }
         self.runtime.shutdown().await;
         for task in &self.tasks {

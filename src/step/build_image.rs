@@ -38,7 +38,7 @@ fn work<'a>(bench: &'a Bench<'_>) -> (&'a Target, &'a BuildRequest, &'a str) {
 }
 
 /// The engine's name for the image of this context.
-pub fn local_name(target: &Target, context: &str) -> String {
+pub(super) fn local_name(target: &Target, context: &str) -> String {
     format!("surefoot/{}:{}", target.repository, &context[..context.len().min(16)])
 }
 

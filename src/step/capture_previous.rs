@@ -51,8 +51,9 @@ pub(super) async fn idle(bench: &Bench<'_>) -> Result<Option<Service>, StepError
 }
 
 async fn capture(bench: &Bench<'_>, service: &Service) -> Result<Captured, StepError> {
-    let release = service.release().filter(|_| service.status != ServiceStatus::CreateFailed);
-    let digest = match &release {
+    let release = service.release();
+    let ran = release.as_ref().filter(|_| service.status != ServiceStatus::CreateFailed);
+    let digest = match ran {
         Some(release) => Some(digest(bench.world.registry.as_ref(), &release.image).await?),
         None => None,
     };

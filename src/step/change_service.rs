@@ -10,7 +10,7 @@ use crate::names::{ImageIdentifier, PayloadHash};
 use crate::plan::TargetOrigin;
 use crate::problem::ExitCode;
 use crate::release::Release;
-use crate::world::service::Service;
+use crate::world::service::{Service, ServiceStatus};
 
 /// What is seen before, and the hash of the request about to be sent.
 pub(super) async fn observe(
@@ -54,8 +54,23 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     }
 }
 
-/// Asks for it, once. A busy service is waited for, unless somebody else changed it meanwhile.
+/// Asks for it, once. A throttled call had no effect: it is made again, after another look.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let mut throttled = 0;
+    loop {
+        let asked = ask(bench).await;
+        throttled += 1;
+        match asked {
+            Err(error)
+                if issuing::is_throttled(&error)
+                    && issuing::waits_after_throttling(bench, throttled).await => {}
+            other => return other,
+        }
+    }
+}
+
+/// A busy service is waited for, unless somebody else changed it meanwhile.
+async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
     unchanged_since_capture(bench, service.as_ref())?;
     let existed = service.is_some();
@@ -68,7 +83,7 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
             issuing::issue(bench, request(bench, idle.as_ref()), issuing::by_tag(bench)).await?
         }
         // Right after an unclear call this means: go and look.
-        Err(StepError::Refused(failure)) if is_busy(&failure) => {
+        Err(StepError::Refused(failure)) if is_busy(&failure) && !is_stuck(bench).await? => {
             return Err(StepError::Unanswered { reason: failure.because.join("; ") });
         }
         other => other?,
@@ -78,6 +93,17 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
     Ok(issuing::issued(existed, issue).into())
+}
+
+/// A state that no waiting ends: then a refusal is a refusal, also after an unclear call.
+async fn is_stuck(bench: &Bench<'_>) -> Result<bool, StepError> {
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
+    Ok(service.is_some_and(|service| {
+        matches!(
+            service.status,
+            ServiceStatus::CreateFailed | ServiceStatus::Paused | ServiceStatus::DeleteFailed
+        )
+    }))
 }
 
 fn is_busy(failure: &Failure) -> bool {
@@ -94,7 +120,9 @@ fn request<'a>(bench: &'a Bench<'_>, service: Option<&'a Service>) -> Request<'a
 /// The release this deployment moves to: what was captured, changed as planned.
 pub(super) fn desired(bench: &Bench<'_>) -> Release {
     let deployment = bench.deployment;
-    let previous = deployment.previous().map(|release| &release.configuration);
+    // A service whose creation failed has no release to go back to, but settings to keep.
+    let captured = deployment.done.captured.as_ref().and_then(|before| before.release.as_ref());
+    let previous = captured.map(|release| &release.configuration);
     let image = image(bench).expect("the image is known before the service is changed");
     deployment.plan.desired(previous, &image)
 }
@@ -116,7 +144,7 @@ fn image(bench: &Bench<'_>) -> Option<ImageIdentifier> {
 /// Compared without the mark; only a digest can say that the same image runs.
 fn nothing_to_change(bench: &Bench<'_>) -> Option<Event> {
     let captured: &Captured = bench.deployment.done.captured.as_ref()?;
-    let release = captured.release.as_ref()?;
+    let release = bench.deployment.previous()?;
     let same = *release == desired(bench) && !issuing::is_tag(&release.image);
     (same && !bench.deployment.plan.force_restart).then(|| Event::NothingToChange {
         release: Box::new(release.clone()),
@@ -135,11 +163,10 @@ fn unchanged_since_capture(bench: &Bench<'_>, now: Option<&Service>) -> Result<(
     let before = captured.map(|captured| (captured.mark.as_ref(), captured.release.as_ref()));
     let release = now.and_then(Service::release);
     let same = match (before, now) {
-        (None, None) => true,
         (Some((mark, Some(before))), Some(now)) => {
             mark == now.mark.as_ref() && Some(before) == release.as_ref()
         }
-        (Some((_, None)), Some(_)) => true,
+        (None, None) | (Some((_, None)), Some(_)) => true,
         _ => false,
     };
     if same { Ok(()) } else { Err(changed_meanwhile(bench).into()) }

@@ -2,7 +2,7 @@
 //!
 //! Leaves behind: what it answered. Undo: none; it only reads.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use super::operation::application_log;
@@ -173,11 +173,18 @@ fn unproven(gate: &HealthGate) -> HealthReport {
 
 async fn failed(bench: &Bench<'_>, health: HealthReport) -> Event {
     let issue: Option<&Issue> = bench.deployment.done.issued.as_ref();
-    let since = bench.world.clock.now() - TimeDelta::hours(1);
     let log = match issue {
-        Some(issue) => application_log(bench, issue, since).await.1,
+        Some(issue) => application_log(bench, issue, began(bench, issue).await).await.1,
         None => Vec::new(),
     };
     let cause = diagnosis::unhealthy(&health, &log);
     Event::HealthFailed { health, cause, application_log: log }
+}
+
+/// When our operation began, by AWS's clock: instances that wrote before it are the old release's.
+async fn began(bench: &Bench<'_>, issue: &Issue) -> DateTime<Utc> {
+    let listed = bench.world.services.operations(&issue.service, None).await.unwrap_or_default();
+    let ours = listed.into_iter().find(|operation| Some(&operation.id) == issue.operation.as_ref());
+    let an_hour_ago = bench.world.clock.now() - TimeDelta::hours(1);
+    ours.and_then(|operation| operation.started_at).unwrap_or(an_hour_ago)
 }

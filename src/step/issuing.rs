@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Bench, StepError};
-use crate::event::{Event, Failure, Issue, Observation};
+use crate::event::{Event, Failure, Interruption, Issue, Observation};
 use crate::names::{
     DeploymentId, ImageIdentifier, PayloadHash, Reference, ServiceArn, ServiceName, VariableName,
 };
 use crate::problem::ExitCode;
 use crate::release::{Release, Values};
 use crate::world::service::{Change, Issued, Service};
-use crate::world::{Progress, WorldError};
+use crate::world::{Obstacle, Progress, WorldError};
 
 /// A change about to be asked for.
 pub struct Request<'a> {
@@ -51,6 +51,9 @@ pub async fn preview(
     })
 }
 
+/// A throttled change is asked for so many times more, with a fresh look before each.
+const THROTTLE_PATIENCE: u32 = 5;
+
 /// Sends it. The answer says which release was really asked for.
 pub async fn issue(
     bench: &Bench<'_>,
@@ -67,14 +70,15 @@ pub async fn issue(
             Err(error) => error,
         };
         let text = refused.to_string();
-        if let Some(image) = by_tag.take_if(|_| refuses_the_identifier(&text)) {
+        if request.release.configuration.auto_deployments && refuses_automation(&text) {
+            // Asked first: this refusal speaks of the image identifier too.
+            request.release.configuration.auto_deployments = false;
+            notes.push("App Runner refuses auto-deployments beside a digest; they are off now");
+        } else if let Some(image) = by_tag.take_if(|_| refuses_the_identifier(&text)) {
             request.release.image = image;
             notes.push(
                 "App Runner refused the digest; the unique tag is used, checked before and after",
             );
-        } else if request.release.configuration.auto_deployments && refuses_automation(&text) {
-            request.release.configuration.auto_deployments = false;
-            notes.push("App Runner refuses auto-deployments beside a digest; they are off now");
         } else if assuming < ROLE_PATIENCE && refuses_the_role(&text) {
             assuming += 1;
             bench.progress.report(Progress::Waiting { what: "IAM to know the role".into() });
@@ -192,8 +196,11 @@ fn refuses_the_identifier(text: &str) -> bool {
         || text.contains("ImageIdentifier")
 }
 
+/// No text is recorded: whatever a refusal calls them, automatic deployments are what it is about.
 fn refuses_automation(text: &str) -> bool {
-    text.contains("InvalidRequest") && text.to_lowercase().replace(' ', "").contains("autodeploy")
+    let words = text.to_lowercase().replace([' ', '-'], "");
+    let named = ["autodeploy", "automaticdeploy"].iter().any(|name| words.contains(name));
+    text.contains("InvalidRequest") && named
 }
 
 fn refuses_the_role(text: &str) -> bool {
@@ -214,6 +221,25 @@ pub fn by_tag(bench: &Bench<'_>) -> Option<ImageIdentifier> {
     let (uri, _) = bench.deployment.done.repository.as_ref()?;
     let (_, tag) = bench.deployment.done.pushed.as_ref()?;
     format!("{uri}:{tag}").parse().ok()
+}
+
+/// Whether AWS only asked for patience: a throttled call had no effect and may be made again.
+pub fn is_throttled(error: &StepError) -> bool {
+    matches!(
+        error,
+        StepError::Interrupted(Interruption::Unreachable { obstacle: Obstacle::Throttled, .. })
+    )
+}
+
+/// Waits before a throttled call is made again, longer each time; false where it was made often
+/// enough.
+pub async fn waits_after_throttling(bench: &Bench<'_>, times: u32) -> bool {
+    if times > THROTTLE_PATIENCE {
+        return false;
+    }
+    bench.progress.report(Progress::Waiting { what: "App Runner, which throttles calls".into() });
+    bench.world.clock.sleep(pause(bench) * times).await;
+    true
 }
 
 /// How long to wait between two looks at something that lags.

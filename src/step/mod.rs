@@ -3,6 +3,8 @@
 //! All files look alike: `inspect` reads only and answers with the outcome where there is one;
 //! `perform` acts. First run and resume are the same call.
 
+#![expect(clippy::unused_async, reason = "all steps have the same shape")]
+
 mod await_operation;
 mod await_rollback;
 mod build_image;

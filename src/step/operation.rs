@@ -141,14 +141,15 @@ impl<'a> Wait<'a> {
         }
         let began = self.started.map(|started| started - LINE_MARGIN);
         lines.retain(|line| began.is_none_or(|began| line.at >= began));
-        lines.retain(|line| self.shown.insert(line.id.clone()));
         lines.sort_by_key(|line| line.at);
+        // App Runner writes some lines into both streams.
+        lines.retain(|line| self.shown.insert(line.text.clone()));
         lines.into_iter().map(|line| line.text).collect()
     }
 
     /// The last lines of the application, and whether it ever wrote any.
     pub async fn application_log(&self) -> (bool, Vec<String>) {
-        application_log(self.bench, self.issue, self.since).await
+        application_log(self.bench, self.issue, self.started.unwrap_or(self.since)).await
     }
 
     fn query(&self, source: LogSource, stream_prefix: Option<String>) -> LogQuery {
@@ -156,15 +157,25 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// The last lines of the application, and whether its log group exists.
+/// Lines looked through for those of the instances that began with the operation.
+const SEARCHED_LINES: usize = 2000;
+
+/// The last lines of the application's new instances, and whether its log group exists. An instance
+/// has a stream of its own; one that wrote before `since` is the old release's.
 pub async fn application_log(
     bench: &Bench<'_>,
     issue: &Issue,
     since: DateTime<Utc>,
 ) -> (bool, Vec<String>) {
-    let query = query(bench, issue, LogSource::Application, None, since, KEPT_LINES);
+    let before = since - TimeDelta::hours(1);
+    let query = query(bench, issue, LogSource::Application, None, before, SEARCHED_LINES);
     let page = bench.world.logs.lines(&query).await.unwrap_or_default();
-    (page.group_exists, page.lines.into_iter().map(|line| line.text).collect())
+    let old: BTreeSet<&str> =
+        page.lines.iter().filter(|line| line.at < since).map(|line| line.stream.as_str()).collect();
+    let new = page.lines.iter().filter(|line| !old.contains(line.stream.as_str()));
+    let lines: Vec<String> = new.map(|line| line.text.clone()).collect();
+    let from = lines.len().saturating_sub(KEPT_LINES);
+    (page.group_exists, lines[from..].to_vec())
 }
 
 fn query(

@@ -25,21 +25,36 @@ pub(super) async fn observe(
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
     if bench.in_doubt {
         let observed = observed(bench);
-        return Ok(match did_it_happen(bench, &mark(bench), observed).await? {
+        match did_it_happen(bench, &mark(bench), observed).await? {
             Answer::Happened(service, operation) => {
                 let issue = issuing::found(&service, request(bench, None), operation, observed);
-                Some(Event::RollbackIssued(issue).into())
+                return Ok(Some(Event::RollbackIssued(issue).into()));
             }
-            Answer::Unknown(evidence) => Some(settling::attention(evidence).into()),
-            Answer::DidNot => None,
-        });
+            Answer::Unknown(evidence) => return Ok(Some(settling::attention(evidence).into())),
+            // What others did before the intention was known to it, and is theirs all the same.
+            Answer::DidNot => {}
+        }
     }
     let evidence = not_ours(bench).await?;
     Ok((!evidence.is_empty()).then(|| settling::attention(evidence).into()))
 }
 
-/// Asks for it, once.
+/// Asks for it, once. A throttled call had no effect: it is made again.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let mut throttled = 0;
+    loop {
+        let asked = ask(bench).await;
+        throttled += 1;
+        match asked {
+            Err(error)
+                if issuing::is_throttled(&error)
+                    && issuing::waits_after_throttling(bench, throttled).await => {}
+            other => return other,
+        }
+    }
+}
+
+async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     refuse_a_missing_image(bench).await?;
     let service = capture_previous::idle(bench).await?.ok_or_else(gone)?;
     let mut issue = issuing::issue(bench, request(bench, Some(&service)), None).await?;

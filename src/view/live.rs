@@ -277,3 +277,79 @@ impl View for LiveView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use indicatif::TermLike;
+
+    use super::*;
+    use crate::projection::examples;
+    use crate::view::output::capture::Capture;
+
+    /// Everything that was ever drawn.
+    #[derive(Debug, Clone, Default)]
+    struct Drawn(Arc<Mutex<String>>);
+
+    impl TermLike for Drawn {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_live_line_names_the_step_the_wait_and_what_the_service_says() {
+        let (drawn, look) = (Drawn::default(), Look::PLAIN);
+        let target = ProgressDrawTarget::term_like(Box::new(drawn.clone()));
+        let (out, err) = (Capture::default(), Capture::default());
+        let view = LiveView::on(target, false, (out.output(), look), (err.output(), look));
+        // Only the last event: indicatif draws a limited number of times a second.
+        let run = examples::interrupted();
+        let accepted = |event: &Event| matches!(event, Event::UpdateIssued(_));
+        let (event, state, at, elapsed) = run.told().find(|told| accepted(told.0)).unwrap();
+        view.event(event, state, at, elapsed);
+        view.report(Progress::Waiting { what: "operation 8f2c1d7e IN_PROGRESS".into() });
+        view.report(Progress::ServiceLine("Pulling\u{1b}[2J image".into()));
+        let text = drawn.0.lock().unwrap().clone();
+        assert!(text.contains(" 7 await operation   operation 8f2c1d7e IN_PROGRESS"), "{text:?}");
+        assert!(text.contains("     App Runner: Pulling\u{fffd}[2J image"), "{text:?}");
+    }
+
+    #[test]
+    fn nothing_moves_once_the_run_stopped() {
+        let look = Look::PLAIN;
+        let (out, err) = (Capture::default(), Capture::default());
+        let view = LiveView::hidden((out.output(), look), (err.output(), look));
+        for (event, state, at, elapsed) in examples::interrupted().told() {
+            view.event(event, state, at, elapsed);
+        }
+        assert!(view.state().line.is_none() && view.state().beneath.is_empty());
+    }
+}

@@ -3,6 +3,12 @@
 //! What is shown is decided by pure functions of a [`Look`]; the views only choose where and when.
 //! The rules are written down in `docs/output.md`.
 
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a screen is put together once, line by line"
+)]
+
 pub mod documents;
 mod json;
 mod live;

@@ -140,9 +140,12 @@ const TOOK: usize = 9;
 /// A line of the service, or of the build, as it is shown beneath its step.
 pub(super) fn beneath(progress: &Progress) -> Option<String> {
     let (who, text) = match progress {
-        Progress::BuildLine(text) => ("build", text),
-        Progress::ServiceLine(text) => ("App Runner", text),
-        Progress::ApplicationLine(text) => ("application", text),
+        Progress::BuildLine(text) => ("build", text.as_str()),
+        // App Runner begins its own lines so.
+        Progress::ServiceLine(text) => {
+            ("App Runner", text.strip_prefix("[AppRunner] ").unwrap_or(text))
+        }
+        Progress::ApplicationLine(text) => ("application", text.as_str()),
         _ => return None,
     };
     // The end of a line may come with it; it is no part of what it says.

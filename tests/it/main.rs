@@ -1,5 +1,7 @@
 //! The integration tests: one binary.
 
+mod command;
 mod crash;
 mod docker;
+mod documents;
 mod floors;

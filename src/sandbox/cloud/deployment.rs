@@ -335,11 +335,10 @@ impl Cloud {
         // What a fault decided is not overruled by what the container really does.
         let outcome = work.doom.outcome.unwrap_or(outcome);
         match (work.stage, outcome) {
-            (Stage::Checking, _) => self.conclude(&id, outcome, at),
             (Stage::Provisioning, Outcome::Healthy | Outcome::Unhealthy) => {
                 work.outcome = Some(outcome);
             }
-            (Stage::Provisioning, _) => self.conclude(&id, outcome, at),
+            (Stage::Provisioning | Stage::Checking, _) => self.conclude(&id, outcome, at),
             // Only after a restart: the traffic was moving to an instance that had to be started again.
             (Stage::Routing, Outcome::Healthy) => {
                 let to = Some(instance.to_owned());

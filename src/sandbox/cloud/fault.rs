@@ -8,7 +8,7 @@ use super::chance::Chance;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum FaultKind {
-    /// The call is refused with ThrottlingException; no effect.
+    /// The call is refused with `ThrottlingException`; no effect.
     Throttle,
     /// A 5xx answer before any effect.
     ErrorBeforeEffect,

@@ -204,25 +204,12 @@ impl Identity {
         })
     }
 
-    fn policies<'a>(
-        &'a self,
-        role: &'a Role,
-        managed: &'a [(String, Value)],
-    ) -> Vec<(&'a str, &'a Value)> {
-        let attached = managed
-            .iter()
-            .filter(|(arn, _)| role.attached.contains(arn))
-            .map(|(arn, document)| (arn.as_str(), document));
-        let inline = role.inline.iter().map(|(name, document)| (name.as_str(), document));
-        attached.chain(inline).collect()
-    }
-
     /// Whether a role may do something, its trust aside.
     pub(crate) fn may(&self, role_arn: &str, action: &str, resource: &str) -> bool {
         let Some(role) = self.by_arn(role_arn) else { return false };
         let managed = known_managed(&role.attached);
         let question = Question { action, resource, context: &BTreeMap::new() };
-        evaluate(&self.policies(role, &managed), &question).decision == Decision::Allowed
+        evaluate(&policies(role, &managed), &question).decision == Decision::Allowed
     }
 
     /// The refusal for a user who may not do something.
@@ -418,7 +405,7 @@ impl Identity {
         for action in &actions {
             for resource in &resources {
                 let question = Question { action, resource, context: &context };
-                results.push(result_row(&question, evaluate(&policies, &question)));
+                results.push(result_row(&question, &evaluate(&policies, &question)));
             }
         }
         Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
@@ -433,7 +420,7 @@ impl Identity {
             return Ok(self.user_policies.iter().map(|(n, d)| (n.as_str(), d)).collect());
         }
         if let Some(role) = self.by_arn(source) {
-            return Ok(self.policies(role, managed));
+            return Ok(policies(role, managed));
         }
         if source.contains(":assumed-role/") || !source.starts_with("arn:aws:iam::") {
             return Err(invalid_input(format!(
@@ -443,6 +430,16 @@ impl Identity {
         let message = format!("The entity {source} cannot be found.");
         Err(ApiError { status: 404, ..refuse("NoSuchEntity", message) })
     }
+}
+
+/// The managed and the inline policies of a role.
+fn policies<'a>(role: &'a Role, managed: &'a [(String, Value)]) -> Vec<(&'a str, &'a Value)> {
+    let attached = managed
+        .iter()
+        .filter(|(arn, _)| role.attached.contains(arn))
+        .map(|(arn, document)| (arn.as_str(), document));
+    let inline = role.inline.iter().map(|(name, document)| (name.as_str(), document));
+    attached.chain(inline).collect()
 }
 
 fn require_user(parameters: Parameters<'_>) -> Result<(), ApiError> {
@@ -469,7 +466,7 @@ fn context_of(parameters: Parameters<'_>) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-fn result_row(question: &Question<'_>, evaluation: Evaluation<'_>) -> Value {
+fn result_row(question: &Question<'_>, evaluation: &Evaluation<'_>) -> Value {
     let matched: Vec<_> = evaluation
         .by
         .iter()
@@ -511,6 +508,7 @@ mod tests {
         Identity::new(ACCOUNT, "us-east-1", &mut Chance::new(1))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
     fn iam(identity: &mut Identity, operation: &str, parameters: Value) -> Result<Value, ApiError> {
         identity.answer_iam(operation, &parameters, 1_000, &mut Chance::new(2))
     }
@@ -575,8 +573,8 @@ mod tests {
     fn roles_are_made_with_policies_and_refused_twice() {
         let mut identity = fresh();
         let make = json!({"RoleName": "mine", "AssumeRolePolicyDocument": trust_of(BUILD_SERVICE)});
-        let made = iam(&mut identity, "CreateRole", make.clone()).unwrap();
-        let arn = made["Role"]["Arn"].as_str().unwrap().to_owned();
+        let answer = iam(&mut identity, "CreateRole", make.clone()).unwrap();
+        let arn = answer["Role"]["Arn"].as_str().unwrap().to_owned();
         assert_eq!(iam(&mut identity, "CreateRole", make).unwrap_err().code, "EntityAlreadyExists");
         assert!(identity.assumable(&arn, BUILD_SERVICE, 1_000));
         assert!(!identity.assumable(&arn, BUILD_SERVICE, 999), "not yet propagated");

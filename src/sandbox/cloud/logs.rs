@@ -480,6 +480,7 @@ mod tests {
         logs
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
     fn ask(logs: &Logs, operation: &str, body: Value) -> Value {
         logs.answer(operation, &body, READER).unwrap()
     }

@@ -378,7 +378,7 @@ impl Secret {
         let was_current = self.versions.iter().position(current);
         for version in &mut self.versions {
             version.stages.retain(|label| {
-                !labels.contains(label) && !(becomes_previous && label == "AWSPREVIOUS")
+                !(labels.contains(label) || becomes_previous && label == "AWSPREVIOUS")
             });
         }
         if let (true, Some(at)) = (becomes_previous, was_current) {
@@ -432,10 +432,12 @@ mod tests {
             self.secrets.answer(operation, body, &mut setting)
         }
 
+        #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
         fn ok(&mut self, operation: &str, body: Value) -> Value {
             self.ask(operation, &body).unwrap()
         }
 
+        #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
         fn refused(&mut self, operation: &str, body: Value) -> String {
             self.ask(operation, &body).unwrap_err().code
         }

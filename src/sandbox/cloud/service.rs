@@ -93,11 +93,11 @@ pub enum OperationType {
     StartDeployment,
     /// By CreateService.
     CreateService,
-    /// By PauseService.
+    /// By `PauseService`.
     PauseService,
-    /// By ResumeService.
+    /// By `ResumeService`.
     ResumeService,
-    /// By DeleteService.
+    /// By `DeleteService`.
     DeleteService,
     /// By UpdateService.
     UpdateService,
@@ -421,7 +421,7 @@ pub(crate) fn auto_scaling(arn: &str) -> Value {
     })
 }
 
-/// A row of ListServices: whole seconds, as recorded.
+/// A row of `ListServices`: whole seconds, as recorded.
 pub(crate) fn summary(view: &Value) -> Value {
     let whole = |name: &str| view[name].as_f64().map(f64::floor);
     json!({

@@ -182,13 +182,13 @@ pub struct Switches {
     pub calls_per_second: u32,
     /// UpdateService on a paused service.
     pub update_paused: Accepted,
-    /// UpdateService on a service in CREATE_FAILED (refused before June 2023).
+    /// UpdateService on a service in `CREATE_FAILED` (refused before June 2023).
     pub update_create_failed: Accepted,
     /// Services per region.
     pub service_quota: u32,
     /// Seconds of real life by which ListOperations lags.
     pub operations_lag_seconds: u32,
-    /// Seconds of real life by which DescribeService and ListServices lag.
+    /// Seconds of real life by which DescribeService and `ListServices` lag.
     pub service_lag_seconds: u32,
     /// Seconds of real life until a log line can be read.
     pub logs_lag_seconds: u32,

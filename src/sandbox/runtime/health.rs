@@ -37,7 +37,7 @@ async fn stays_open(address: SocketAddr, timeout: Duration) -> std::io::Result<(
 }
 
 /// How long an accepted connection is watched before it counts.
-const HANG_UP_PATIENCE: Duration = Duration::from_millis(200);
+const HANG_UP_PATIENCE: Duration = Duration::from_millis(800);
 
 async fn http(address: SocketAddr, path: &str, timeout: Duration) -> Probe {
     // No pool and no redirects: each check is a request of its own, and only 200 is well.

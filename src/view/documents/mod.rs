@@ -4,6 +4,7 @@ mod findings;
 mod history;
 mod log;
 mod problem;
+mod rollback_targets;
 mod status;
 mod story;
 mod summary;
@@ -11,6 +12,7 @@ mod summary;
 pub use findings::Findings;
 pub use history::HistoryTable;
 pub use log::{LogLines, RawEvents};
+pub use rollback_targets::{RollbackTarget, RollbackTargets};
 pub use status::{Seen, StatusSheet};
 pub use story::StorySheet;
 

@@ -41,7 +41,7 @@ impl Document for StorySheet {
         }
         match &story.problem {
             Some(told) => {
-                shown.push_str(&format!("\n{}", problem::text(look, &self.without_log(told))))
+                shown.push_str(&format!("\n{}", problem::text(look, &self.without_log(told))));
             }
             None => shown.push_str(&next_lines(look, &story.next)),
         }

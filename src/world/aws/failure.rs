@@ -82,8 +82,8 @@ where
 
 /// `com.amazonaws.apprunner#InvalidStateException` and `InvalidStateException:http://…` in short.
 fn short_code(code: &str) -> String {
-    let code = code.rsplit('#').next().unwrap_or(code);
-    code.split(':').next().unwrap_or(code).to_owned()
+    let code = code.split(':').next().unwrap_or(code);
+    code.rsplit('#').next().unwrap_or(code).to_owned()
 }
 
 /// Whether the connection never stood: refused, no route, no such name, no TLS.
@@ -99,6 +99,9 @@ fn credential_obstacle(error: &CredentialsError) -> Obstacle {
     let text = chain(error).to_lowercase();
     match error {
         CredentialsError::CredentialsNotLoaded(_) => Obstacle::NoCredentials,
+        // The last one asked, after everything else had none: not every machine has this service,
+        // and some refuse it.
+        _ if text.contains("imds") => Obstacle::NoCredentials,
         CredentialsError::ProviderTimedOut(_) => Obstacle::Network,
         // Signed out and signed in too long ago have the same remedy.
         _ if text.contains("expired") || text.contains("cached sso token") => {
@@ -207,5 +210,86 @@ fn no_answer(place: Place, status: Option<u16>, cause: &str) -> String {
     match status {
         Some(status) => format!("{place} gave no readable answer (HTTP {status}): {cause}"),
         None => format!("{place} gave no readable answer: {cause}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::{ProvideCredentials, future};
+    use std::time::Duration;
+
+    use super::super::scripted::Endpoint;
+    use super::*;
+
+    fn cases() -> Vec<(CredentialsError, Obstacle)> {
+        let provider = |text: &'static str| CredentialsError::provider_error(text);
+        vec![
+            (CredentialsError::not_loaded("no provider"), Obstacle::NoCredentials),
+            (CredentialsError::not_loaded_no_source(), Obstacle::NoCredentials),
+            (
+                provider("failed to load IMDS session token: request forbidden"),
+                Obstacle::NoCredentials,
+            ),
+            (
+                provider("the SSO token has expired and cannot be refreshed"),
+                Obstacle::ExpiredCredentials,
+            ),
+            (provider("failed to load the cached SSO token"), Obstacle::ExpiredCredentials),
+            (
+                provider("service error: ExpiredTokenException: the web identity token is old"),
+                Obstacle::ExpiredCredentials,
+            ),
+            (provider("dispatch failure: io error"), Obstacle::Network),
+            (CredentialsError::provider_timed_out(Duration::from_secs(5)), Obstacle::Network),
+            (provider("AccessDenied: not allowed to assume it"), Obstacle::InvalidCredentials),
+            (
+                CredentialsError::invalid_configuration("profile `x` has no role"),
+                Obstacle::InvalidCredentials,
+            ),
+            (CredentialsError::unhandled("what?"), Obstacle::InvalidCredentials),
+        ]
+    }
+
+    #[derive(Debug)]
+    struct Failing(usize);
+
+    impl ProvideCredentials for Failing {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err(cases().swap_remove(self.0).0))
+        }
+    }
+
+    #[tokio::test]
+    async fn without_credentials_nothing_is_sent_and_the_cause_is_told() {
+        let endpoint = Endpoint::start().await;
+        for (number, (_, expected)) in cases().into_iter().enumerate() {
+            let sdk = endpoint.connection().sdk().clone().into_builder();
+            let sdk = sdk.identity_cache(aws_config::identity::IdentityCache::no_cache());
+            let sdk = sdk.credentials_provider(
+                aws_credential_types::provider::SharedCredentialsProvider::new(Failing(number)),
+            );
+            let client = aws_sdk_ecr::Client::new(&sdk.build());
+            let error = client.put_image().repository_name("shop").image_manifest("{}");
+            let error = error.send().await.unwrap_err();
+            for effect in [Effect::Reading, Effect::Changing] {
+                let error = translate(Place::Ecr, effect, &error, &Values::default());
+                let WorldError::Unreachable { obstacle, reason, .. } = error else {
+                    panic!("case {number}: {error:?}")
+                };
+                assert_eq!(obstacle, expected, "case {number}: {reason}");
+            }
+        }
+        assert!(endpoint.asked().is_empty());
+    }
+
+    #[test]
+    fn codes_are_read_in_all_their_spellings() {
+        for text in ["A", "com.amazonaws.apprunner#A", "A:http://internal/", "x#A:http://internal#"]
+        {
+            assert_eq!(short_code(text), "A", "{text}");
+        }
     }
 }

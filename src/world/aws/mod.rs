@@ -5,6 +5,7 @@ mod connection;
 mod credentials;
 mod failure;
 mod preview;
+mod promised;
 #[cfg(test)]
 pub(in crate::world) mod scripted;
 mod scrub;
@@ -12,6 +13,7 @@ mod scrub;
 pub use connection::{Connection, Patience, connect};
 pub(in crate::world) use failure::{Effect, garbled, translate};
 pub(in crate::world) use preview::Preview;
+pub(in crate::world) use promised::Promised;
 pub use scrub::scrub;
 
 use chrono::{DateTime, Utc};

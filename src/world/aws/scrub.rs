@@ -56,8 +56,7 @@ fn without_cut_off(text: String, value: &str) -> String {
     let longest = value
         .char_indices()
         .map(|(at, _)| at)
-        .filter(|at| *at >= SHORTEST_BEGINNING && bare.ends_with(&value[..*at]))
-        .next_back();
+        .rfind(|at| *at >= SHORTEST_BEGINNING && bare.ends_with(&value[..*at]));
     match longest {
         Some(length) => format!("{}{HIDDEN}", &bare[..bare.len() - length]),
         None => text,
@@ -68,7 +67,7 @@ fn without_cut_off(text: String, value: &str) -> String {
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?i:(?P<kept>x-amz-security-token\W{1,3}|\b(?:bearer|basic)\s+|signature=|",
-        r"\b(?:password|passwd|secret|token|secretkey|secretaccesskey)\W?\s*[:=]\s*\W?)[^\s,;]{6,})",
+        r"\b(?:password|passwd|secret|token|secretkey|secretaccesskey)\W?\s*[:=]\s*\W?)(?P<value>[^\s,;]{6,}))",
         r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b",
         r"|(?P<scheme>://)[^/\s@]+@",
         r"|[A-Za-z0-9+/=_]{120,}",
@@ -79,10 +78,18 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
 fn hide_tokens(text: &str) -> String {
     let replace = |found: &Captures<'_>| {
         let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
+        if part("kept").to_lowercase().starts_with("token") && is_a_word(part("value")) {
+            return found[0].to_owned();
+        }
         let at = if found.name("scheme").is_some() { "@" } else { "" };
         format!("{}{}{HIDDEN}{at}", part("kept"), part("scheme"))
     };
     TOKENS.replace_all(text, replace).into_owned()
+}
+
+/// Chains of causes read "… session token: service error": that is no token.
+fn is_a_word(text: &str) -> bool {
+    text.trim_end_matches(':').bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -146,6 +153,7 @@ mod tests {
             ("x-amz-security-token:IQoJb3JpZ2lu next", "x-amz-security-token:(hidden) next"),
             ("GET https://AWS:abc@host/v2/", "GET https://(hidden)@host/v2/"),
             ("password: hunter2hunter2", "password: (hidden)"),
+            ("token: f00dfaceb00c", "token: (hidden)"),
             (long.as_str(), "(hidden)"),
         ] {
             assert_eq!(scrub(text, &Values::default()), clean);
@@ -159,6 +167,7 @@ mod tests {
             "Error in assuming access role arn:aws:iam::123456789012:role/service-role/Access",
             "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/shop@sha256:0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",
             "The security token included in the request is expired",
+            "failed to load IMDS session token: dispatch failure",
         ] {
             assert_eq!(scrub(text, &Values::default()), text);
         }

@@ -22,13 +22,14 @@ use crate::world::is_loopback;
 /// Asks over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpHealth {
-    abroad: Client,
-    here: Client,
+    /// Nothing where this machine has no certificate store: then only loopback can be asked.
+    abroad: Option<Client>,
+    here: Option<Client>,
 }
 
 impl HttpHealth {
     /// A client that follows no redirect by itself; addresses of this machine are asked without
-    /// proxy.
+    /// proxy, and need no certificate store.
     pub fn new() -> Self {
         let builder = || {
             Client::builder()
@@ -38,10 +39,8 @@ impl HttpHealth {
                 // that was just replaced.
                 .pool_max_idle_per_host(0)
         };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().expect("no setting of it can be wrong")
-        };
-        Self { abroad: build(builder()), here: build(builder().no_proxy()) }
+        let here = builder().no_proxy().tls_certs_only(std::iter::empty());
+        Self { abroad: builder().build().ok(), here: here.build().ok() }
     }
 
     async fn ask(&self, url: &Url, limits: &Limits) -> Result<Found, Silent> {
@@ -51,6 +50,9 @@ impl HttpHealth {
                 return Err(silent(Silence::Tls, "only https is asked, except on this machine"));
             }
             let client = if is_loopback(&url) { &self.here } else { &self.abroad };
+            let Some(client) = client else {
+                return Err(silent(Silence::Tls, "this machine has no certificate store"));
+            };
             let response = client.get(url.clone()).send().await.map_err(|e| classified(&e))?;
             match target(&url, &response)? {
                 Some(next) => url = next,
@@ -148,7 +150,8 @@ fn classified(error: &reqwest::Error) -> Silent {
         .collect();
     let because = if error.is_timeout() || kinds.contains(&ErrorKind::TimedOut) {
         Silence::Timeout
-    } else if !error.is_connect() {
+    // A proxy that does not answer says nothing about the service behind it.
+    } else if !error.is_connect() || text.contains("tunnel error") {
         Silence::Broken
     } else if kinds.contains(&ErrorKind::ConnectionRefused) {
         Silence::Refused

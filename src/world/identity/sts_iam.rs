@@ -1,5 +1,8 @@
 //! STS and IAM through their SDKs.
 
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use aws_sdk_iam::operation::get_role::GetRoleError;
 use aws_sdk_sts::error::SdkError;
@@ -41,7 +44,10 @@ impl Identity for StsIam {
 
     async fn role(&self, name: &str) -> Result<Option<Role>, WorldError> {
         match self.roles.get_role().role_name(name).send().await {
-            Ok(answer) => answer.role().map(role).transpose(),
+            Ok(answer) => match answer.role() {
+                Some(found) => role(found).map(Some),
+                None => Err(garbled(Place::Iam, Effect::Reading, "no role in it")),
+            },
             Err(SdkError::ServiceError(error))
                 if matches!(error.err(), GetRoleError::NoSuchEntityException(_)) =>
             {

@@ -42,15 +42,12 @@ fn percent_decoded(text: &str) -> Result<String, String> {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let escaped = if *first == b'%' { tail.get(..2) } else { None };
-        match escaped.and_then(|digits| hex::decode(digits).ok()) {
-            Some(byte) => {
-                bytes.extend(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let Some(byte) = escaped.and_then(|digits| hex::decode(digits).ok()) {
+            bytes.extend(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())

@@ -1,5 +1,8 @@
 //! CloudWatch Logs through its SDK. Only reads; throttling is waited out by the SDK.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use async_trait::async_trait;
@@ -11,11 +14,11 @@ use chrono::DateTime;
 
 use super::{LogLine, LogPage, LogQuery, LogSource, Logs};
 use crate::release::Values;
-use crate::world::aws::{Connection, Effect, translate};
+use crate::world::aws::{Connection, Effect, Promised, translate};
 use crate::world::{Place, WorldError};
 
 /// Pages read for one question. A page has up to 10,000 lines or 1 MB, or none while CloudWatch
-/// searches on. Source: CloudWatch Logs API reference, FilterLogEvents.
+/// searches on. Source: CloudWatch Logs API reference, `FilterLogEvents`.
 const PAGES: usize = 50;
 /// Asking newest first is refused for earlier beginnings (2024-01-01 UTC). Source: service model.
 const NEWEST_FIRST_SINCE: i64 = 1_704_067_200_000;
@@ -47,7 +50,9 @@ impl Logs for CloudWatchLogs {
                 .set_log_stream_name_prefix(query.stream_prefix.clone())
                 .start_time(since)
                 .set_start_from_head((since >= NEWEST_FIRST_SINCE).then_some(false))
-                .set_next_token(token);
+                .set_next_token(token)
+                .customize()
+                .interceptor(Promised::Object);
             let page = match call.send().await {
                 Ok(page) => page,
                 Err(SdkError::ServiceError(error)) if is_missing(error.err()) => {

@@ -23,7 +23,7 @@ use super::manifest::{self, Platforms};
 use super::{Image, Login, Mutability, Platform, Registry, Repository, image_door};
 use crate::names::{Digest, NameError, Reference, RepositoryName, Tag};
 use crate::release::Values;
-use crate::world::aws::{Connection, Effect, garbled, moment, scrub, translate};
+use crate::world::aws::{Connection, Effect, Promised, garbled, moment, scrub, translate};
 use crate::world::{Place, WorldError};
 
 const PLACE: Place = Place::Ecr;
@@ -77,6 +77,7 @@ impl Ecr {
 impl Registry for Ecr {
     async fn find(&self, name: &RepositoryName) -> Result<Option<Repository>, WorldError> {
         let call = self.client.describe_repositories().repository_names(name.as_str());
+        let call = call.customize().interceptor(Promised::Member("repositories"));
         match call.send().await {
             Ok(output) => {
                 let found = output.repositories.unwrap_or_default().into_iter().next();
@@ -136,7 +137,8 @@ impl Registry for Ecr {
             }
         };
         let call = self.client.describe_images().repository_name(repository.as_str());
-        match call.image_ids(wanted.build()).send().await {
+        let call = call.image_ids(wanted.build()).customize();
+        match call.interceptor(Promised::Member("imageDetails")).send().await {
             Ok(output) => output.image_details().first().map(image).transpose(),
             Err(SdkError::ServiceError(error)) if no_such_image(error.err()) => Ok(None),
             Err(error) => Err(read_error(&error)),
@@ -185,6 +187,7 @@ impl Registry for Ecr {
             .image_digest(digest.as_str())
             .image_tag(tag.as_str())
             .customize()
+            .interceptor(Promised::Member("image"))
             .config_override(once());
         match call.send().await {
             Ok(_) => Ok(()),

@@ -6,7 +6,7 @@ use super::Platform;
 use crate::names::Digest;
 
 /// Every media type we read; ECR converts manifests for clients that do not name theirs.
-/// Source: ECR API reference, BatchGetImage, `acceptedMediaTypes`.
+/// Source: ECR API reference, `BatchGetImage`, `acceptedMediaTypes`.
 pub(super) const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",

@@ -1,5 +1,8 @@
 //! Secrets Manager through its SDK: descriptions only, no value is ever asked for.
 
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::SdkError;
@@ -8,7 +11,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
 use super::Secrets;
 use crate::names::{NameError, SecretReference};
 use crate::release::Values;
-use crate::world::aws::{Connection, Effect, garbled, translate};
+use crate::world::aws::{Connection, Effect, Promised, garbled, translate};
 use crate::world::{Place, WorldError};
 
 const PLACE: Place = Place::Secrets;
@@ -39,7 +42,8 @@ impl Secrets for SecretsManager {
             return Err(WorldError::refused(PLACE, "cannot-tell", message));
         }
         let arn = reference.secret_arn();
-        match self.client.describe_secret().secret_id(&arn).send().await {
+        let call = self.client.describe_secret().secret_id(&arn).customize();
+        match call.interceptor(Promised::Member("ARN")).send().await {
             Ok(found) if found.deleted_date().is_some() => Ok(None),
             Ok(found) => completed(reference, found.arn().unwrap_or(&arn)).map(Some),
             Err(SdkError::ServiceError(error))

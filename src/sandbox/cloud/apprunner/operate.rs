@@ -1,4 +1,4 @@
-//! StartDeployment, PauseService, ResumeService, DeleteService, and how any operation begins.
+//! StartDeployment, `PauseService`, `ResumeService`, `DeleteService`, and how any operation begins.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! DescribeService, ListServices, ListOperations, DescribeAutoScalingConfiguration.
+//! DescribeService, `ListServices`, ListOperations, `DescribeAutoScalingConfiguration`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! How an update meets what is there: member by member, maps replaced whole.
 //!
 //! AWS: omitted members are kept (public incident reports, AWS CLI example of update-service);
-//! maps of variables are replaced wholesale and an empty map clears (AWS's own CloudFormation
+//! maps of variables are replaced wholesale and an empty map clears (AWS's own `CloudFormation`
 //! resource handler). One public script claims that the whole structure is replaced: a switch.
 
 use super::super::configuration::{

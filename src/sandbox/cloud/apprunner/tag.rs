@@ -1,4 +1,4 @@
-//! TagResource, UntagResource, ListTagsForResource.
+//! `TagResource`, `UntagResource`, `ListTagsForResource`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::trial::{BETTER, GOOD, INDEX, LATEST, Trial};
 use super::super::{Api, Reply};
 
-fn code_and_text<'a>((code, text): &'a (String, String)) -> (&'a str, &'a str) {
+fn code_and_text((code, text): &(String, String)) -> (&str, &str) {
     (code, text)
 }
 

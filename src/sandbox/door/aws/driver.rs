@@ -108,7 +108,7 @@ fn report(behind: &Behind, instance: &InstanceId, outcome: Outcome) {
 async fn watch(behind: Behind, order: InstanceOrder) {
     let id = InstanceId(order.instance.clone());
     if let Err(failure) = behind.runtime.start(&spec(&order)).await {
-        return report_no_start(&behind, &id, failure);
+        return report_no_start(&behind, &id, &failure);
     }
     if !await_verdict(&behind, &id, &order).await {
         return;
@@ -123,8 +123,8 @@ async fn watch(behind: Behind, order: InstanceOrder) {
     }
 }
 
-fn report_no_start(behind: &Behind, id: &InstanceId, failure: StartFailure) {
-    let outcome = match &failure {
+fn report_no_start(behind: &Behind, id: &InstanceId, failure: &StartFailure) {
+    let outcome = match failure {
         StartFailure::ImageNotFound(_) => Outcome::ImageMissing,
         StartFailure::PullFailed(_) | StartFailure::EngineUnreachable(_) => Outcome::PullFailed,
         StartFailure::CannotExecute { code, reason } => {

@@ -22,7 +22,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::super::cloud::{Answer, Api, Call, Cloud, Reply};
@@ -155,7 +155,7 @@ async fn give_address(behind: &Behind, answer: &mut Answer) {
         let url = behind.runtime.service_url(&id).await;
         behind.lock().set_url(&id, &url);
         if let Reply::Body(body) = &mut answer.reply
-            && body["Service"]["ServiceId"] == Value::from(id)
+            && body["Service"]["ServiceId"].as_str() == Some(id.as_str())
         {
             body["Service"]["ServiceUrl"] = json!(url);
         }

@@ -1,5 +1,7 @@
 //! Writing an answer: AWS JSON 1.0 and 1.1, Query XML.
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -55,7 +57,7 @@ fn query_success(api: Api, operation: &str, answer: &Value, request_id: &str) ->
     let metadata =
         format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
     text.push_str(&metadata);
-    text.push_str(&format!("</{operation}Response>"));
+    write!(text, "</{operation}Response>").expect("a String takes all");
     text
 }
 
@@ -86,13 +88,14 @@ fn query_error(api: Api, error: &ApiError, request_id: &str) -> String {
     let blame = if error.status >= 500 { "Receiver" } else { "Sender" };
     let answer = json!({"Code": error.code, "Message": error.message, "Type": blame});
     element("Error", &answer, &mut text);
-    text.push_str(&format!("<RequestId>{request_id}</RequestId></ErrorResponse>"));
+    write!(text, "<RequestId>{request_id}</RequestId></ErrorResponse>")
+        .expect("a String takes all");
     text
 }
 
 /// Lists become `<member>` elements, as in the Query protocol.
 fn element(name: &str, value: &Value, text: &mut String) {
-    text.push_str(&format!("<{name}>"));
+    write!(text, "<{name}>").expect("a String takes all");
     match value {
         Value::Object(members) => {
             for (name, value) in members {
@@ -108,7 +111,7 @@ fn element(name: &str, value: &Value, text: &mut String) {
         Value::Null => {}
         other => text.push_str(&other.to_string()),
     }
-    text.push_str(&format!("</{name}>"));
+    write!(text, "</{name}>").expect("a String takes all");
 }
 
 fn escape(plain: &str, text: &mut String) {
@@ -120,7 +123,7 @@ fn escape(plain: &str, text: &mut String) {
             '"' => text.push_str("&quot;"),
             // XML 1.0 knows no other control characters.
             control if control.is_control() && !matches!(control, '\t' | '\n' | '\r') => {
-                text.push('\u{fffd}')
+                text.push('\u{fffd}');
             }
             other => text.push(other),
         }

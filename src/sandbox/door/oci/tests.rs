@@ -77,11 +77,11 @@ impl Bench {
 async fn walk(bench: &Bench) -> Vec<String> {
     let mut seen = Vec::new();
     let mut note = |what: &str, told: (u16, String)| seen.push(format!("{what}: {told:?}"));
-    let none = digest_of(b"none");
+    let absent = digest_of(b"none");
     let blob = |digest: &str| format!("/v2/team/shop/blobs/{digest}");
     note("base", bench.told(bench.ask(Method::GET, "/v2/")).await);
-    note("no blob", bench.told(bench.ask(Method::GET, &blob(&none))).await);
-    note("no blob by HEAD", bench.told(bench.ask(Method::HEAD, &blob(&none))).await);
+    note("no blob", bench.told(bench.ask(Method::GET, &blob(&absent))).await);
+    note("no blob by HEAD", bench.told(bench.ask(Method::HEAD, &blob(&absent))).await);
     let config = bench.put_blob(r#"{"os":"linux","architecture":"amd64"}"#).await;
     note("blob", bench.told(bench.ask(Method::HEAD, &blob(&config))).await);
     let part =
@@ -103,7 +103,7 @@ async fn walk(bench: &Bench) -> Vec<String> {
     note("finished", bench.told(done).await);
     let location = bench.begin().await;
     let mark = if location.contains('?') { '&' } else { '?' };
-    let lying = bench.ask(Method::PUT, &format!("{location}{mark}digest={none}")).body("other");
+    let lying = bench.ask(Method::PUT, &format!("{location}{mark}digest={absent}")).body("other");
     note("wrong digest", bench.told(lying).await);
 
     let manifest = |config: &str, layer: &str| {
@@ -122,7 +122,7 @@ async fn walk(bench: &Bench) -> Vec<String> {
     note("manifest", bench.told(put("v1", &good)).await);
     note("manifest again", bench.told(put("v1", &good)).await);
     note("by digest", bench.told(put(&digest_of(good.as_bytes()), &good)).await);
-    note("wrong name", bench.told(put(&none, &good)).await);
+    note("wrong name", bench.told(put(&absent, &good)).await);
     note("no manifest", bench.told(bench.ask(Method::GET, "/v2/team/shop/manifests/none")).await);
     for reference in ["v1", &digest_of(good.as_bytes())] {
         let request = bench.ask(Method::GET, &format!("/v2/team/shop/manifests/{reference}"));
@@ -136,7 +136,7 @@ async fn walk(bench: &Bench) -> Vec<String> {
     note("tags", (tags.status().as_u16(), tags.text().await.unwrap().trim().to_owned()));
     let mount = format!("/v2/other/blobs/uploads/?mount={digest}&from=team/shop");
     note("mount", bench.told(bench.ask(Method::POST, &mount)).await);
-    let mount = format!("/v2/other/blobs/uploads/?mount={none}&from=team/shop");
+    let mount = format!("/v2/other/blobs/uploads/?mount={absent}&from=team/shop");
     note("mount of nothing", bench.told(bench.ask(Method::POST, &mount)).await);
     seen
 }

@@ -207,6 +207,10 @@ async fn real_docker_meets_the_refusals_and_faults_of_the_registry() {
     sandbox.push("v1", &sandbox.password()).await.unwrap();
     sandbox.push("v1", &sandbox.password()).await.unwrap();
 
+    // The second build takes the tag away from the first image: it is then known by digest only.
+    let name = format!("{}/team/shop", sandbox.registry.authority());
+    let first = sandbox.registry.resolve(&format!("{name}:v1")).unwrap().digest;
+    sandbox.images.lock().unwrap().push(format!("{name}@{first}"));
     let immutable = json!({"repositoryName": "team/shop", "imageTagMutability": "IMMUTABLE"});
     sandbox.registry.answer("PutImageTagMutability", &immutable, 0).unwrap();
     sandbox.build("v1", "CMD [\"/other\"]").await;

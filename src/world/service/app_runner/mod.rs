@@ -20,7 +20,7 @@ use aws_smithy_types::retry::RetryConfig;
 use super::{Change, Issued, Operation, Service, ServiceStatus, Services};
 use crate::names::{OperationId, ServiceArn, ServiceName};
 use crate::release::Values;
-use crate::world::aws::{Connection, Effect, Preview, garbled, translate};
+use crate::world::aws::{Connection, Effect, Preview, Promised, garbled, translate};
 use crate::world::{Place, WorldError};
 
 /// The most that App Runner lists at a time. Source: service model.
@@ -46,6 +46,7 @@ impl AppRunner {
         let mut token = None;
         for _ in 0..LONGEST_LIST {
             let call = self.client.list_services().max_results(PAGE).set_next_token(token);
+            let call = call.customize().interceptor(Promised::Member("ServiceSummaryList"));
             let page = call.send().await.map_err(|error| read_error(&error))?;
             found.extend(page.service_summary_list.into_iter().filter(is_there));
             token = page.next_token.filter(|token| !token.is_empty());
@@ -143,6 +144,7 @@ impl Services for AppRunner {
             }
             let call = self.client.list_operations().service_arn(arn.as_str());
             let call = call.max_results(PAGE).set_next_token(token);
+            let call = call.customize().interceptor(Promised::Object);
             let page = call.send().await.map_err(|error| read_error(&error))?;
             for summary in page.operation_summary_list() {
                 found.push(answer::operation(summary)?);
@@ -158,6 +160,8 @@ impl Services for AppRunner {
 
     async fn create(&self, name: &ServiceName, change: &Change<'_>) -> Result<Issued, WorldError> {
         let call = self.creation(name, change)?.customize().config_override(once());
+        // A creation always starts work; an answer that names none is not the whole answer.
+        let call = call.interceptor(Promised::Member("OperationId"));
         let output = call.send().await.map_err(|error| change_error(&error, change.values))?;
         let arn = output.service().map_or("", |service| service.service_arn());
         issued(answer::arn(arn, Effect::Changing)?, output.operation_id())
@@ -165,6 +169,7 @@ impl Services for AppRunner {
 
     async fn update(&self, arn: &ServiceArn, change: &Change<'_>) -> Result<Issued, WorldError> {
         let call = self.updating(arn, change)?.customize().config_override(once());
+        let call = call.interceptor(Promised::Member("Service"));
         let output = call.send().await.map_err(|error| change_error(&error, change.values))?;
         issued(arn.clone(), output.operation_id())
     }

@@ -1,7 +1,7 @@
 //! What we send: complete structures, whatever App Runner would keep of the old ones.
 //!
 //! Members we leave out (network, observability, auto scaling, encryption, tags) are kept by
-//! App Runner. Source: App Runner API reference, UpdateService; AWS's CloudFormation handler.
+//! App Runner. Source: App Runner API reference, UpdateService; AWS's `CloudFormation` handler.
 
 use std::collections::HashMap;
 

@@ -1,0 +1,209 @@
+//! `surefoot rollback`: a new deployment whose release is an earlier one, whole.
+
+use std::collections::BTreeMap;
+
+use super::arguments::Rollback;
+use super::setup::Setup;
+use super::{here, record, run, sheet, stream, trouble};
+use crate::event::Event;
+use crate::ledger::Ledger;
+use crate::look::{self, Questions};
+use crate::names::{DeploymentNumber, Digest};
+use crate::plan::identity::Facts;
+use crate::plan::inventory::{Inventory, Seen};
+use crate::plan::{Intent, Plan, Step};
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{self, Candidate, Recorded};
+use crate::view::documents::{RollbackTarget, RollbackTargets};
+use crate::world::World;
+use crate::world::clock::{Clock as _, SystemClock};
+
+/// Goes back.
+pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<ExitCode, Problem> {
+    let Some(journal) = setup.existing_journal()? else { return Err(nothing_known()) };
+    let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
+        return Err(nothing_known());
+    };
+    let changes = !(arguments.list || arguments.dry_run);
+    let lock = if changes { Some(run::lock(setup, &stream)?) } else { None };
+    let ledger = setup.ledger(journal, stream)?;
+    let records = record::records(&ledger);
+    let world = setup.world();
+    if arguments.list {
+        return list(setup, &world, &records, &ledger).await;
+    }
+    run::refuse_pending(&ledger, setup)?;
+    run::refuse_mixed_worlds(&ledger, setup)?;
+    let chosen = choose(arguments, &records)?;
+    refuse_a_missing_image(&world, setup, &chosen).await?;
+    let inventory = look::look(&world, &questions(setup, &ledger)).await;
+    let inventory =
+        inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
+    if arguments.dry_run {
+        return sheet::print(&world, setup, &inventory, &ledger, plan).await;
+    }
+    setup.view.say("not brought back: the values behind secrets, and databases");
+    let left = projection::status(&records).live.map(|row| row.number);
+    let number = plan.number;
+    let options = run::Options { inventory: Some(inventory), tail: false };
+    let ended = run::begin(plan, setup, &world, ledger, options).await;
+    if let (Ok(ExitCode::Success), Some(left)) = (&ended, left) {
+        mark_bad(setup, number, left)?;
+    }
+    drop(lock);
+    ended
+}
+
+fn nothing_known() -> Problem {
+    Problem::new(
+        ExitCode::General,
+        "nothing-to-go-back-to",
+        "the journal knows no release to go back to",
+    )
+    .because("nothing was deployed from here")
+    .hint("go back to an image in ECR: `surefoot deploy --image REPOSITORY:TAG`")
+}
+
+fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Problem> {
+    let candidates = projection::candidates(records);
+    let wanted = match (&arguments.number, &arguments.to) {
+        (Some(text), _) => {
+            let number: DeploymentNumber =
+                text.parse().map_err(|error: crate::names::NameError| {
+                    trouble::usage(
+                        error.to_string(),
+                        "see what there is: `surefoot rollback --list`",
+                    )
+                })?;
+            candidates.into_iter().find(|candidate| candidate.row.number == number)
+        }
+        (None, Some(text)) => {
+            let digest: Digest = text.parse().map_err(|error: crate::names::NameError| {
+                trouble::usage(error.to_string(), "see what there is: `surefoot rollback --list`")
+            })?;
+            candidates.into_iter().find(|c| c.release.image.digest() == Some(&digest))
+        }
+        (None, None) => projection::last_good(records),
+    };
+    wanted.ok_or_else(|| {
+        Problem::new(
+            ExitCode::Guard,
+            "nothing-to-go-back-to",
+            "there is no such good release to go back to",
+        )
+        .because(
+            "only releases that were proven live, are not live now and are not marked bad count",
+        )
+        .hint("see what there is: `surefoot rollback --list`")
+    })
+}
+
+/// Refused before AWS is touched.
+async fn refuse_a_missing_image(
+    world: &World,
+    setup: &Setup,
+    chosen: &Candidate,
+) -> Result<(), Problem> {
+    let image = &chosen.release.image;
+    let found = world.registry.image(&image.repository, &image.reference).await;
+    let found = found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    if found.is_some() {
+        return Ok(());
+    }
+    let what = format!("ECR no longer holds {} of {}", image.short(), chosen.row.number);
+    Err(Problem::new(ExitCode::Preflight, "rollback-image-gone", what)
+        .because("a lifecycle policy or a person deleted it")
+        .hint("see what is still possible: `surefoot rollback --list`"))
+}
+
+fn questions(setup: &Setup, ledger: &Ledger) -> Questions {
+    Questions {
+        region: ledger.stream().region.clone(),
+        endpoint: setup.endpoint(),
+        service: ledger.stream().service.clone(),
+        repository: None,
+        wish: None,
+        directory: setup.project.clone(),
+        access_role: None,
+        instance_role: None,
+    }
+}
+
+fn plan(
+    arguments: &Rollback,
+    setup: &Setup,
+    seen: &Inventory,
+    ledger: &Ledger,
+    chosen: &Candidate,
+) -> Plan {
+    let number = ledger.next_number();
+    let place = here::place(&setup.actor, &setup.history);
+    let facts = Facts {
+        stream: ledger.stream(),
+        number,
+        head: ledger.head(),
+        newest_operation: seen.operations.first().map(|operation| &operation.id),
+        place: &place,
+    };
+    let mut release = chosen.release.clone();
+    if let (true, Some(service)) = (arguments.image_only, &seen.service) {
+        release.configuration = service.configuration.clone();
+    }
+    debug_assert_eq!(seen.instance_role, Seen::NotAsked);
+    Plan {
+        id: facts.deployment(),
+        number,
+        stream: ledger.stream().clone(),
+        endpoint: seen.endpoint.clone(),
+        intent: Intent::Rollback { to: chosen.row.number, release },
+        auto_deployments: setup.settings.auto_deployments,
+        force_restart: false,
+        health: crate::config::HealthGate {
+            // What is asserted of a newer release's answer is not asked of an older one.
+            assertions: Vec::new(),
+            version: None,
+            ..setup.settings.health.clone()
+        },
+        steps: vec![
+            Step::Preflight,
+            Step::CapturePrevious,
+            Step::ChangeService,
+            Step::AwaitOperation,
+            Step::VerifyRelease,
+            Step::CheckHealth,
+        ],
+    }
+}
+
+/// A release that was gone back from is not gone back to.
+fn mark_bad(setup: &Setup, by: DeploymentNumber, left: DeploymentNumber) -> Result<(), Problem> {
+    let Some(journal) = setup.existing_journal()? else { return Ok(()) };
+    let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(()) };
+    let mut ledger = setup.ledger(journal, stream)?;
+    let reason = format!("rolled back from by {by}");
+    let event = Event::ReleaseMarked { deployment: left, good: false, reason };
+    let at = SystemClock::start().now();
+    ledger
+        .append(by, &event, &BTreeMap::new(), at)
+        .map_err(|error| trouble::reading(&error, &setup.history))
+}
+
+async fn list(
+    setup: &Setup,
+    world: &World,
+    records: &[Recorded],
+    ledger: &Ledger,
+) -> Result<ExitCode, Problem> {
+    let mut targets = Vec::new();
+    for candidate in projection::candidates(records) {
+        let image = &candidate.release.image;
+        let held = world.registry.image(&image.repository, &image.reference).await;
+        let in_registry = held.ok().map(|found| found.is_some());
+        targets.push(RollbackTarget { row: candidate.row, in_registry });
+    }
+    let now = world.clock.now();
+    let service = ledger.stream().clone();
+    setup.view.data(&RollbackTargets { service, endpoint: setup.endpoint(), targets, now });
+    Ok(ExitCode::Success)
+}

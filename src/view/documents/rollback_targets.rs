@@ -1,0 +1,76 @@
+//! What can be gone back to, with ages, and whether ECR still holds it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::image_words;
+use crate::names::StreamName;
+use crate::projection::Row;
+use crate::view::look::Accent;
+use crate::view::{Document, Look, measure, to_json};
+
+/// What can be gone back to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollbackTargets {
+    /// The service.
+    pub service: StreamName,
+    /// An endpoint other than AWS itself.
+    pub endpoint: Option<String>,
+    /// Newest first.
+    pub targets: Vec<RollbackTarget>,
+    /// The moment that ages count from.
+    pub now: DateTime<Utc>,
+}
+
+/// One release that can be gone back to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RollbackTarget {
+    /// The deployment that brought it.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Whether ECR still holds its image; none where it did not say.
+    pub in_registry: Option<bool>,
+}
+
+impl Document for RollbackTargets {
+    fn name(&self) -> &'static str {
+        "rollback_targets"
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn text(&self, look: Look) -> String {
+        let StreamName { account, region, service } = &self.service;
+        let title = look.paint(Accent::Strong, service.as_str());
+        let mut shown = format!("{title}   {region}, account {account}\n\n");
+        if self.targets.is_empty() {
+            shown.push_str("There is no other good release to go back to.\n");
+            return shown;
+        }
+        let age = |target: &RollbackTarget| measure::age(target.row.started_at, self.now);
+        let widest = self.targets.iter().map(|target| age(target).len()).max().unwrap_or(0);
+        for target in &self.targets {
+            let image = image_words(target.row.tag.as_ref(), target.row.digest.as_ref());
+            let held = match target.in_registry {
+                Some(true) => "in ECR",
+                Some(false) => "gone from ECR",
+                None => "ECR did not say",
+            };
+            let number = target.row.number;
+            shown.push_str(&format!("{:<widest$}  {number:>4}  {image}  {held}\n", age(target)));
+        }
+        shown.push_str(&format!("\nnext: surefoot rollback N --service-name {service}\n"));
+        shown
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "service": self.service,
+            "endpoint": self.endpoint,
+            "targets": to_json(&self.targets),
+        })
+    }
+}

@@ -1,0 +1,328 @@
+//! What people really have in their trees, files and terminals: each has its message and its code,
+//! nothing is changed, nothing is lost.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
+use super::support::{Project, World, shell};
+
+/// No call changed anything.
+#[track_caller]
+fn nothing_changed(world: &World) {
+    assert!(world.effects().is_empty(), "{:?}", world.effects());
+}
+
+#[test]
+fn a_missing_dockerfile_is_named() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    std::fs::remove_file(project.path().join("Dockerfile")).unwrap();
+    project.run(&["deploy"]).exits(10).says("Dockerfile").says("hint: ");
+    project.write("surefoot.toml", "[build]\ncontext = \"no-such-folder\"\n");
+    project.run(&["deploy"]).exits(10).says("no-such-folder");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_socket_in_the_context_is_left_out_as_docker_does() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let _socket = UnixListener::bind(project.path().join("app.sock")).unwrap();
+    project.deploy();
+}
+
+#[test]
+fn a_pipe_in_the_context_is_named_and_never_waited_for() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    shell(&format!("mkfifo {}/pipe", project.path().display()));
+    project.run(&["deploy"]).exits(10).names("special-file").says("pipe");
+    project.run(&["preflight"]).exits(10).says("pipe");
+    nothing_changed(&world);
+    project.write(".dockerignore", "pipe\n");
+    project.deploy();
+}
+
+#[test]
+fn dangling_and_looping_links_are_packed_as_links() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    symlink("nowhere", project.path().join("dangling")).unwrap();
+    symlink("loop-b", project.path().join("loop-a")).unwrap();
+    symlink("loop-a", project.path().join("loop-b")).unwrap();
+    symlink(".", project.path().join("self")).unwrap();
+    symlink("/etc/hostname", project.path().join("outside")).unwrap();
+    project.commit("links");
+    project.deploy();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let path = project.path().join("unreadable");
+    std::fs::write(&path, "x").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let readable = std::fs::read(&path).is_ok();
+    let ended = project.run(&["deploy"]);
+    if readable {
+        // Root reads everything: then there is nothing unreadable about it.
+        ended.exits(0);
+    } else {
+        ended.exits(10).says("unreadable");
+        nothing_changed(&world);
+    }
+}
+
+#[test]
+fn names_that_aws_would_refuse_are_refused_before_anything_happens() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let long = "x".repeat(41);
+    for name in
+        ["", "abc", "a b c d", "-shop", &long, "shöp", "shop/1", "../../etc", "shop\u{1b}[2J"]
+    {
+        let ended = project.run(&["deploy", "--service-name", name]).exits(2);
+        ended.does_not_say("\u{1b}");
+    }
+    for name in ["Shop", "a", "shop//x", "shop:tag", &"x".repeat(257), "sh op"] {
+        project.run(&["deploy", "--ecr-repo", name]).exits(2);
+    }
+    for region in ["nowhere", "eu central", "", "eu-central-1\n"] {
+        project.run(&["deploy", "--region", region]).exits(2);
+    }
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for (text, says) in [
+        ("servce_name = \"shop\"\n", "service_name"),
+        ("[health]\nretrys = 3\n", "retries"),
+        ("[services]\nport = 1\n", "service"),
+        ("[service]\nprot = 1\n", "port"),
+    ] {
+        project.write("surefoot.toml", text);
+        project.run(&["deploy"]).exits(2).says(says);
+    }
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn a_wrong_type_is_named_with_line_and_column_and_no_value() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for (text, says) in [
+        ("latest = \"canary\"\n", "line 1"),
+        ("[service]\nport = \"canary\"\n", "line 2"),
+        ("[health]\nretries = -1\n", "line 2"),
+        ("[service]\nport = 99999\n", "line 2"),
+        ("[service]\ncpu = \"canary\"\n", "line 2"),
+        ("service_name = [\"canary\"]\n", "line 1"),
+        ("region = \"canary\n", "line 1"),
+        ("service_name = \"shop\"\nservice_name = \"canary\"\n", "line 2"),
+    ] {
+        project.write("surefoot.toml", text);
+        project.run(&["deploy"]).exits(2).says(says).does_not_say("canary");
+    }
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn a_secret_value_where_an_arn_belongs_is_refused_and_not_repeated() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write("surefoot.toml", "[secrets]\nTOKEN = \"canary-password-123\"\n");
+    project.run(&["deploy"]).exits(2).says("TOKEN").does_not_say("canary-password-123");
+    project.run(&["deploy", "--json"]).exits(2).does_not_say("canary-password-123");
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn our_own_mark_and_port_are_no_variables_of_the_user() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for name in ["SUREFOOT_DEPLOYMENT", "PORT"] {
+        project.write("surefoot.toml", &format!("[environment]\n{name} = \"x\"\n"));
+        project.run(&["deploy"]).exits(2).says(name);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_file_or_no_text_is_said() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let path = project.path().join("surefoot.toml");
+    std::fs::create_dir(&path).unwrap();
+    project.run(&["deploy"]).exits(2).says("directory");
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::write(&path, b"region = \"\xff\"\n").unwrap();
+    project.run(&["deploy"]).exits(2).says("UTF-8");
+    std::fs::write(&path, vec![b'#'; 2 * 1024 * 1024]).unwrap();
+    project.run(&["deploy"]).exits(2).says("1 MiB");
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn an_image_of_another_platform_is_refused_before_the_push() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let dockerfile = "FROM --platform=linux/arm64 scratch\nCOPY app /app\nENTRYPOINT [\"/app\"]\n";
+    project.write("Dockerfile", dockerfile);
+    project.run(&["deploy"]).exits(10).names("wrong-platform").says("linux/amd64");
+    assert!(!world.has("shop"));
+    assert!(!world.effects().contains_key("PutImage"), "{:?}", world.effects());
+}
+
+#[test]
+fn a_history_of_a_newer_version_is_left_alone() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let format = project.history().join("FORMAT");
+    let written = std::fs::read_to_string(&format).unwrap();
+    let journal = std::fs::read(project.history().join("journal.redb")).unwrap();
+    let newer: String = written.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    assert_ne!(newer, written);
+    std::fs::write(&format, newer).unwrap();
+    project.release("release two");
+    world.clear();
+    for command in ["deploy", "status", "history", "resume"] {
+        project.run(&[command]).exits(74).says("newer");
+    }
+    nothing_changed(&world);
+    assert_eq!(std::fs::read(project.history().join("journal.redb")).unwrap(), journal);
+    std::fs::write(&format, written).unwrap();
+    project.deploy();
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_no_history() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    std::fs::create_dir_all(project.history()).unwrap();
+    let theirs = project.history().join("journal.redb");
+    std::fs::write(&theirs, "somebody's notes").unwrap();
+    project.run(&["deploy"]).exits(74);
+    nothing_changed(&world);
+    assert_eq!(std::fs::read_to_string(theirs).unwrap(), "somebody's notes");
+}
+
+#[test]
+fn a_history_that_cannot_be_written_is_said_before_anything_is_changed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    // A file stands where a folder is needed: not even root can write there.
+    std::fs::write(project.history(), "a file").unwrap();
+    project.run(&["deploy"]).exits(74);
+    project.run(&["deploy", "--history-dir", "/proc/surefoot"]).exits(74);
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_journal_that_was_damaged_is_never_silently_believed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let path = project.history().join("journal.redb");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    world.clear();
+    project.release("release two");
+    for command in ["deploy", "status", "history", "resume"] {
+        project.run(&[command]).exits(74);
+    }
+    nothing_changed(&world);
+}
+
+/// A tiny file system, where this user may mount one.
+struct Tiny(std::path::PathBuf);
+
+impl Tiny {
+    fn mount(at: std::path::PathBuf, size: &str) -> Option<Self> {
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&at)
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(at));
+        }
+        super::support::say("SKIPPED (this user may not mount a file system): a full disk");
+        None
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        shell(&format!("umount {}", self.0.display()));
+    }
+}
+
+#[test]
+fn a_full_disk_before_an_effect_stops_before_the_call() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    let Some(tiny) = Tiny::mount(world.folder("tiny"), "64k") else { return };
+    project.set("SUREFOOT_HISTORY_DIR", &tiny.0.join("history").display().to_string());
+    project.run(&["deploy"]).exits(74);
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_middle_names_the_operation_and_resume() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    let Some(tiny) = Tiny::mount(world.folder("tiny"), "16m") else { return };
+    project.set("SUREFOOT_HISTORY_DIR", &tiny.0.join("history").display().to_string());
+    project.deploy();
+    project.release("release two");
+    let filler = tiny.0.join("filler");
+    world.fault(&serde_json::json!({"operation": "UpdateService", "kind": "slow-answer",
+        "milliseconds": 3000}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_intended("change_service");
+    world.until("the call took effect", || !world.effective("UpdateService").is_empty());
+    // Everything that is left, to the last page.
+    shell(&format!("cat /dev/zero > {} 2>/dev/null; true", filler.display()));
+    let ended = run.end();
+    if ended.code == 0 {
+        // The journal had room in its own pages.
+        super::support::say("a full disk was not felt: the journal had room of its own");
+        return;
+    }
+    let ended = ended.exits(74).says("surefoot resume");
+    ended.does_not_say("panicked");
+    std::fs::remove_file(&filler).unwrap();
+    project.run(&["resume"]).exits(0);
+    world.nothing_was_done_twice();
+    assert_eq!(world.operations("shop").len(), 2);
+}
+
+#[test]
+fn a_repository_in_another_region_is_refused_by_name() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let elsewhere = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop";
+    for command in ["deploy", "preflight"] {
+        let ended = project.run(&[command, "--ecr-repo", elsewhere]).exits(20);
+        ended.names("repository-elsewhere").says("us-east-1").says("--ecr-repo shop");
+    }
+    let foreign = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/shop";
+    project.run(&["deploy", "--ecr-repo", foreign]).exits(20).says("210987654321");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_history_of_another_world_is_never_mixed_with_this_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let other = World::open();
+    let mut stranger = Project::new(&other, "shop");
+    stranger.set("SUREFOOT_HISTORY_DIR", &project.history().display().to_string());
+    stranger.run(&["deploy"]).exits(74).names("mixed-worlds");
+    assert!(other.effects().is_empty());
+}

@@ -1,0 +1,264 @@
+//! Ctrl-C, kill -9, and what a second process says meanwhile.
+
+use serde_json::json;
+
+use super::support::{Project, World};
+
+/// The service runs what was asked for, asked for once, and nothing is left to do.
+fn ended_well(world: &World, project: &Project<'_>, operations: usize) {
+    project.run(&["resume"]).exits(0).says("nothing to resume");
+    project.run(&["status"]).exits(0).does_not_say("unfinished").does_not_say("outside surefoot");
+    assert_eq!(world.operations("shop").len(), operations);
+    assert_eq!(world.operations("shop").last().unwrap().1, "SUCCEEDED");
+    world.nothing_was_done_twice();
+}
+
+#[test]
+fn ctrl_c_in_the_wait_names_the_operation_and_every_way_on() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    world.fault(&json!({"operation": "UpdateService", "kind": "slow-operation", "factor": 20}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.signal("INT");
+    let ended = run.end().exits(130);
+    let operation = &world.effective("UpdateService")[0]["operation_id"];
+    let ended = ended.says(operation.as_str().unwrap());
+    ended.says("surefoot resume").says("surefoot resume --rollback").says("surefoot status");
+    assert_eq!(world.operations("shop").last().unwrap().1, "IN_PROGRESS", "it said so at once");
+    project.run(&["status"]).exits(0).says("unfinished").says("surefoot resume");
+    project.run(&["history"]).exits(0).says("interrupted");
+    project.run(&["deploy"]).exits(25);
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 2);
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    // The call in flight hangs longer than the first signal's grace.
+    world.fault(
+        &json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 30000}),
+    );
+    let run = project.start(&["deploy", "--json"]);
+    run.until_intended("change_service");
+    world.until("the call is on its way", || !world.effective("CreateService").is_empty());
+    run.signal("INT");
+    world.pause(std::time::Duration::from_millis(300));
+    run.signal("TERM");
+    let ended = run.end().exits(130);
+    assert!(!ended.out.contains("Interrupted"), "it left in the middle:\n{}", ended.out);
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 1);
+}
+
+#[test]
+fn a_signal_lets_the_call_in_flight_end_and_is_answered_with_what_it_did() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    world
+        .fault(&json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 1500}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_intended("change_service");
+    world.until("the call is on its way", || !world.effective("CreateService").is_empty());
+    run.signal("TERM");
+    let ended = run.end().exits(130);
+    assert!(ended.events().iter().any(|event| event == "CreateIssued"), "{}", ended.out);
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 1);
+}
+
+#[test]
+fn hanging_up_is_an_interruption_like_any_other() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("CreateIssued");
+    run.signal("HUP");
+    run.end().exits(130).says("SIGHUP");
+    project.run(&["resume"]).exits(0);
+}
+
+#[test]
+fn killed_at_each_event_it_resumes_to_the_same_end() {
+    for event in [
+        "DeploymentPlanned",
+        "PreflightPassed",
+        "RepositoryEnsured",
+        "ImageBuilt",
+        "DigestPushed",
+        "PreviousCaptured",
+        "UpdateIssued",
+        "OperationSucceeded",
+        "ReleaseVerified",
+        "HealthPassed",
+    ] {
+        let world = World::open();
+        let project = Project::new(&world, "shop");
+        project.deploy();
+        project.release("release two");
+        let run = project.start(&["deploy", "--json"]);
+        run.until_event(event);
+        run.kill();
+        let status = project.run(&["status"]).exits(0);
+        // Killed after the last effect, it may have ended before the signal came.
+        if status.out.contains("unfinished") {
+            status.says("surefoot resume");
+            project.run(&["deploy"]).exits(25);
+        }
+        project.run(&["resume"]).exits(0);
+        ended_well(&world, &project, 2);
+    }
+}
+
+#[test]
+fn killed_between_an_intention_and_its_outcome_it_looks_before_it_acts() {
+    for (step, operation) in [
+        ("ensure_repository", "CreateRepository"),
+        ("change_service", "CreateService"),
+        ("tag_latest", "PutImage"),
+    ] {
+        let world = World::open();
+        let project = Project::new(&world, "shop");
+        world.fault(&json!({"operation": operation, "kind": "slow-answer", "milliseconds": 20000}));
+        let run = project.start(&["deploy", "--json"]);
+        run.until_intended(step);
+        world.until("the call took effect", || !world.effective(operation).is_empty());
+        run.kill();
+        world.clear();
+        project.run(&["status"]).exits(0).says("surefoot resume");
+        project.run(&["resume"]).exits(0);
+        ended_well(&world, &project, 1);
+        if operation != "CreateRepository" {
+            // What took effect before the kill was forgotten by `clear`: nothing came after it.
+            assert!(world.effective(operation).is_empty(), "{operation} was done twice");
+        }
+    }
+}
+
+#[test]
+fn killed_before_the_call_left_the_change_is_made_once() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    // The call is cut, then looked for; the process dies while it looks.
+    world.fault(&json!({"operation": "UpdateService", "kind": "cut-before-effect"}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_intended("change_service");
+    world.until("the call was made", || {
+        world.calls().iter().any(|call| call["operation"] == "UpdateService")
+    });
+    run.kill();
+    project.run(&["resume"]).exits(0);
+    assert_eq!(world.effective("UpdateService").len(), 1);
+    ended_well(&world, &project, 2);
+}
+
+#[test]
+fn killed_during_a_rollback_it_goes_on_going_back() {
+    for event in ["RollbackStarted", "RollbackIssued"] {
+        let world = World::open();
+        let project = Project::new(&world, "shop");
+        let asserts = "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n";
+        project.write("surefoot.toml", asserts);
+        project.answers_with_label("state", "well");
+        project.commit("asserts");
+        project.deploy();
+        let before = world.image("shop");
+        project.answers_with_label("state", "sick");
+        project.release("release two");
+        let run = project.start(&["deploy", "--json"]);
+        run.until_event(event);
+        run.kill();
+        project.run(&["status"]).exits(0).says("on the way back");
+        project.run(&["resume"]).exits(13);
+        assert_eq!(world.image("shop"), before, "{event}");
+        ended_well(&world, &project, 3);
+    }
+}
+
+#[test]
+fn resume_needs_neither_the_tree_nor_the_dockerfile_once_the_image_is_pushed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("DigestPushed");
+    run.kill();
+    for file in ["Dockerfile", "app", "index.html", "surefoot.toml"] {
+        drop(std::fs::remove_file(project.path().join(file)));
+    }
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 1);
+}
+
+#[test]
+fn resume_before_the_push_refuses_another_tree() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("DeploymentPlanned");
+    run.kill();
+    let known = project.run(&["status"]).exits(0);
+    if known.out.contains("unfinished") && !world.has("shop") {
+        project.release("release two");
+        let ended = project.run(&["resume"]);
+        assert!(matches!(ended.code, 0 | 10), "{ended:?}");
+    }
+}
+
+#[test]
+fn resume_rollback_goes_back_and_abandon_touches_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let before = world.image("shop");
+    project.release("release two");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    let ended = project.run(&["resume", "--rollback"]);
+    assert!(matches!(ended.code, 0 | 1), "{ended:?}");
+    assert_eq!(world.image("shop"), before);
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    world.idle("shop");
+    world.clear();
+    project.run(&["resume", "--abandon"]).exits(2);
+    project.run(&["resume", "--abandon", "--reason", "a test"]).exits(0);
+    assert!(world.effects().is_empty());
+    project.run(&["deploy"]).exits(0);
+}
+
+#[test]
+fn a_status_loop_beside_a_deployment_always_answers() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = project.start(&["deploy", "--json"]);
+    for _ in 0..20 {
+        project.run(&["status", "--offline"]).exits(0);
+        project.run(&["history"]).exits(0);
+    }
+    run.end().exits(0);
+}
+
+#[test]
+fn stdout_that_is_closed_does_not_stop_a_deployment() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let mut command = project.command(&["deploy", "--json"]);
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let status = child.wait().unwrap();
+    assert!(status.code().is_some(), "ended by a signal: {status}");
+    project.run(&["resume"]).exits(0);
+    assert_eq!(world.operations("shop").last().unwrap().1, "SUCCEEDED");
+}

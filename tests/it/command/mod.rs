@@ -1,0 +1,18 @@
+//! The built binary, in a sandbox over HTTP: real processes, real sockets, a real journal.
+//!
+//! Each test has a sandbox of its own with the embedded engine, so that none needs Docker; those
+//! that do are in `docker`.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
+mod bad_input;
+mod deploying;
+mod docker;
+mod dry_run;
+mod exit_codes;
+mod faults;
+mod health;
+mod interrupted;
+mod output;
+mod support;
+mod unchanged;
