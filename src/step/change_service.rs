@@ -10,7 +10,7 @@ use crate::names::{ImageIdentifier, PayloadHash};
 use crate::plan::TargetOrigin;
 use crate::problem::ExitCode;
 use crate::release::Release;
-use crate::world::service::Service;
+use crate::world::service::{Service, ServiceStatus};
 
 /// What is seen before, and the hash of the request about to be sent.
 pub(super) async fn observe(
@@ -83,7 +83,7 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
             issuing::issue(bench, request(bench, idle.as_ref()), issuing::by_tag(bench)).await?
         }
         // Right after an unclear call this means: go and look.
-        Err(StepError::Refused(failure)) if is_busy(&failure) => {
+        Err(StepError::Refused(failure)) if is_busy(&failure) && !is_stuck(bench).await? => {
             return Err(StepError::Unanswered { reason: failure.because.join("; ") });
         }
         other => other?,
@@ -93,6 +93,17 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
     Ok(issuing::issued(existed, issue).into())
+}
+
+/// A state that no waiting ends: then a refusal is a refusal, also after an unclear call.
+async fn is_stuck(bench: &Bench<'_>) -> Result<bool, StepError> {
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
+    Ok(service.is_some_and(|service| {
+        matches!(
+            service.status,
+            ServiceStatus::CreateFailed | ServiceStatus::Paused | ServiceStatus::DeleteFailed
+        )
+    }))
 }
 
 fn is_busy(failure: &Failure) -> bool {

@@ -6,14 +6,18 @@
 
 use super::issuing::{self, Request};
 use super::operation::{Wait, Waited};
+use super::settling::{Answer, attention, did_it_happen};
 use super::{Bench, Outcome, StepError, capture_previous};
-use crate::event::{Event, Issue};
+use crate::event::{Event, Issue, Observation};
 use crate::names::OperationId;
 use crate::plan::identity::restore_mark;
 use crate::world::service::{OperationStatus, Service};
 
-/// They are as they were, or were off.
+/// They are as they were, or were off; or the call may have been made: look.
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
+    if let (true, Some(intention)) = (bench.in_doubt, &bench.deployment.intention) {
+        return doubtful(bench, &intention.observed).await;
+    }
     let wanted = bench.deployment.previous().is_some_and(|r| r.configuration.auto_deployments);
     if !wanted {
         return Ok(Some(restored(None, None)));
@@ -21,6 +25,22 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     let service = capture_previous::idle(bench).await?;
     let there = service.is_some_and(|service| service.configuration.auto_deployments);
     Ok(there.then(|| restored(None, None)))
+}
+
+async fn doubtful(bench: &Bench<'_>, observed: &Observation) -> Result<Option<Outcome>, StepError> {
+    let mark = restore_mark(&bench.deployment.plan.id);
+    match did_it_happen(bench, &mark, observed).await? {
+        Answer::Happened(service, operation) => {
+            let Some(release) = service.release() else {
+                return Ok(Some(restored(None, Some("it runs no image from ECR".into()))));
+            };
+            let request = request(bench, &service, release);
+            let issue = issuing::found(&service, request, operation, observed);
+            settle(bench, &issue).await.map(Some)
+        }
+        Answer::Unknown(evidence) => Ok(Some(restored(None, Some(evidence.join("; "))))),
+        Answer::DidNot => Ok(None),
+    }
 }
 
 /// Asks for it and waits.
@@ -60,6 +80,11 @@ async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> 
     Ok(match wait.until_ended(bench.times.deploy_timeout).await? {
         Waited::Ended(operation) if operation.status == OperationStatus::Succeeded => {
             restored(Some(operation.id), refused)
+        }
+        // Nothing serves any more: the release that was live is not.
+        Waited::Ended(operation) if operation.status == OperationStatus::RollbackFailed => {
+            let why = format!("the update that gave auto-deployments back, {}", operation.id);
+            attention(vec![format!("{why}, ended {}", operation.status)]).into()
         }
         Waited::Ended(operation) => {
             let why = format!("the operation ended {}", operation.status);

@@ -25,14 +25,15 @@ pub(super) async fn observe(
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
     if bench.in_doubt {
         let observed = observed(bench);
-        return Ok(match did_it_happen(bench, &mark(bench), observed).await? {
+        match did_it_happen(bench, &mark(bench), observed).await? {
             Answer::Happened(service, operation) => {
                 let issue = issuing::found(&service, request(bench, None), operation, observed);
-                Some(Event::RollbackIssued(issue).into())
+                return Ok(Some(Event::RollbackIssued(issue).into()));
             }
-            Answer::Unknown(evidence) => Some(settling::attention(evidence).into()),
-            Answer::DidNot => None,
-        });
+            Answer::Unknown(evidence) => return Ok(Some(settling::attention(evidence).into())),
+            // What others did before the intention was known to it, and is theirs all the same.
+            Answer::DidNot => {}
+        }
     }
     let evidence = not_ours(bench).await?;
     Ok((!evidence.is_empty()).then(|| settling::attention(evidence).into()))

@@ -59,6 +59,9 @@ pub(super) const SENSE: &str = "no process writes what cannot follow";
 /// A call may be under way for so long after the look that allowed it; App Runner compares nothing.
 const UNDERWAY: Timestamp = 10_000;
 
+/// A single answer may be older than the lists' usual lag by so much.
+const STALE: Timestamp = 30_000;
+
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -99,7 +102,7 @@ pub fn check(door: &Door, contenders: &[Contender]) -> Vec<Violation> {
     let unintended = state.unintended.clone();
     let switches = state.cloud.switches();
     let lag = switches.operations_lag_seconds.max(switches.service_lag_seconds);
-    let blind = i64::from(lag) * 1_000;
+    let blind = i64::from(lag) * 1_000 + STALE;
     drop(state);
     let mut found = Findings::default();
     effects_are_sound(&effects, &mut found);
@@ -344,14 +347,18 @@ impl Judge<'_> {
         let (last, truth) = self.end()?;
         let id = &self.deployment.plan.id;
         let back = self.effect(&rollback_mark(id));
-        let forward = self.effect(id).ok_or("nothing was ever asked for")?;
-        let since = back.unwrap_or(forward).at;
+        // Where our call never arrived, somebody else's operation that App Runner took back looks
+        // like ours: what is live is the captured release all the same.
+        let planned = self.written("DeploymentPlanned").map_or(0, |planned| planned.at);
+        let since = back.or(self.effect(id)).map_or(planned, |effect| effect.at);
         // The proof is looked for after the event before, and its health is asked after the look.
         let looked = self.before("RollbackVerified").ok_or("it was never verified")?;
-        if let Some(other) = self.foreign(truth, since, looked.at - self.blind - 1) {
+        let asked = back.or(self.effect(id)).is_some();
+        let other = self.foreign(truth, since, looked.at - self.blind - 1);
+        if let (true, Some(other)) = (asked, other) {
             return Err(format!("operation {other} came before it was verified"));
         }
-        if self.foreign(truth, since, last.at).is_some() || self.somebody_else(last.at) {
+        if asked && self.foreign(truth, since, last.at).is_some() || self.somebody_else(last.at) {
             return Ok(());
         }
         let captured = self.deployment.done.captured.as_ref().ok_or("nothing was captured")?;
@@ -420,10 +427,11 @@ impl Judge<'_> {
         let (Some(forward), Some(back)) = (self.effect(id), self.effect(&rollback_mark(id))) else {
             return Ok(());
         };
-        match self.foreign(truth, forward.at, back.at - self.blind - UNDERWAY) {
-            Some(other) => Err(format!("the rollback undid operation {other}")),
-            None => Ok(()),
+        if let Some(other) = self.foreign(truth, forward.at, back.at - self.blind - UNDERWAY) {
+            let (from, to) = (forward.at, back.at);
+            return Err(format!("the rollback at {to} undid {other}, begun after {from}"));
         }
+        Ok(())
     }
 }
 
@@ -440,7 +448,10 @@ fn live(
     whole: bool,
 ) -> Result<(), String> {
     let service = truth.service.as_ref().ok_or("the service is gone")?;
-    if service.status != ServiceStatus::Running {
+    // AWS's own maintenance: busy, and no operation says so. What serves goes on serving.
+    let maintained = service.status == ServiceStatus::OperationInProgress
+        && truth.operations.iter().all(|operation| operation.status.is_terminal());
+    if service.status != ServiceStatus::Running && !maintained {
         let newest = truth.operations.first();
         return Err(format!("the service is {}, {newest:?} is the newest", service.status));
     }

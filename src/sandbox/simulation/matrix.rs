@@ -1,6 +1,6 @@
 //! The crash matrix: every moment of a situation is struck, in every way it can be.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::super::cloud::switches::Switches;
@@ -68,13 +68,13 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
     violations.extend(idle(&ground.session));
     violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));
     let end = ground.session.newest();
-    let moments = moments.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Trial { end, moments, lives, violations }
 }
 
 fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn Weather> {
     Box::new(move |moment: &Moment| {
-        into.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(*moment);
+        into.lock().unwrap_or_else(PoisonError::into_inner).push(*moment);
         at.iter().find(|(number, _)| *number == moment.number).map(|(_, mishap)| *mishap)
     })
 }

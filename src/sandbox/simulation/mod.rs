@@ -39,6 +39,10 @@ pub const REPOSITORY: &str = "shop";
 pub const CANARY: &str = "canary-5f1c9e";
 
 /// The stream of the simulated service.
+///
+/// # Panics
+///
+/// Never: its parts are valid names.
 pub fn stream() -> StreamName {
     let text = format!("{ACCOUNT}/{REGION}/{SERVICE}");
     text.parse().expect("account, region and service are valid")

@@ -1,7 +1,7 @@
 //! One process after the other on one machine: `deploy` first, then `resume` until it is over.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::cloud::chance::Chance;
 use super::super::door::ports::{Ended, FlightRecorder, Machine};
@@ -89,7 +89,7 @@ impl Session {
     pub fn ledger(&self) -> Result<Ledger, JournalError> {
         let chance = Arc::clone(&self.chance);
         let draw = move || {
-            let mut chance = chance.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut chance = chance.lock().unwrap_or_else(PoisonError::into_inner);
             u128::from(chance.draw()) << 64 | u128::from(chance.draw())
         };
         let actor = Actor { user: "ada".into(), host: "loom".into(), ci_run: None };
@@ -116,7 +116,7 @@ impl Session {
         let (number, deployment) = (plan.number, Deployment::begin(plan.clone()));
         let event = Event::DeploymentPlanned(Box::new(plan));
         ledger.append(number, &event, &self.values, world.clock.now())?;
-        self.run(deployment, ledger).await
+        Box::pin(self.run(deployment, ledger)).await
     }
 
     /// `surefoot resume`.
@@ -128,7 +128,7 @@ impl Session {
         let deployment = deployment.evolve(&event).map_err(LedgerError::from)?;
         let world = self.world();
         ledger.append(number, &event, &BTreeMap::new(), world.clock.now())?;
-        self.run(deployment, ledger).await
+        Box::pin(self.run(deployment, ledger)).await
     }
 
     async fn run(

@@ -70,7 +70,7 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
         let other = session(&ground.door, seed ^ 0xff, times, Box::new(storm));
         sessions.push(contender(other.without(without), &sessions[0].1, &mut chance));
     }
-    let strangers = crowded && (sessions.len() == 1 || chance.draw() % 3 == 0);
+    let strangers = crowded && (sessions.len() == 1 || chance.draw().is_multiple_of(3));
     let counts = run(&ground.door, &sessions, strangers, &mut chance);
     let mut violations = counts.nonsense;
     for (session, _) in &sessions {
@@ -104,15 +104,15 @@ fn switches(chance: &mut Chance) -> Switches {
     let mut switches = Switches::default();
     for row in TABLE {
         let rare = matches!(row.name, "new-services" | "service-quota" | "digest-identifier");
-        if chance.draw() % if rare { 20 } else { 4 } == 0 {
+        if chance.draw().is_multiple_of(if rare { 20 } else { 4 }) {
             let position = row.positions[pick(chance, row.positions.len())];
             switches.set(row.name, position).expect("the table has every position");
         }
     }
-    if chance.draw() % 2 == 0 {
+    if chance.draw().is_multiple_of(2) {
         switches.operations_lag_seconds = u32::try_from(span(chance, 61)).unwrap_or(0);
     }
-    if chance.draw() % 4 == 0 {
+    if chance.draw().is_multiple_of(4) {
         switches.service_lag_seconds = u32::try_from(span(chance, 31)).unwrap_or(0);
     }
     switches
@@ -120,7 +120,7 @@ fn switches(chance: &mut Chance) -> Switches {
 
 /// App Runner's own work goes wrong.
 fn doom(door: &Door, chance: &mut Chance) {
-    if chance.draw() % 4 > 0 {
+    if !chance.draw().is_multiple_of(4) {
         return;
     }
     let kinds = [
@@ -134,7 +134,7 @@ fn doom(door: &Door, chance: &mut Chance) {
     ];
     let kind = kinds[pick(chance, kinds.len())].clone();
     let skip = u32::try_from(span(chance, 2)).unwrap_or(0);
-    let operation = if chance.draw() % 4 == 0 { "CreateService" } else { "UpdateService" };
+    let operation = if chance.draw().is_multiple_of(4) { "CreateService" } else { "UpdateService" };
     door.state().cloud.add_fault(Fault { skip, ..Fault::once(operation, kind) });
 }
 
@@ -142,7 +142,7 @@ fn doom(door: &Door, chance: &mut Chance) {
 fn contender(session: Session, first: &Wish, chance: &mut Chance) -> (Session, Wish) {
     let context = "4".repeat(64);
     session.machine.check_out(Tree { context: context.clone(), commit: None });
-    let same = chance.draw() % 4 == 0;
+    let same = chance.draw().is_multiple_of(4);
     let tag = "4444444".parse().expect("a tag");
     let image = if same { first.image.clone() } else { WishedImage::Built { context, tag } };
     if same {
@@ -207,7 +207,7 @@ fn machine<'a>(
         lives += 1;
         counts.borrow_mut().lives += 1;
         let pause = if first { span(&mut fortune, 1_000) } else { span(&mut fortune, 900_000) };
-        let backwards = fortune.draw() % 24 == 0;
+        let backwards = fortune.draw().is_multiple_of(24);
         let process: Process<'a, Left> = Box::pin(async move {
             session.machine.rest(pause).await;
             match newest {

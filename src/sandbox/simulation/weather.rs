@@ -25,9 +25,9 @@ impl Storm {
     pub(super) fn brew(mut chance: Chance, now: Timestamp, strikes: Arc<AtomicU64>) -> Self {
         let density = [0, 5, 20, 60, 150][pick(&mut chance, 5)];
         let left = chance.draw() % 8;
-        let runs_out = chance.draw().is_multiple_of(8);
+        let do_expire = chance.draw().is_multiple_of(8);
         let from = now + span(&mut chance, 600_000);
-        let expired = runs_out.then(|| (from, from + span(&mut chance, 1_800_000)));
+        let expired = do_expire.then(|| (from, from + span(&mut chance, 1_800_000)));
         Self { chance, density, left, expired, strikes }
     }
 }
@@ -88,7 +88,9 @@ fn draw(chance: &mut Chance, kind: Kind) -> Mishap {
     let drawn = all[pick(chance, all.len())];
     // A refused look is a permission that was taken away: it happens, and rarely.
     match drawn {
-        Mishap::Refused if kind == Kind::Read && chance.draw() % 4 > 0 => Mishap::LostBefore,
+        Mishap::Refused if kind == Kind::Read && !chance.draw().is_multiple_of(4) => {
+            Mishap::LostBefore
+        }
         drawn => drawn,
     }
 }
