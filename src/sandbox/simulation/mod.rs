@@ -4,9 +4,6 @@
 //! [`matrix`] strikes every single moment of a few situations; [`run_seed`] draws situation, world
 //! and weather from a seed. Both are judged by the same file, `invariants.rs`.
 
-#![expect(clippy::manual_is_multiple_of, reason = "a throw of dice reads better so")]
-#![expect(clippy::missing_panics_doc, reason = "a simulation that cannot be set up must stop")]
-
 mod figures;
 mod invariants;
 pub mod matrix;
