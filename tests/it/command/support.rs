@@ -264,15 +264,17 @@ impl World {
         answer
     }
 
-    /// The ARN of a service.
+    /// The ARN of a service. The list may lag where a switch says so.
     pub(super) fn arn(&self, service: &str) -> String {
-        let listed = self.app_runner("ListServices", &json!({}));
-        let rows = listed["ServiceSummaryList"].as_array().unwrap().clone();
-        let row = rows.iter().find(|row| row["ServiceName"] == service);
-        row.unwrap_or_else(|| panic!("no service {service}: {listed}"))["ServiceArn"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        for _ in 0..100 {
+            let listed = self.app_runner("ListServices", &json!({}));
+            let rows = listed["ServiceSummaryList"].as_array().unwrap();
+            if let Some(row) = rows.iter().find(|row| row["ServiceName"] == service) {
+                return row["ServiceArn"].as_str().unwrap().to_owned();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("no service {service}")
     }
 
     /// Whether there is a service of this name.
