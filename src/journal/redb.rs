@@ -6,7 +6,7 @@
 //! writers wait for each other up to a named patience. Commits use two phases and quick-repair, so
 //! that opening after a kill takes a millisecond at any size.
 //!
-//! What is read was written: pages carry seals ([`sealed`]), events carry hashes and a chain, and a
+//! What is read was written: pages carry seals (`sealed`), events carry hashes and a chain, and a
 //! stream's head says where the chain must end.
 
 use std::collections::BTreeMap;

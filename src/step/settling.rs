@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::{Bench, StepError};
 use crate::event::{Event, Interruption, Observation};
 use crate::names::{DeploymentId, OperationId};
-use crate::world::Progress;
 use crate::world::service::{Operation, OperationStatus, Service, ServiceStatus};
+use crate::world::{Obstacle, Place, Progress};
 
 /// What looking came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ pub async fn did_it_happen(
 ) -> Result<Answer, StepError> {
     let (mut quiet, mut waited) = (Duration::ZERO, Duration::ZERO);
     while waited < bench.times.deploy_timeout {
-        let (sight, service) = look(bench, mark, observed).await?;
+        let (sight, service) = look(bench, mark, observed).await.map_err(proves_nothing)?;
         let settled = quiet >= bench.times.settle;
         match (sight, service) {
             (Sight::Ours(Some(operation)), Some(service)) => {
@@ -64,6 +64,13 @@ pub async fn did_it_happen(
         waited += bench.times.poll;
     }
     Err(StepError::Interrupted(Interruption::StillBusy { operation: None }))
+}
+
+/// Who may not look knows nothing of the call: a refusal here must not end the deployment.
+fn proves_nothing(error: StepError) -> StepError {
+    let StepError::Refused(failure) = error else { return error };
+    let (place, obstacle) = (Place::AppRunner, Obstacle::InvalidCredentials);
+    StepError::Interrupted(Interruption::Unreachable { place, obstacle, reason: failure.what })
 }
 
 async fn look(

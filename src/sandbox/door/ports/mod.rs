@@ -1,7 +1,7 @@
 //! The way into the simulated world in process: the ports themselves, over one shared cloud, under
 //! virtual time, without any I/O.
 //!
-//! Everything that reaches the world or the journal passes one place, [`Machine::moment`], where a
+//! Everything that reaches the world or the journal passes one place, `Machine::moment`, where a
 //! [`Weather`] may strike: the power goes, the answer is lost, the call is refused. Whoever numbers
 //! the moments can strike each of them.
 
