@@ -91,6 +91,9 @@ pub struct Deploy {
     /// Deploy a commit although the live one is newer
     #[arg(long)]
     pub allow_older: bool,
+    /// Failed assertions about `dependencies.…` warn instead of failing [`ALLOW_MISSING_DEPS`]
+    #[arg(long)]
+    pub allow_missing_deps: bool,
     /// Find old deployment scripts and carry their settings into surefoot.toml
     #[arg(long)]
     pub cleanup_old: bool,
@@ -189,6 +192,12 @@ pub struct Preflight {
     /// As for `deploy --image`: needs no Docker
     #[arg(long, value_name = "REF")]
     pub image: Option<String>,
+    /// Create the roles that are missing, after asking
+    #[arg(long)]
+    pub fix: bool,
+    /// Do not ask
+    #[arg(long, requires = "fix")]
+    pub yes: bool,
 }
 
 /// `surefoot sandbox`

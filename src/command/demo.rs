@@ -152,9 +152,10 @@ impl Stage<'_> {
         };
         let program = self.program.display();
         let folder = self.folder.display();
+        let around = self.folder.parent().unwrap_or(&self.folder).display();
         format!(
             "\n{containers} Three deployments of {SERVICE}, the third taken back.\n\
-             The project, its journal and its world stay in {folder}/..\n\n\
+             The project, its journal and its world stay in {around}\n\n\
              next: cd {folder}\n      \
              {program} sandbox --state ../sandbox -- sh\n      \
              {program} show 3     (in that shell; `exit` leaves the sandbox)\n"

@@ -4,18 +4,24 @@ use super::arguments::{Deploy, Preflight};
 use super::deploy::{checks, questions, refuse_a_repository_elsewhere};
 use super::setup::Setup;
 use super::trouble;
-use crate::look::look;
+use crate::look::{Questions, look};
+use crate::plan::inventory::Inventory;
 use crate::plan::preflight::judge;
+use crate::plan::roles::{NewRole, missing};
 use crate::problem::{ExitCode, Problem};
 use crate::step::preflight::refusal;
 use crate::view::documents::Findings;
+use crate::world::World;
 
 /// Checks.
 pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
-    let seen = look(&setup.world(), &asked).await;
-    let seen = seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let world = setup.world();
+    let mut seen = looked(&world, &asked, setup).await?;
+    if arguments.fix && mend(&world, &seen, arguments.yes, setup).await? {
+        seen = looked(&world, &asked, setup).await?;
+    }
     refuse_a_repository_elsewhere(setup, &seen)?;
     let findings = judge(&seen, &checks(setup));
     let refused = refusal(&findings);
@@ -24,4 +30,33 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
         Some(failure) => Err(trouble::failure(&failure)),
         None => Ok(ExitCode::Success),
     }
+}
+
+async fn looked(world: &World, asked: &Questions, setup: &Setup) -> Result<Inventory, Problem> {
+    let seen = look(world, asked).await;
+    seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))
+}
+
+/// Creates the roles that are missing, each with consent; whether any was created.
+async fn mend(
+    world: &World,
+    seen: &Inventory,
+    consent: bool,
+    setup: &Setup,
+) -> Result<bool, Problem> {
+    let mut mended = false;
+    for role in missing(seen) {
+        let NewRole { name, principal, policy } = &role;
+        let may = policy.map(|policy| format!(", may do {policy}")).unwrap_or_default();
+        setup.view.say(&format!("role {name}: assumed by {principal}{may}"));
+        if !(consent || setup.view.ask(&format!("create role {name}?"))) {
+            setup.view.say("not created: nobody said yes (`--yes` says it beforehand)");
+            continue;
+        }
+        let created = world.identity.create_role(name, &role.trust(), *policy).await;
+        created.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+        setup.view.say(&format!("created role {name}"));
+        mended = true;
+    }
+    Ok(mended)
 }

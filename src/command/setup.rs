@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::view::View;
 use crate::world::World;
-use crate::world::aws::{Connection, connect};
+use crate::world::aws::{Connection, configured_region, connect};
 use crate::world::builder::{DockerBuilder, Surroundings};
 use crate::world::clock::{Clock, SystemClock};
 use crate::world::health::HttpHealth;
@@ -49,12 +49,22 @@ pub(super) struct Setup {
     pub view: Arc<dyn View>,
     /// Whether a person wants us to stop.
     pub stop: Stop,
-    connection: Connection,
+    connection: Option<Connection>,
+}
+
+/// What a command asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The journal alone: it pays for nothing else.
+    Journal,
+    /// AWS too.
+    Aws,
 }
 
 impl Setup {
     /// Reads flags, environment and file, and finds out where AWS is. Asks nobody.
     pub(super) async fn new(
+        reach: Reach,
         everywhere: &Everywhere,
         deploy: &Deploy,
         view: Arc<dyn View>,
@@ -70,17 +80,25 @@ impl Setup {
             detected: Detected { project: project.clone(), current, region: None },
         };
         let settings = resolve(&sources)?;
-        let connection = connect(settings.region.as_ref(), None).await;
-        sources.detected.region = connection.region().map(|region| region.to_string());
-        let settings = resolve(&sources)?;
+        let settings = match settings.region {
+            Some(_) => settings,
+            None => {
+                sources.detected.region = configured_region().await;
+                resolve(&sources)?
+            }
+        };
         let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
         let actor = here::actor(&environment);
+        let connection = match reach {
+            Reach::Aws => Some(connect(settings.region.as_ref(), None).await),
+            Reach::Journal => None,
+        };
         Ok(Self { environment, settings, project, history, actor, view, stop, connection })
     }
 
     /// An endpoint other than AWS itself: the sandbox.
     pub(super) fn endpoint(&self) -> Option<String> {
-        self.connection.endpoint_override()
+        self.connection.as_ref().and_then(Connection::endpoint_override)
     }
 
     /// The region, or what to type so that there is one.
@@ -91,7 +109,7 @@ impl Setup {
     /// The outside.
     pub(super) fn world(&self) -> World {
         let clock = || -> Box<dyn Clock> { Box::new(SystemClock::start()) };
-        let aws = &self.connection;
+        let aws = self.connection.as_ref().expect("a command that asks AWS says so: Reach::Aws");
         World {
             source: Box::new(GitSource::default()),
             builder: Box::new(DockerBuilder::new(Surroundings::of_this_process(), clock())),
@@ -166,7 +184,7 @@ fn flags(everywhere: &Everywhere, deploy: &Deploy) -> Flags {
         deploy_timeout: deploy.deploy_timeout.clone(),
         health_timeout: deploy.health_timeout.clone(),
         health_retries: deploy.health_retries.clone(),
-        allow_missing_deps: false,
+        allow_missing_deps: deploy.allow_missing_deps,
         force_latest: deploy.force_latest,
         force_restart: deploy.force_restart,
     }

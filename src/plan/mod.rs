@@ -4,6 +4,7 @@ pub mod findings;
 pub mod identity;
 pub mod inventory;
 pub mod preflight;
+pub mod roles;
 pub mod target;
 
 use serde::{Deserialize, Serialize};

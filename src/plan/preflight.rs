@@ -2,6 +2,7 @@
 
 use super::findings::Finding;
 use super::inventory::{Inventory, Named, Seen, unfit};
+use super::roles::{NewRole, PULLS, RUNS};
 use crate::config::HealthGate;
 use crate::config::value::HealthFrom;
 use crate::names::{RepositoryName, ServiceName};
@@ -10,11 +11,6 @@ use crate::release::Protocol;
 use crate::world::registry::Platform;
 use crate::world::service::{Origin, Service, ServiceStatus};
 use crate::world::{Obstacle, WorldError};
-
-/// The principal that pulls images. Source: App Runner developer guide, security_iam_service-with-iam.
-const PULLS: &str = "build.apprunner.amazonaws.com";
-/// The principal that runs instances. Source: the same.
-const RUNS: &str = "tasks.apprunner.amazonaws.com";
 
 /// What is asked for, as far as the checks need it.
 #[derive(Debug, Clone, Copy)]
@@ -227,17 +223,14 @@ fn access_role(seen: &Inventory) -> Finding {
 fn missing_access_role(name: &str) -> Finding {
     let reason =
         format!("there is no role {name}, and App Runner cannot pull from ECR without one");
-    Finding::failed("access role", ExitCode::Preflight, "no-access-role", reason)
-        .fix(format!(
-            "create it: `aws iam create-role --role-name {name} --assume-role-policy-document \
-             '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\
-             {{\"Service\":\"{PULLS}\"}},\"Action\":\"sts:AssumeRole\"}}]}}'`"
-        ))
-        .fix(format!(
-            "let it pull: `aws iam attach-role-policy --role-name {name} --policy-arn \
-             arn:aws:iam::aws:policy/service-role/AWSAppRunnerServicePolicyForECRAccess`"
-        ))
+    let finding = Finding::failed("access role", ExitCode::Preflight, "no-access-role", reason);
+    with_commands(finding, &NewRole::access(name))
         .fix("or name another with [service] access_role in surefoot.toml")
+}
+
+fn with_commands(finding: Finding, role: &NewRole) -> Finding {
+    let by_us = format!("let surefoot create {}: `surefoot preflight --fix`", role.name);
+    role.commands().into_iter().fold(finding.fix(by_us), Finding::fix)
 }
 
 fn role(check: &str, principal: &str, seen: &Seen) -> Finding {
@@ -248,7 +241,12 @@ fn role(check: &str, principal: &str, seen: &Seen) -> Finding {
         }
         Seen::Missing(name) => {
             let reason = format!("there is no role {name}");
-            Finding::failed(check, ExitCode::Preflight, "no-role", reason)
+            let finding = Finding::failed(check, ExitCode::Preflight, "no-role", reason);
+            let role = match principal {
+                PULLS => NewRole::access(name),
+                _ => NewRole::instance(name),
+            };
+            with_commands(finding, &role)
         }
         Seen::Found(role) if role.trusts.iter().any(|service| service == principal) => {
             Finding::passed(check, format!("{}, trusts {principal}", role.arn.role_name()))

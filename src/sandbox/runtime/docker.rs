@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
-use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+use bollard::models::{ContainerCreateBody, HostConfig, NetworkSettings, PortBinding};
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, InspectContainerOptions, ListContainersOptions,
     LogsOptions, RemoveContainerOptions, StartContainerOptions,
@@ -57,7 +57,10 @@ impl std::fmt::Debug for Opaque {
 #[derive(Debug)]
 struct Container {
     name: String,
+    /// The published port, on loopback.
     address: Option<SocketAddr>,
+    /// The container's own address, which only a host without a virtual machine in between reaches.
+    own: Option<SocketAddr>,
     output: Output,
     reading: Option<JoinHandle<()>>,
 }
@@ -116,14 +119,12 @@ impl DockerRuntime {
         made.map(|_| name).map_err(|error| why_no_start(&error))
     }
 
-    /// Address of the published port; nothing for a container that ended at once.
-    async fn published(&self, name: &str, port: u16) -> Option<SocketAddr> {
-        let found =
-            self.docker.inspect_container(name, None::<InspectContainerOptions>).await.ok()?;
-        let ports = found.network_settings?.ports?;
-        let binding = ports.get(&format!("{port}/tcp"))?.as_ref()?.first()?;
-        let port = binding.host_port.as_ref()?.parse().ok()?;
-        Some((Ipv4Addr::LOCALHOST, port).into())
+    /// Addresses of a container, published and its own; nothing for one that ended at once.
+    async fn addresses(&self, name: &str, port: u16) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let found = self.docker.inspect_container(name, None::<InspectContainerOptions>).await;
+        let network = found.ok().and_then(|found| found.network_settings);
+        let published = network.as_ref().and_then(|network| published(network, port));
+        (published, network.as_ref().and_then(|network| own(network, port)))
     }
 
     async fn remove(&self, name: &str) {
@@ -154,6 +155,18 @@ impl DockerRuntime {
             }
         })
     }
+}
+
+fn published(network: &NetworkSettings, port: u16) -> Option<SocketAddr> {
+    let binding = network.ports.as_ref()?.get(&format!("{port}/tcp"))?.as_ref()?.first()?;
+    let port = binding.host_port.as_ref()?.parse().ok()?;
+    Some((Ipv4Addr::LOCALHOST, port).into())
+}
+
+fn own(network: &NetworkSettings, port: u16) -> Option<SocketAddr> {
+    let networks = network.networks.as_ref()?.values();
+    let address = networks.filter_map(|one| one.ip_address.as_ref()?.parse().ok()).next();
+    address.map(|address: Ipv4Addr| (address, port).into())
 }
 
 fn short(id: &str) -> String {
@@ -237,8 +250,10 @@ impl Runtime for DockerRuntime {
             return Err(why_no_start(&error));
         }
         let output = Output::default();
+        let (address, own) = self.addresses(&name, spec.port).await;
         let container = Container {
-            address: self.published(&name, spec.port).await,
+            address,
+            own,
             reading: Some(self.read_output(&name, output.clone())),
             name,
             output,
@@ -270,10 +285,10 @@ impl Runtime for DockerRuntime {
     }
 
     async fn probe(&self, instance: &InstanceId, check: &HealthCheck) -> Probe {
-        let address = self.containers().get(instance).and_then(|container| container.address);
-        match address {
-            Some(address) => health::check(address, check).await,
-            None => Probe::Failed("the container publishes no port".into()),
+        let addresses = self.containers().get(instance).map(|one| (one.address, one.own));
+        match addresses {
+            Some((Some(address), own)) => health::check_container(own, address, check).await,
+            _ => Probe::Failed("the container publishes no port".into()),
         }
     }
 

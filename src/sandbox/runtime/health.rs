@@ -1,5 +1,6 @@
 //! App Runner's health check, made against an instance.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,34 @@ pub(crate) async fn check(address: SocketAddr, check: &HealthCheck) -> Probe {
     match check {
         HealthCheck::Tcp { timeout } => tcp(address, *timeout).await,
         HealthCheck::Http { path, timeout } => http(address, path, *timeout).await,
+    }
+}
+
+/// Checks a container once: a TCP check at the container's own address, where this host reaches it,
+/// because Docker's port forwarder accepts for a container that listens nowhere. A virtual machine
+/// between host and engine hides that address; then the published one has to do.
+pub(crate) async fn check_container(
+    own: Option<SocketAddr>,
+    published: SocketAddr,
+    check: &HealthCheck,
+) -> Probe {
+    let own = match (own, check) {
+        (Some(own), HealthCheck::Tcp { timeout }) => listens(own, *timeout / 2).await,
+        _ => None,
+    };
+    match own {
+        Some(true) => Probe::Passed,
+        Some(false) => Probe::Failed("connection refused".into()),
+        None => self::check(published, check).await,
+    }
+}
+
+/// Whether something listens there; nothing where the address cannot be reached.
+async fn listens(address: SocketAddr, timeout: Duration) -> Option<bool> {
+    match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Some(true),
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Some(false),
+        _ => None,
     }
 }
 
@@ -100,6 +129,18 @@ mod tests {
             let result = check(answering(answer).await, &get("/healthz")).await;
             assert_eq!(result == Probe::Passed, well, "{answer} {result:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_container_that_listens_nowhere_is_not_saved_by_a_forwarder_that_accepts() {
+        let tcp = HealthCheck::Tcp { timeout: PATIENCE };
+        let forwarder = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let kept = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let published = kept.local_addr().unwrap();
+        let refused = check_container(Some(forwarder), published, &tcp).await;
+        assert_eq!(refused, Probe::Failed("connection refused".into()));
+        assert_eq!(check_container(Some(published), published, &tcp).await, Probe::Passed);
+        assert_eq!(check_container(None, published, &tcp).await, Probe::Passed);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -82,6 +83,11 @@ pub async fn connect(region: Option<&Region>, profile: Option<&str>) -> Connecti
     Connection::new(loader.load().await, service_endpoints(&|name| std::env::var(name).ok()))
 }
 
+/// The region that the environment or the AWS profile names. Nothing is asked of the network.
+pub async fn configured_region() -> Option<String> {
+    region_chain(None, None).region().await.map(|region| region.to_string())
+}
+
 /// Option, environment, profile. Not the instance metadata service: a deployment says where it
 /// goes, it does not inherit it from the machine that starts it.
 fn region_chain(region: Option<&Region>, profile: Option<&str>) -> RegionProviderChain {
@@ -123,8 +129,12 @@ impl Connection {
             sdk.endpoint_url().map(str::to_owned).into_iter().collect();
         overrides.extend(service_endpoints);
         overrides.dedup();
-        let sdk = if overrides.iter().any(|url| is_loopback_url(url)) { direct(sdk) } else { sdk };
-        Self { sdk, overrides }
+        if !overrides.iter().any(|url| is_loopback_url(url)) {
+            return Self { sdk, overrides };
+        }
+        let plain = overrides.iter().all(|url| is_loopback_url(url) && url.starts_with("http:"))
+            && sdk.endpoint_url().is_some();
+        Self { sdk: direct(sdk, plain), overrides }
     }
 
     /// A connection to one endpoint for all services, with fixed test credentials: nothing of the
@@ -140,7 +150,7 @@ impl Connection {
             .retry_config(patience.retries())
             .app_name(app_name())
             .build();
-        Self::new(direct(sdk), Vec::new())
+        Self::new(sdk, Vec::new())
     }
 
     /// The region, if one is configured and well-formed.
@@ -166,14 +176,15 @@ impl Connection {
 }
 
 /// The same configuration without the proxies of the environment: an endpoint on this very machine
-/// is not reached through one.
-fn direct(sdk: SdkConfig) -> SdkConfig {
+/// is not reached through one, and in plain HTTP it needs no certificate store either.
+fn direct(sdk: SdkConfig, plain: bool) -> SdkConfig {
     #[expect(
         deprecated,
         reason = "the only switch of the SDK's default client: before this version it ignores proxies"
     )]
     let version = BehaviorVersion::v2025_01_17();
-    sdk.into_builder().behavior_version(version).build()
+    let sdk = sdk.into_builder().behavior_version(version);
+    if plain { sdk.http_client(HttpClient::new().build_http()).build() } else { sdk.build() }
 }
 
 fn is_loopback_url(url: &str) -> bool {

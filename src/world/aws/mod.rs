@@ -10,7 +10,7 @@ mod promised;
 pub(in crate::world) mod scripted;
 mod scrub;
 
-pub use connection::{Connection, Patience, connect};
+pub use connection::{Connection, Patience, configured_region, connect};
 pub(in crate::world) use failure::{Effect, garbled, translate};
 pub(in crate::world) use preview::Preview;
 pub(in crate::world) use promised::Promised;

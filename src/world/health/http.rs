@@ -8,11 +8,12 @@ mod tests;
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 use url::Url;
 
 use super::{Health, Limits, Response, Silence};
@@ -22,25 +23,27 @@ use crate::world::is_loopback;
 /// Asks over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpHealth {
-    /// Nothing where this machine has no certificate store: then only loopback can be asked.
-    abroad: Option<Client>,
+    /// Nothing where this machine has no certificate store: then only loopback can be asked. Made
+    /// when first needed, because it reads that store.
+    abroad: OnceLock<Option<Client>>,
     here: Option<Client>,
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("surefoot/", env!("CARGO_PKG_VERSION")))
+        // Every question gets its own connection: a kept one could lead to the instance that was
+        // just replaced.
+        .pool_max_idle_per_host(0)
 }
 
 impl HttpHealth {
     /// A client that follows no redirect by itself; addresses of this machine are asked without
     /// proxy, and need no certificate store.
     pub fn new() -> Self {
-        let builder = || {
-            Client::builder()
-                .redirect(redirect::Policy::none())
-                .user_agent(concat!("surefoot/", env!("CARGO_PKG_VERSION")))
-                // Every question gets its own connection: a kept one could lead to the instance
-                // that was just replaced.
-                .pool_max_idle_per_host(0)
-        };
         let here = builder().no_proxy().tls_certs_only(std::iter::empty());
-        Self { abroad: builder().build().ok(), here: here.build().ok() }
+        Self { abroad: OnceLock::new(), here: here.build().ok() }
     }
 
     async fn ask(&self, url: &Url, limits: &Limits) -> Result<Found, Silent> {
@@ -49,7 +52,8 @@ impl HttpHealth {
             if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
                 return Err(silent(Silence::Tls, "only https is asked, except on this machine"));
             }
-            let client = if is_loopback(&url) { &self.here } else { &self.abroad };
+            let abroad = || self.abroad.get_or_init(|| builder().build().ok());
+            let client = if is_loopback(&url) { &self.here } else { abroad() };
             let Some(client) = client else {
                 return Err(silent(Silence::Tls, "this machine has no certificate store"));
             };

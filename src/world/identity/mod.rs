@@ -17,6 +17,13 @@ pub trait Identity: Send + Sync {
     async fn caller(&self) -> Result<Caller, WorldError>;
     /// The role of this name, if there is one. A refusal to tell is an error, not `None`.
     async fn role(&self, name: &str) -> Result<Option<Role>, WorldError>;
+    /// Creates a role with this trust policy and, where one is named, attaches a managed policy.
+    async fn create_role(
+        &self,
+        name: &str,
+        trust: &str,
+        policy: Option<&str>,
+    ) -> Result<(), WorldError>;
 }
 
 /// Who AWS takes us for.

@@ -56,6 +56,26 @@ impl Identity for StsIam {
             Err(error) => Err(translate(Place::Iam, Effect::Reading, &error, &Values::default())),
         }
     }
+
+    async fn create_role(
+        &self,
+        name: &str,
+        trust: &str,
+        policy: Option<&str>,
+    ) -> Result<(), WorldError> {
+        let create = self.roles.create_role().role_name(name).assume_role_policy_document(trust);
+        create.send().await.map_err(|error| changing(&error))?;
+        let Some(policy) = policy else { return Ok(()) };
+        let attach = self.roles.attach_role_policy().role_name(name).policy_arn(policy);
+        attach.send().await.map(drop).map_err(|error| changing(&error))
+    }
+}
+
+fn changing<E>(error: &SdkError<E>) -> WorldError
+where
+    E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    translate(Place::Iam, Effect::Changing, error, &Values::default())
 }
 
 fn role(found: &aws_sdk_iam::types::Role) -> Result<Role, WorldError> {

@@ -189,6 +189,21 @@ fn twenty_a_check_that_fails_before_anything_costs_time() {
 }
 
 #[test]
+fn preflight_creates_a_missing_role_after_consent_and_not_before() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.set("SUREFOOT_SERVICE_ACCESS_ROLE", "ShopAccess");
+    project.set("SUREFOOT_SERVICE_INSTANCE_ROLE", "ShopInstance");
+    project.run(&["preflight"]).exits(20).says("surefoot preflight --fix");
+    // Nobody is there to say yes.
+    project.run(&["preflight", "--fix"]).exits(20).says("not created");
+    assert!(world.effects().is_empty());
+    project.run(&["preflight", "--fix", "--yes"]).exits(0).says("created role ShopInstance");
+    project.run(&["preflight"]).exits(0);
+    project.deploy();
+}
+
+#[test]
 fn twenty_a_service_that_is_paused() {
     let world = World::open();
     let project = Project::new(&world, "shop");

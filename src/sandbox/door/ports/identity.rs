@@ -34,6 +34,17 @@ impl Identity for Machine {
         })
         .await
     }
+
+    async fn create_role(
+        &self,
+        name: &str,
+        _trust: &str,
+        _policy: Option<&str>,
+    ) -> Result<(), WorldError> {
+        // The account in process has its two roles from the start, and nothing asks for others.
+        let message = format!("role {name} cannot be created in process");
+        Err(WorldError::refused(Place::Iam, "EntityAlreadyExists", message))
+    }
 }
 
 #[async_trait]

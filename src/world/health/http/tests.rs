@@ -49,7 +49,7 @@ async fn says(text: impl AsRef<[u8]> + Clone + Send + 'static) -> SocketAddr {
 async fn get(address: &str, limits: &Limits) -> Response {
     // Without the proxies of the machine that runs the tests, also for names elsewhere.
     let here = HttpHealth::new().here;
-    let direct = HttpHealth { abroad: here.clone(), here };
+    let direct = HttpHealth { abroad: OnceLock::from(here.clone()), here };
     direct.get(&Url::parse(address).unwrap(), limits).await
 }
 
@@ -159,7 +159,7 @@ async fn a_dead_proxy_says_nothing_about_the_service() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let proxy = reqwest::Proxy::all(format!("http://{closed}")).unwrap();
     let abroad = Client::builder().proxy(proxy).build().unwrap();
-    let health = HttpHealth { abroad: Some(abroad), here: HttpHealth::new().here };
+    let health = HttpHealth { abroad: OnceLock::from(Some(abroad)), here: HttpHealth::new().here };
     let url = Url::parse("https://no-such-name.invalid/").unwrap();
     assert_eq!(silence(&health.get(&url, &limits()).await), Silence::Broken);
     // This machine is asked without it.
