@@ -91,7 +91,7 @@ pub struct Deploy {
     /// Deploy a commit although the live one is newer
     #[arg(long)]
     pub allow_older: bool,
-    /// Failed assertions about `dependencies.…` warn instead of failing [`ALLOW_MISSING_DEPS`]
+    /// Failed assertions about `dependencies.…` warn instead of failing (`ALLOW_MISSING_DEPS`)
     #[arg(long)]
     pub allow_missing_deps: bool,
     /// Find old deployment scripts and carry their settings into surefoot.toml

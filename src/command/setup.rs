@@ -80,12 +80,11 @@ impl Setup {
             detected: Detected { project: project.clone(), current, region: None },
         };
         let settings = resolve(&sources)?;
-        let settings = match settings.region {
-            Some(_) => settings,
-            None => {
-                sources.detected.region = configured_region().await;
-                resolve(&sources)?
-            }
+        let settings = if settings.region.is_some() {
+            settings
+        } else {
+            sources.detected.region = configured_region().await;
+            resolve(&sources)?
         };
         let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
         let actor = here::actor(&environment);

@@ -164,8 +164,8 @@ fn published(network: &NetworkSettings, port: u16) -> Option<SocketAddr> {
 }
 
 fn own(network: &NetworkSettings, port: u16) -> Option<SocketAddr> {
-    let networks = network.networks.as_ref()?.values();
-    let address = networks.filter_map(|one| one.ip_address.as_ref()?.parse().ok()).next();
+    let mut networks = network.networks.as_ref()?.values();
+    let address = networks.find_map(|one| one.ip_address.as_ref()?.parse().ok());
     address.map(|address: Ipv4Addr| (address, port).into())
 }
 
