@@ -69,6 +69,16 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it only reads, once, and ends.
+    pub fn asks_only(&self) -> bool {
+        matches!(
+            self,
+            Self::Status(_) | Self::History(_) | Self::Show(_) | Self::Completions { .. }
+        )
+    }
+}
+
 /// `surefoot deploy`
 #[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "these are flags on a command line")]

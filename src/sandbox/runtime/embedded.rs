@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,9 +85,11 @@ impl EmbeddedRuntime {
         Self { registry, proxies, clock, isolation, folder, instances: Mutex::default() }
     }
 
-    /// Where the instances of all sandboxes of this machine are unpacked.
+    /// Where the instances of all sandboxes of this user are unpacked: another user's folder cannot
+    /// be written to.
     fn base() -> PathBuf {
-        std::env::temp_dir().join("surefoot-instances")
+        let user = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
+        std::env::temp_dir().join(format!("surefoot-instances-{user}"))
     }
 
     fn instances(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Instance>> {

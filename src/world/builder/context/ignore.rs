@@ -8,6 +8,8 @@ use super::pattern::{Pattern, PatternError};
 
 /// The directory of surefoot's own journal: never part of a context.
 pub(super) const HISTORY: &str = ".deploy-history";
+/// How the file `FORMAT` of a journal's directory begins, whatever the directory is called.
+pub(super) const JOURNAL_MARK: &str = "surefoot journal\n";
 
 /// The patterns of an ignore file.
 #[derive(Debug, Clone, Default)]

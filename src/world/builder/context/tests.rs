@@ -70,12 +70,16 @@ fn an_ignored_secret_is_not_sent() {
         ("node_modules/lost/file", "l"),
         (".deploy-history/journal.redb", "j"),
         ("a/.deploy-history/journal.redb", "j"),
+        ("elsewhere/journal.redb", "j"),
+        ("elsewhere/FORMAT", "surefoot journal\nformat 1\n"),
+        ("a/b/FORMAT", "surefoot"),
     ]);
     let expected = [
         ".dockerignore",
         "Dockerfile",
         "a",
         "a/b",
+        "a/b/FORMAT",
         "a/b/x.txt",
         "node_modules",
         "node_modules/kept",

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use super::ignore::{HISTORY, Ignore, Inherited};
+use super::ignore::{HISTORY, Ignore, Inherited, JOURNAL_MARK};
 use super::refusal::{refused, shown, unreadable};
 use crate::world::WorldError;
 
@@ -62,8 +62,9 @@ impl<'a> Walk<'a> {
 
     fn directory(&mut self, location: &Path, path: &Path, inherited: &Inherited) -> io::Result<()> {
         for name in names(location)? {
-            if name != HISTORY {
-                self.entry(&location.join(&name), &path.join(&name), inherited)?;
+            let location = location.join(&name);
+            if name != HISTORY && !is_journal(&location) {
+                self.entry(&location, &path.join(&name), inherited)?;
             }
         }
         Ok(())
@@ -101,6 +102,18 @@ impl<'a> Walk<'a> {
         }
         (self.visit)(entry)
     }
+}
+
+/// Whether this is a journal's directory under another name (`--history-dir`): it changes with every
+/// step, so it can be no part of what a step hashes.
+fn is_journal(location: &Path) -> bool {
+    let first = JOURNAL_MARK.as_bytes();
+    fs::File::open(location.join("FORMAT"))
+        .and_then(|file| {
+            let mut read = Vec::with_capacity(first.len());
+            file.take(first.len() as u64).read_to_end(&mut read).map(|_| read)
+        })
+        .is_ok_and(|read| read == first)
 }
 
 /// The names in a directory, in order of their bytes.
