@@ -5,6 +5,8 @@ mod demo;
 mod deploy;
 pub mod here;
 mod logs;
+mod mark;
+mod picker;
 mod preflight;
 mod record;
 mod resume;
@@ -84,6 +86,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
         Command::Resume(resume) => resume::resume(resume, setup).await,
         Command::Rollback(rollback) => rollback::rollback(rollback, setup).await,
+        Command::Mark(mark) => mark::mark(mark, setup).await,
         Command::Status(status) => record::status(status, setup).await,
         Command::History(history) => record::history(history, setup),
         Command::Show(show) => record::show(show, setup),

@@ -49,6 +49,8 @@ pub(super) struct Setup {
     pub view: Arc<dyn View>,
     /// Whether a person wants us to stop.
     pub stop: Stop,
+    /// Whether a person sits there who can be asked.
+    pub interactive: bool,
     connection: Connection,
 }
 
@@ -75,7 +77,18 @@ impl Setup {
         let settings = resolve(&sources)?;
         let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
         let actor = here::actor(&environment);
-        Ok(Self { environment, settings, project, history, actor, view, stop, connection })
+        let interactive = !everywhere.json && crate::view::is_interactive();
+        Ok(Self {
+            environment,
+            settings,
+            project,
+            history,
+            actor,
+            view,
+            stop,
+            interactive,
+            connection,
+        })
     }
 
     /// An endpoint other than AWS itself: the sandbox.

@@ -183,6 +183,7 @@ pub fn plan(number: u64, tag: &str) -> Plan {
         force_restart: false,
         health: gate(),
         steps: STEPS.to_vec(),
+        bad: Vec::new(),
     }
 }
 
@@ -210,7 +211,7 @@ pub fn rollback_plan(number: u64, to: u64, tag: &str) -> Plan {
         Step::VerifyRelease,
         Step::CheckHealth,
     ];
-    let intent = Intent::Rollback { to: DeploymentNumber(to), release: release(tag) };
+    let intent = Intent::Rollback { to: DeploymentNumber(to), release: release(tag), reason: None };
     let id = DeploymentId::derived_from(&["rollback", tag]);
     Plan { intent, id, steps: steps.to_vec(), ..plan(number, tag) }
 }
