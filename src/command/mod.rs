@@ -1,5 +1,6 @@
 //! The commands: one file each. Two levels: what was typed, what is meant.
 
+mod addressed;
 pub mod arguments;
 mod demo;
 mod deploy;
@@ -34,7 +35,8 @@ use crate::world::clock::SystemClock;
 /// Runs what was typed, shows how it ended, and says how the process ends.
 pub async fn run(arguments: Arguments) -> u8 {
     let wish = Wish { json: arguments.everywhere.json, narrate: false };
-    let view: Arc<dyn View> = choose(wish, Arc::new(SystemClock::start())).into();
+    let view = choose(wish, Arc::new(SystemClock::start()));
+    let view: Arc<dyn View> = addressed::addressed(view, &arguments.everywhere);
     let ended = match signals::listen() {
         Ok(stop) => meant(&arguments, view.clone(), stop).await,
         Err(error) => Err(trouble::directory(&error)),

@@ -551,6 +551,23 @@ impl Cloud {
         self.remember(id, at);
     }
 
+    /// The world goes on where it stood: what was due waits as long as it still had to.
+    pub fn wake(&mut self, now: Timestamp) {
+        let slept = now - self.now;
+        if slept <= 0 {
+            return;
+        }
+        self.planned.iter_mut().for_each(|planned| planned.at += slept);
+        for service in self.services.values_mut() {
+            service.maintenance_until = service.maintenance_until.map(|until| until + slept);
+            if let Some(work) = &mut service.work {
+                work.due += slept;
+                work.instance_since += slept;
+            }
+        }
+        self.now = now;
+    }
+
     /// Orders everything again that should run: nothing outside survived a restart.
     pub fn revive(&mut self, now: Timestamp) {
         self.orders.clear();
@@ -570,8 +587,20 @@ impl Cloud {
         if !matches!(work.stage, Stage::Provisioning | Stage::Checking | Stage::Routing) {
             return;
         }
+        // The instance starts from nothing, and so does App Runner's patience with it.
+        let stage = work.stage;
+        match stage {
+            Stage::Provisioning => self.enter(id, stage, now, pace::PROVISION),
+            Stage::Checking => self.enter(id, stage, now, pace::SILENCE),
+            _ => {}
+        }
         match self.order(id, &instance, Which::New) {
-            Ok(Some(order)) => self.hand_out(Order::Start(Box::new(order))),
+            Ok(Some(order)) => {
+                if let Some(work) = self.work_mut(id) {
+                    (work.outcome, work.moved, work.instance_since) = (None, false, now);
+                }
+                self.hand_out(Order::Start(Box::new(order)));
+            }
             Ok(None) => {}
             Err(failure) => self.enter(id, Stage::Failing(failure), now, notice(failure)),
         }
