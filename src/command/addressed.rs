@@ -161,7 +161,10 @@ impl Document for AddressedDocument<'_> {
 
 impl ProgressSink for Addressed {
     fn report(&self, progress: Progress) {
-        self.view.report(progress);
+        self.view.report(match progress {
+            Progress::Notice(text) => Progress::Notice(self.flags.in_text(&text)),
+            other => other,
+        });
     }
 }
 
@@ -234,7 +237,10 @@ mod tests {
     fn a_command_gets_the_flags_it_lacks_and_no_other() {
         let flags = flags();
         for (shown, typed) in [
-            ("surefoot history -n 0", "surefoot history -n 0 --service-name shop --history-dir 'my history'"),
+            (
+                "surefoot history -n 0",
+                "surefoot history -n 0 --service-name shop --history-dir 'my history'",
+            ),
             (
                 "surefoot resume --service-name shop",
                 "surefoot resume --service-name shop --history-dir 'my history'",
@@ -256,7 +262,10 @@ mod tests {
         for (shown, typed) in [
             ("go on: `surefoot resume`, or not", "go on: `surefoot resume --env prod`, or not"),
             ("\nnext: surefoot resume\n", "\nnext: surefoot resume --env prod\n"),
-            ("\u{1b}[2mnext: \u{1b}[0msurefoot status\n", "\u{1b}[2mnext: \u{1b}[0msurefoot status --env prod\n"),
+            (
+                "\u{1b}[2mnext: \u{1b}[0msurefoot status\n",
+                "\u{1b}[2mnext: \u{1b}[0msurefoot status --env prod\n",
+            ),
             ("      surefoot status\n", "      surefoot status --env prod\n"),
             ("changed by surefoot status quo\n", "changed by surefoot status quo\n"),
             ("`it` was surefoot deploy\n", "`it` was surefoot deploy\n"),

@@ -100,10 +100,7 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
         (Some(text), _) => {
             let number: DeploymentNumber =
                 text.parse().map_err(|error: crate::names::NameError| {
-                    trouble::usage(
-                        error.to_string(),
-                        trouble::LIST_HINT,
-                    )
+                    trouble::usage(error.to_string(), trouble::LIST_HINT)
                 })?;
             candidates.into_iter().find(|candidate| candidate.row.number == number)
         }

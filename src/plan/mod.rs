@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::value::AutoDeployments;
 use crate::config::{HealthGate, Overlay};
 use crate::names::{
-    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, RepositoryName, RoleArn, StreamName, Tag,
+    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, RepositoryName, RoleArn, StreamName,
+    Tag,
 };
 use crate::release::{Configuration, Release};
 use crate::world::builder::BuildRequest;

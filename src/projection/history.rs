@@ -178,7 +178,11 @@ fn verdict(state: Option<&Deployment>, live: bool, judgement: Option<&Judgement>
         | Phase::Failing { .. }
         | Phase::RollingBack { .. }
         | Phase::RollbackFailing { .. } => {
-            if state.interrupted.is_some() { Verdict::Interrupted } else { Verdict::InProgress }
+            if state.interrupted.is_some() {
+                Verdict::Interrupted
+            } else {
+                Verdict::InProgress
+            }
         }
     }
 }

@@ -111,9 +111,8 @@ fn outlive(bad: &mut Vec<(BadRelease, Source)>, digest: &Digest) {
 fn hear(bad: &mut Vec<(BadRelease, Source)>, word: Word) {
     let Some(digest) = word.digest else { return };
     let Judgement { good, reason, by, at, from } = word.judgement;
-    let marked = |(release, from): &(BadRelease, Source)| {
-        release.digest == digest && *from == Source::Mark
-    };
+    let marked =
+        |(release, from): &(BadRelease, Source)| release.digest == digest && *from == Source::Mark;
     if from != Source::Mark && bad.iter().any(marked) {
         return;
     }
@@ -155,7 +154,9 @@ fn failure(one: &Folded<'_>) -> Option<Word> {
     if NOT_OF_THE_IMAGE.contains(&because.code.as_str()) {
         return None;
     }
-    Some(word(one, one.number, because.what.clone(), Source::Failure, target_digest(state)))
+    let why = because.because.first().map(|why| format!(": {why}")).unwrap_or_default();
+    let reason = format!("{}{why}", because.what);
+    Some(word(one, one.number, reason, Source::Failure, target_digest(state)))
 }
 
 /// A release that a person went back from.

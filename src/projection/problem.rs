@@ -19,9 +19,7 @@ pub fn problem_of(state: &Deployment) -> Option<Problem> {
         Phase::Forward
         | Phase::Failing { .. }
         | Phase::RollingBack { .. }
-        | Phase::RollbackFailing { .. } => {
-            of_interruption(state, state.interrupted.as_ref()?)
-        }
+        | Phase::RollbackFailing { .. } => of_interruption(state, state.interrupted.as_ref()?),
     };
     Some(with_advice(problem.leaves(standing(state)), state))
 }

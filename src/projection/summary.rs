@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::history::{target_digest, target_tag};
 use super::outcome;
-use super::standing::{next_commands, previous_name, service_address, target_name};
 use super::proof::brought_back;
+use super::standing::{next_commands, previous_name, service_address, target_name};
 use super::{as_seconds, between, proof_words};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{HealthOutcome, HealthReport};

@@ -186,15 +186,15 @@ const SHORTEST_SECRET: usize = 6;
 /// A line as it may be journalled: without the plain values of the release, and without credentials.
 fn harmless(bench: &Bench<'_>, issue: &Issue, line: &str) -> String {
     let environment = issue.release.configuration.environment.iter();
-    let known = environment.filter_map(|(name, hash)| {
-        Some((name.clone(), bench.vault.value(hash)?))
-    });
+    let known =
+        environment.filter_map(|(name, hash)| Some((name.clone(), bench.vault.value(hash)?)));
     redaction::hide(line, &Values::new(known.collect()), SHORTEST_SECRET)
 }
 
 /// An operation in words, as far as AWS tells: by whom it was asked for it never says.
 pub fn told(operation: &Operation) -> String {
-    let since = operation.started_at.map(|at| format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+    let since =
+        operation.started_at.map(|at| format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
     let since = since.unwrap_or_default();
     format!("{} {} ({}{since})", operation.kind, operation.id, operation.status)
 }

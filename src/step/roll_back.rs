@@ -3,8 +3,8 @@
 //! Leaves behind: an operation of App Runner. Undo: none; a rollback never rolls back.
 
 use super::issuing::{self, Request};
-use super::settling::{self, Answer, did_it_happen};
 use super::operation::told;
+use super::settling::{self, Answer, did_it_happen};
 use super::{Bench, Outcome, StepError, capture_previous, observe_service};
 use crate::event::{Event, Failure, Observation, PreviousDigest};
 use crate::names::{DeploymentId, ImageIdentifier, OperationId, PayloadHash};

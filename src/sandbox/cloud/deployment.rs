@@ -320,6 +320,13 @@ impl Cloud {
         let Some(id) = self.instances.get(instance).cloned() else { return };
         let Some(service) = self.services.get_mut(&id) else { return };
         if service.live.as_deref() == Some(instance) {
+            // The traffic is on its way to the next instance already: it does not come back.
+            let leaving = service.work.as_ref().is_some_and(|work| {
+                work.stage == Stage::Routing && work.outcome == Some(Outcome::Healthy)
+            });
+            if outcome == Outcome::Healthy && leaving {
+                return;
+            }
             if outcome == Outcome::Healthy {
                 let to = Some(instance.to_owned());
                 self.hand_out(Order::Route { service_id: id, to });
@@ -341,6 +348,7 @@ impl Cloud {
             (Stage::Provisioning | Stage::Checking, _) => self.conclude(&id, outcome, at),
             // Only after a restart: the traffic was moving to an instance that had to be started again.
             (Stage::Routing, Outcome::Healthy) => {
+                work.outcome = Some(outcome);
                 let to = Some(instance.to_owned());
                 self.hand_out(Order::Route { service_id: id.clone(), to });
             }
@@ -350,6 +358,9 @@ impl Cloud {
     }
 
     fn conclude(&mut self, id: &str, outcome: Outcome, at: Timestamp) {
+        if let Some(work) = self.work_mut(id) {
+            work.outcome = Some(outcome);
+        }
         let failure = match outcome {
             Outcome::Healthy => {
                 self.event(id, at, lines::HEALTHY);

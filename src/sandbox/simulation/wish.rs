@@ -94,7 +94,11 @@ impl Wish {
     fn intent(&self) -> Intent {
         let (origin, tag) = match &self.image {
             WishedImage::Earlier(release) => {
-                return Intent::Rollback { to: DeploymentNumber(1), release: *release.clone(), reason: None };
+                return Intent::Rollback {
+                    to: DeploymentNumber(1),
+                    release: *release.clone(),
+                    reason: None,
+                };
             }
             WishedImage::Built { context, tag } => {
                 let (request, context) = (request(), context.clone());

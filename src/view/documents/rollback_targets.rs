@@ -65,7 +65,10 @@ impl Document for RollbackTargets {
             });
             let said = said.unwrap_or_default();
             let number = target.row.number;
-            shown.push_str(&format!("{:<widest$}  {number:>4}  {image}  {held}{said}\n", age(target)));
+            shown.push_str(&format!(
+                "{:<widest$}  {number:>4}  {image}  {held}{said}\n",
+                age(target)
+            ));
         }
         shown.push_str(&format!("\nnext: surefoot rollback N --service-name {service}\n"));
         shown

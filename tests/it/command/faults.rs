@@ -422,7 +422,10 @@ fn a_network_that_is_unplugged_in_mid_operation_pauses_and_resume_goes_on() {
 fn a_previous_image_that_vanished_makes_the_failed_way_back_a_true_verdict() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    project.write("surefoot.toml", "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n");
+    project.write(
+        "surefoot.toml",
+        "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n",
+    );
     project.answers_with_label("state", "well");
     project.commit("asserts");
     project.deploy();
@@ -455,7 +458,7 @@ fn a_plain_value_that_the_application_logs_is_not_journalled() {
     project.run(&["deploy", "--json"]).exits(13);
     let events = project.run(&["show", "1", "--events", "--json"]).exits(0).result();
     let events = events["events"].as_array().unwrap().clone();
-    let failed = events.iter().find(|event| event["type"] == "HealthFailed");
+    let failed = events.iter().find(|event| event["event"] == "HealthFailed");
     let lines = failed.unwrap()["data"]["application_log"].to_string();
     assert!(lines.contains("GET (hidden)") && !lines.contains("/healthz"), "{lines}");
 }

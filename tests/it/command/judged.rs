@@ -17,7 +17,8 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     let project = two_releases(&world);
     let marked = project.run(&["mark", "2", "bad", "--reason", "memory grows"]).exits(0);
     marked.says("#2").says("memory grows").says("surefoot rollback");
-    project.run(&["history"]).exits(0).says("marked bad: memory grows");
+    project.run(&["history"]).exits(0).says("marked bad");
+    project.run(&["history", "--json"]).exits(0).says("marked bad: memory grows");
     project.run(&["show", "2"]).exits(0).says("memory grows");
     project.run(&["rollback"]).exits(0).says("#1").says("databases");
     world.clear();
@@ -33,8 +34,6 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     // What a person marked stays so until a person says otherwise.
     project.run(&["rollback"]).exits(0);
     project.run(&["mark", "2", "good", "--reason", "it was the database"]).exits(0);
-    project.run(&["mark", "5", "good", "--reason", "it was the database"]);
-    project.run(&["mark", "4", "good", "--reason", "it was the database"]).exits(0);
     project.deploy();
 }
 
@@ -48,7 +47,7 @@ fn a_release_that_was_rolled_back_from_is_bad_by_itself() {
     let second = rows.iter().find(|row| row["number"] == 2).unwrap();
     assert_eq!(second["verdict"], "bad", "{second}");
     assert_eq!(second["judgement"]["from"], "rolled_back_from", "{second}");
-    project.run(&["history"]).exits(0).says("rolled back from by #3: too slow");
+    project.run(&["show", "2"]).exits(0).says("rolled back from by #3: too slow");
     project.run(&["deploy"]).exits(26).names("bad-release").says("too slow");
     project.run(&["mark", "2", "good", "--reason", "fast enough"]).exits(0);
     project.deploy();

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::support::{Project, Run, World};
 
 /// A deployment that takes its time.
-fn slow(world: &World, project: &Project<'_>) -> Run {
-    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 3}));
+fn slow(world: &World, project: &Project<'_>, factor: u32) -> Run {
+    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": factor}));
     let run = project.start(&["deploy", "--json"]);
     run.until_event("CreateIssued");
     run
@@ -17,7 +17,7 @@ fn the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     let clone = project.cloned("clone");
-    let first = slow(&world, &project);
+    let first = slow(&world, &project, 3);
     clone.release("release two");
     let next = clone.start(&["deploy", "--lock-wait"]);
     next.until_said(&format!("process {}", first.id()));
@@ -31,7 +31,7 @@ fn the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes() {
 fn who_waits_too_long_is_refused_as_ever() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    let first = slow(&world, &project);
+    let first = slow(&world, &project, 60);
     for command in [&["deploy"][..], &["rollback"], &["resume"]] {
         let arguments = [command, &["--lock-wait", "1s"]].concat();
         project.run(&arguments).exits(23).names("locked").says("waiting for");
@@ -40,19 +40,19 @@ fn who_waits_too_long_is_refused_as_ever() {
     project.run(&arguments).exits(23).says("waiting for");
     project.run(&["deploy"]).exits(23).does_not_say("waiting for").says("--lock-wait");
     project.run(&["status", "--lock-wait"]).exits(2);
-    first.end().exits(0);
+    first.kill();
 }
 
 #[test]
 fn waiting_is_ended_by_ctrl_c_and_changes_nothing() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    let first = slow(&world, &project);
+    let first = slow(&world, &project, 60);
     let next = project.start(&["deploy", "--lock-wait", "10m"]);
     next.until_said("waiting for");
     next.signal("INT");
     next.end().exits(130).names("interrupted").says("Nothing was changed.");
-    first.end().exits(0);
+    first.kill();
     assert_eq!(world.operations("shop").len(), 1);
 }
 
