@@ -42,12 +42,15 @@ pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
     found
 }
 
-/// Where `rollback` goes without argument: the newest good release before the live one.
+/// Where `rollback` goes without argument: the newest good release before the live one that is
+/// another.
 pub fn last_good(records: &[Recorded]) -> Option<Candidate> {
     let live = status(records).live;
     let before =
         |candidate: &Candidate| live.as_ref().is_none_or(|live| candidate.row.number < live.number);
-    candidates(records).into_iter().find(before)
+    let now = live.as_ref().and_then(|live| release_of(&fold(records), live.number));
+    let mut candidates = candidates(records).into_iter();
+    candidates.find(|candidate| before(candidate) && Some(&candidate.release) != now.as_ref())
 }
 
 fn was_live(row: &Row) -> bool {

@@ -78,12 +78,19 @@ struct Word {
     digest: Option<Digest>,
 }
 
-/// The newest word on each deployment's release.
+/// The newest word on each deployment's release; what a person marked bad stays in their words.
 pub(super) fn judgements(
     records: &[Recorded],
     folded: &[Folded<'_>],
 ) -> BTreeMap<DeploymentNumber, Judgement> {
-    words(records, folded).into_iter().map(|word| (word.of, word.judgement)).collect()
+    let mut judgements: BTreeMap<DeploymentNumber, Judgement> = BTreeMap::new();
+    for Word { of, judgement, .. } in words(records, folded) {
+        let marked = |said: &Judgement| said.from == Source::Mark && !said.good;
+        if judgement.from == Source::Mark || !judgements.get(&of).is_some_and(marked) {
+            judgements.insert(of, judgement);
+        }
+    }
+    judgements
 }
 
 /// The images that are not to be deployed again unasked, oldest word first. A mark stands until the
