@@ -72,8 +72,9 @@ impl Flags {
             (*flag != "--ecr-repo" || verb == "deploy")
                 && !command.split_whitespace().any(|word| word == *flag)
         });
-        let added: String = needed.map(|(flag, value)| format!(" {flag} {value}")).collect();
-        format!("{}{added}", command.trim_end())
+        let added = needed.map(|(flag, value)| format!("{flag} {value}"));
+        let parts: Vec<String> = [command.trim_end().to_owned()].into_iter().chain(added).collect();
+        parts.join(" ")
     }
 
     /// A text with every command in it completed.

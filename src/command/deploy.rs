@@ -37,9 +37,10 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
         inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
     refuse_a_repository_elsewhere(setup, &inventory)?;
     let stream = stream(setup, &inventory)?;
-    let lock = match arguments.dry_run {
-        true => None,
-        false => Some(run::lock(setup, &stream, &arguments.waiting).await?),
+    let lock = if arguments.dry_run {
+        None
+    } else {
+        Some(run::lock(setup, &stream, &arguments.waiting).await?)
     };
     // Who had to wait for another deployment has seen a world that is gone.
     let inventory = match arguments.waiting.lock_wait {

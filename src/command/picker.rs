@@ -24,7 +24,9 @@ pub(super) async fn pick(
         return Ok(None);
     }
     let now = SystemClock::start().now();
-    lines(rows, now).iter().for_each(|line| setup.view.say(line));
+    for line in lines(rows, now) {
+        setup.view.say(&line);
+    }
     let usual_words = usual.map(|number| format!(" [{}]", number.0)).unwrap_or_default();
     for _ in 0..ATTEMPTS {
         setup.view.say(&format!("go back to which? Type its number{usual_words}, or q"));

@@ -26,9 +26,10 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
         return list(setup, &world, &record::records(&ledger), &ledger).await;
     }
     let picked = pick(arguments, setup, &setup.ledger(journal.clone(), stream.clone())?).await?;
-    let lock = match arguments.dry_run {
-        true => None,
-        false => Some(run::lock(setup, &stream, &arguments.waiting).await?),
+    let lock = if arguments.dry_run {
+        None
+    } else {
+        Some(run::lock(setup, &stream, &arguments.waiting).await?)
     };
     let ledger = setup.ledger(journal, stream)?;
     run::refuse_pending(&ledger, setup)?;
@@ -69,10 +70,7 @@ async fn pick(
 /// What a rollback does not bring back, said before it starts.
 fn warn(arguments: &Rollback, setup: &Setup, seen: &Inventory, chosen: &Candidate) {
     let release = &chosen.release;
-    let what = match arguments.image_only {
-        true => "the image alone",
-        false => "image and configuration",
-    };
+    let what = if arguments.image_only { "the image alone" } else { "image and configuration" };
     setup.view.say(&format!("going back to {}: {what}", chosen.row.number));
     setup.view.say("not brought back: the values behind secrets, and databases");
     let started = seen.service.as_ref().and_then(|now| now.configuration.start_command.as_ref());

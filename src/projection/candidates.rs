@@ -24,7 +24,7 @@ pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
     let live = status(records).live;
     let (folded, bad) = (fold(records), bad_releases(records));
     let mut found: Vec<Candidate> = Vec::new();
-    for row in history(records).into_iter().rev().filter(|row| was_live(row)) {
+    for row in history(records).into_iter().rev().filter(was_live) {
         let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
         let release = release_of(&folded, row.number);
         let Some(release) = release.filter(|_| !is_live) else { continue };

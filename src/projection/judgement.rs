@@ -107,7 +107,9 @@ pub fn bad_releases(records: &[Recorded]) -> Vec<BadRelease> {
         }
         hear(&mut bad, word);
     }
-    successes.iter().for_each(|(_, digest)| outlive(&mut bad, digest));
+    for (_, digest) in successes {
+        outlive(&mut bad, &digest);
+    }
     bad.into_iter().map(|(release, _)| release).collect()
 }
 
@@ -154,9 +156,9 @@ fn mark(record: &Recorded, folded: &[Folded<'_>]) -> Option<Word> {
 /// A deployment that was rolled back found its own release bad.
 fn failure(one: &Folded<'_>) -> Option<Word> {
     let state = one.state.as_ref().ok()?;
-    let because = match &state.phase {
-        Phase::RolledBack { because } | Phase::RollbackFailed { because, .. } => because,
-        _ => return None,
+    let (Phase::RolledBack { because } | Phase::RollbackFailed { because, .. }) = &state.phase
+    else {
+        return None;
     };
     if NOT_OF_THE_IMAGE.contains(&because.code.as_str()) {
         return None;
