@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Deploys a container image to AWS App Runner so that it can be interrupted anywhere.
 #[derive(Debug, Parser)]
@@ -48,6 +48,8 @@ pub enum Command {
     Resume(Resume),
     /// Go back to the last good release, or to the one of a deployment
     Rollback(Rollback),
+    /// Say that the release of a deployment is bad, or good
+    Mark(Mark),
     /// What the journal and AWS say about the service
     Status(Status),
     /// The deployments of the service
@@ -104,6 +106,12 @@ pub struct Deploy {
     /// Failed assertions about `dependencies.…` warn instead of failing (`ALLOW_MISSING_DEPS`)
     #[arg(long)]
     pub allow_missing_deps: bool,
+    /// Deploy an image that was found bad
+    #[arg(long)]
+    pub allow_bad: bool,
+    /// Whether to wait for another deployment
+    #[command(flatten)]
+    pub waiting: Waiting,
     /// Find old deployment scripts and carry their settings into surefoot.toml
     #[arg(long)]
     pub cleanup_old: bool,
@@ -135,6 +143,9 @@ pub struct Resume {
     /// Why it is closed
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Whether to wait for another deployment
+    #[command(flatten)]
+    pub waiting: Waiting,
 }
 
 /// `surefoot rollback`
@@ -154,6 +165,45 @@ pub struct Rollback {
     /// Only the image; the configuration stays as it is now
     #[arg(long)]
     pub image_only: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Whether to wait for another deployment
+    #[command(flatten)]
+    pub waiting: Waiting,
+}
+
+/// `surefoot mark`
+#[derive(Debug, Clone, Args)]
+pub struct Mark {
+    /// The deployment whose release is judged, such as 17
+    pub number: String,
+    /// What it is: a bad one is neither deployed nor gone back to, a good one is kept
+    #[arg(value_enum)]
+    pub verdict: Verdict,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Whether to wait for another deployment
+    #[command(flatten)]
+    pub waiting: Waiting,
+}
+
+/// What a person says of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verdict {
+    /// Not to be deployed again
+    Bad,
+    /// To be kept, and fit to go back to
+    Good,
+}
+
+/// Whether a command waits while another deployment holds the service.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Waiting {
+    /// Wait while another deployment holds the service, such as 10m [without DURATION: 30m]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m")]
+    pub lock_wait: Option<String>,
 }
 
 /// `surefoot status`

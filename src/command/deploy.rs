@@ -23,6 +23,7 @@ use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
 use crate::projection;
 use crate::step::preflight::refusal;
+use crate::step::refuse_bad;
 use crate::world::World;
 use crate::world::builder::BuildRequest;
 
@@ -36,7 +37,18 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
         inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
     refuse_a_repository_elsewhere(setup, &inventory)?;
     let stream = stream(setup, &inventory)?;
-    let lock = if arguments.dry_run { None } else { Some(run::lock(setup, &stream)?) };
+    let lock = if arguments.dry_run {
+        None
+    } else {
+        Some(run::lock(setup, &stream, &arguments.waiting).await?)
+    };
+    // Who had to wait for another deployment has seen a world that is gone.
+    let inventory = match arguments.waiting.lock_wait {
+        Some(_) => look::look(&world, &asked)
+            .await
+            .map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?,
+        None => inventory,
+    };
     let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
@@ -44,7 +56,11 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     let repository = setup.settings.repository()?.name.clone();
     let known = known(&inventory, &ledger, &world, &repository).await;
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
-    let plan = plan(setup, &inventory, &ledger, target);
+    let mut plan = plan(setup, &inventory, &ledger, target);
+    if !arguments.allow_bad {
+        plan.bad = projection::bad_releases(&record::records(&ledger));
+    }
+    refuse_a_bad_release(arguments, &plan)?;
     if arguments.dry_run {
         return sheet::print(&world, setup, &inventory, &ledger, plan).await;
     }
@@ -113,6 +129,21 @@ async fn refuse_an_older_commit(
         .because(format!("{} is live, and descends from it", live.short()))
         .hint("to go back on purpose: `surefoot rollback`")
         .hint("to deploy it all the same: `surefoot deploy --allow-older`"))
+}
+
+/// Where the image is known before anything is done, so is this; else the change is refused.
+fn refuse_a_bad_release(arguments: &Deploy, plan: &Plan) -> Result<(), Problem> {
+    let Some(TargetOrigin::Registry { image }) = plan.target().map(|target| &target.origin) else {
+        return Ok(());
+    };
+    let mut refused = refuse_bad(plan, image);
+    if let (Err(failure), Some(text)) = (&mut refused, &arguments.image) {
+        let typed = format!("surefoot deploy --image {}", crate::names::printable(text, 300));
+        for hint in &mut failure.hints {
+            *hint = hint.replace("surefoot deploy", &typed);
+        }
+    }
+    refused.map_err(|failure| trouble::failure(&failure))
 }
 
 /// A dry run leaves no trace, not even an empty journal.
@@ -231,6 +262,7 @@ fn plan(setup: &Setup, seen: &Inventory, ledger: &Ledger, target: Target) -> Pla
         auto_deployments: settings.auto_deployments,
         force_restart: settings.force_restart,
         health,
+        bad: Vec::new(),
     }
 }
 

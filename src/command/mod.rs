@@ -1,10 +1,13 @@
 //! The commands: one file each. Two levels: what was typed, what is meant.
 
+mod addressed;
 pub mod arguments;
 mod demo;
 mod deploy;
 pub mod here;
 mod logs;
+mod mark;
+mod picker;
 mod preflight;
 mod record;
 mod resume;
@@ -32,7 +35,8 @@ use crate::world::clock::SystemClock;
 /// Runs what was typed, shows how it ended, and says how the process ends.
 pub async fn run(arguments: Arguments) -> u8 {
     let wish = Wish { json: arguments.everywhere.json, narrate: false };
-    let view: Arc<dyn View> = choose(wish, Arc::new(SystemClock::start())).into();
+    let view = choose(wish, Arc::new(SystemClock::start()));
+    let view: Arc<dyn View> = addressed::addressed(view, &arguments.everywhere);
     let ended = match signals::listen() {
         Ok(stop) => meant(&arguments, view.clone(), stop).await,
         Err(error) => Err(trouble::directory(&error)),
@@ -95,6 +99,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
         Command::Resume(resume) => resume::resume(resume, setup).await,
         Command::Rollback(rollback) => rollback::rollback(rollback, setup).await,
+        Command::Mark(mark) => mark::mark(mark, setup).await,
         Command::Status(status) => record::status(status, setup).await,
         Command::History(history) => record::history(history, setup),
         Command::Show(show) => record::show(show, setup),

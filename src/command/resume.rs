@@ -18,7 +18,7 @@ use crate::world::World;
 pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(nothing(setup)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
-    let lock = run::lock(setup, &stream)?;
+    let lock = run::lock(setup, &stream, &arguments.waiting).await?;
     let mut ledger = setup.ledger(journal, stream)?;
     let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
         return Ok(nothing(setup));

@@ -1,11 +1,8 @@
 //! `surefoot rollback`: a new deployment whose release is an earlier one, whole.
 
-use std::collections::BTreeMap;
-
 use super::arguments::Rollback;
 use super::setup::Setup;
 use super::{here, record, run, sheet, stream, trouble};
-use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
 use crate::names::{DeploymentNumber, Digest};
@@ -16,7 +13,6 @@ use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Candidate, Recorded};
 use crate::view::documents::{RollbackTarget, RollbackTargets};
 use crate::world::World;
-use crate::world::clock::{Clock as _, SystemClock};
 
 /// Goes back.
 pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<ExitCode, Problem> {
@@ -24,35 +20,66 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(nothing_known());
     };
-    let changes = !(arguments.list || arguments.dry_run);
-    let lock = if changes { Some(run::lock(setup, &stream)?) } else { None };
-    let ledger = setup.ledger(journal, stream)?;
-    let records = record::records(&ledger);
     let world = setup.world();
     if arguments.list {
-        return list(setup, &world, &records, &ledger).await;
+        let ledger = setup.ledger(journal, stream)?;
+        return list(setup, &world, &record::records(&ledger), &ledger).await;
     }
+    let picked = pick(arguments, setup, &setup.ledger(journal.clone(), stream.clone())?).await?;
+    let lock = if arguments.dry_run {
+        None
+    } else {
+        Some(run::lock(setup, &stream, &arguments.waiting).await?)
+    };
+    let ledger = setup.ledger(journal, stream)?;
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
-    let chosen = choose(arguments, &records)?;
+    let chosen = choose(picked.as_ref().unwrap_or(arguments), &record::records(&ledger))?;
     refuse_a_missing_image(&world, setup, &chosen).await?;
     let inventory = look::look(&world, &questions(setup, &ledger)).await;
     let inventory =
         inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
+    warn(arguments, setup, &inventory, &chosen);
     if arguments.dry_run {
         return sheet::print(&world, setup, &inventory, &ledger, plan).await;
     }
-    setup.view.say("not brought back: the values behind secrets, and databases");
-    let left = projection::status(&records).live.map(|row| row.number);
-    let number = plan.number;
     let options = run::Options { inventory: Some(inventory), tail: false };
     let ended = run::begin(plan, setup, &world, ledger, options).await;
-    if let (Ok(ExitCode::Success), Some(left)) = (&ended, left) {
-        mark_bad(setup, number, left)?;
-    }
     drop(lock);
     ended
+}
+
+/// A person at a terminal who names nothing is asked; elsewhere the last good release is meant.
+async fn pick(
+    arguments: &Rollback,
+    setup: &Setup,
+    ledger: &Ledger,
+) -> Result<Option<Rollback>, Problem> {
+    if arguments.number.is_some() || arguments.to.is_some() || !setup.interactive {
+        return Ok(None);
+    }
+    run::refuse_pending(ledger, setup)?;
+    let records = record::records(ledger);
+    let rows = projection::candidates(&records).into_iter().map(|candidate| candidate.row);
+    let usual = projection::last_good(&records).map(|candidate| candidate.row.number);
+    let number = super::picker::pick(setup, &rows.collect::<Vec<_>>(), usual).await?;
+    Ok(number.map(|number| Rollback { number: Some(number.0.to_string()), ..arguments.clone() }))
+}
+
+/// What a rollback does not bring back, said before it starts.
+fn warn(arguments: &Rollback, setup: &Setup, seen: &Inventory, chosen: &Candidate) {
+    let release = &chosen.release;
+    let what = if arguments.image_only { "the image alone" } else { "image and configuration" };
+    setup.view.say(&format!("going back to {}: {what}", chosen.row.number));
+    setup.view.say("not brought back: the values behind secrets, and databases");
+    let started = seen.service.as_ref().and_then(|now| now.configuration.start_command.as_ref());
+    if started.is_some() && release.configuration.start_command.is_none() && !arguments.image_only {
+        setup.view.say(
+            "not taken away: the start command that a later release set, which App Runner keeps \
+             where an update names none",
+        );
+    }
 }
 
 fn nothing_known() -> Problem {
@@ -71,16 +98,13 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
         (Some(text), _) => {
             let number: DeploymentNumber =
                 text.parse().map_err(|error: crate::names::NameError| {
-                    trouble::usage(
-                        error.to_string(),
-                        "see what there is: `surefoot rollback --list`",
-                    )
+                    trouble::usage(error.to_string(), trouble::LIST_HINT)
                 })?;
             candidates.into_iter().find(|candidate| candidate.row.number == number)
         }
         (None, Some(text)) => {
             let digest: Digest = text.parse().map_err(|error: crate::names::NameError| {
-                trouble::usage(error.to_string(), "see what there is: `surefoot rollback --list`")
+                trouble::usage(error.to_string(), trouble::LIST_HINT)
             })?;
             candidates.into_iter().find(|c| c.release.image.digest() == Some(&digest))
         }
@@ -95,8 +119,15 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
         .because(
             "only releases that were proven live, are not live now and are not marked bad count",
         )
-        .hint("see what there is: `surefoot rollback --list`")
+        .hint("where a bad one is good after all: `surefoot mark N good --reason TEXT`")
+        .hint(trouble::LIST_HINT)
     })
+}
+
+/// The reason given, on one line and not without end.
+fn reason(arguments: &Rollback) -> Option<String> {
+    let words = arguments.reason.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!words.is_empty()).then(|| crate::names::printable(&words, 500))
 }
 
 /// Refused before AWS is touched.
@@ -156,7 +187,7 @@ fn plan(
         number,
         stream: ledger.stream().clone(),
         endpoint: seen.endpoint.clone(),
-        intent: Intent::Rollback { to: chosen.row.number, release },
+        intent: Intent::Rollback { to: chosen.row.number, release, reason: reason(arguments) },
         auto_deployments: setup.settings.auto_deployments,
         force_restart: false,
         health: crate::config::HealthGate {
@@ -173,20 +204,8 @@ fn plan(
             Step::VerifyRelease,
             Step::CheckHealth,
         ],
+        bad: Vec::new(),
     }
-}
-
-/// A release that was gone back from is not gone back to.
-fn mark_bad(setup: &Setup, by: DeploymentNumber, left: DeploymentNumber) -> Result<(), Problem> {
-    let Some(journal) = setup.existing_journal()? else { return Ok(()) };
-    let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(()) };
-    let mut ledger = setup.ledger(journal, stream)?;
-    let reason = format!("rolled back from by {by}");
-    let event = Event::ReleaseMarked { deployment: left, good: false, reason };
-    let at = SystemClock::start().now();
-    ledger
-        .append(by, &event, &BTreeMap::new(), at)
-        .map_err(|error| trouble::reading(&error, &setup.history))
 }
 
 async fn list(
@@ -196,7 +215,7 @@ async fn list(
     ledger: &Ledger,
 ) -> Result<ExitCode, Problem> {
     let mut targets = Vec::new();
-    for candidate in projection::candidates(records) {
+    for candidate in projection::once_live(records) {
         let image = &candidate.release.image;
         let held = world.registry.image(&image.repository, &image.reference).await;
         let in_registry = held.ok().map(|found| found.is_some());

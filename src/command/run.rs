@@ -1,20 +1,23 @@
 //! Runs a deployment that was planned or taken up, and says how it ended.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::arguments::Waiting;
 use super::setup::Setup;
 use super::{here, trouble};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::{Ledger, LedgerError};
-use crate::lock::{self, Lock, Owner};
+use crate::lock::{self, Lock, LockError, Owner};
 use crate::names::{DeploymentNumber, StreamName, ValueHash};
 use crate::plan::Plan;
 use crate::plan::inventory::Inventory;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{next_commands, problem_of, standing, summary};
 use crate::world::World;
+use crate::world::clock::{Clock as _, SystemClock};
 
 /// How a deployment is run.
 #[derive(Debug, Default)]
@@ -25,12 +28,54 @@ pub(super) struct Options {
     pub tail: bool,
 }
 
-/// Takes the lock of the service, or says who has it.
-pub(super) fn lock(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> {
+/// How long `--lock-wait` sleeps between two attempts.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+
+/// Takes the lock of the service, or says who has it. Where it was asked for, waits until it is free.
+pub(super) async fn lock(
+    setup: &Setup,
+    stream: &StreamName,
+    waiting: &Waiting,
+) -> Result<Lock, Problem> {
+    let patience = patience(waiting)?;
+    let (clock, mut waited) = (SystemClock::start(), Duration::ZERO);
+    let mut told = None;
+    loop {
+        let held = match attempt(setup, stream) {
+            Err(LockError::Held(owner)) if waited < patience => owner,
+            other => return other.map_err(|error| trouble::lock(&error, stream)),
+        };
+        if told.as_ref() != Some(&held) {
+            setup.view.say(&trouble::waiting(held.as_deref(), stream));
+            told = Some(held);
+        }
+        tokio::select! {
+            () = setup.stop.wait() => return Err(trouble::stopped_waiting()),
+            () = clock.sleep(LOCK_PAUSE) => waited += LOCK_PAUSE,
+        }
+    }
+}
+
+/// A bare number would more likely be a deployment's than a time.
+fn patience(waiting: &Waiting) -> Result<Duration, Problem> {
+    let Some(text) = &waiting.lock_wait else { return Ok(Duration::ZERO) };
+    let parsed = match text.parse::<u64>() {
+        Ok(_) => Err("a number needs a unit".to_owned()),
+        Err(_) => crate::config::units::parse_duration(text),
+    };
+    parsed.map_err(|why| {
+        let text = crate::names::printable(text, 80);
+        trouble::usage(
+            format!("`--lock-wait {text}`: {why}"),
+            "write it with its unit, such as `--lock-wait 10m`, and last on the line without one",
+        )
+    })
+}
+
+fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
     let directory = here::state_directory(&setup.environment).join("locks");
     let world = setup.endpoint().unwrap_or_default();
-    let clock = crate::world::clock::SystemClock::start();
-    let since = crate::world::clock::Clock::now(&clock);
+    let since = SystemClock::start().now();
     let owner = Owner {
         user: setup.actor.user.clone(),
         host: setup.actor.host.clone(),
@@ -39,7 +84,7 @@ pub(super) fn lock(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> 
         ci_run: setup.actor.ci_run.clone(),
         since: since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
     };
-    lock::take(&directory, stream, &world, &owner).map_err(|error| trouble::lock(&error, stream))
+    lock::take(&directory, stream, &world, &owner)
 }
 
 /// The newest deployment, if it is not over.

@@ -49,6 +49,8 @@ pub(super) struct Setup {
     pub view: Arc<dyn View>,
     /// Whether a person wants us to stop.
     pub stop: Stop,
+    /// Whether a person sits there who can be asked.
+    pub interactive: bool,
     connection: Option<Connection>,
 }
 
@@ -92,7 +94,18 @@ impl Setup {
             Reach::Aws => Some(connect(settings.region.as_ref(), None).await),
             Reach::Journal => None,
         };
-        Ok(Self { environment, settings, project, history, actor, view, stop, connection })
+        let interactive = !everywhere.json && crate::view::is_interactive();
+        Ok(Self {
+            environment,
+            settings,
+            project,
+            history,
+            actor,
+            view,
+            stop,
+            interactive,
+            connection,
+        })
     }
 
     /// An endpoint other than AWS itself: the sandbox.

@@ -137,6 +137,10 @@ fn sheet(
         steps: plan
             .steps
             .iter()
+            // Where nothing is asked for there is nothing to await and nothing new to verify.
+            .filter(|step| {
+                preview.is_some() || !matches!(step, Step::AwaitOperation | Step::VerifyRelease)
+            })
             .map(|step| planned(*step, deployment, differences.len()))
             .collect(),
         payloads: preview.into_iter().map(|body| Payload::new(call, body, placeholder)).collect(),

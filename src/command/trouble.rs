@@ -12,6 +12,9 @@ use crate::names::{Region, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::world::{Obstacle, Place, WorldError};
 
+/// Where all releases that can be gone back to are shown.
+pub(super) const LIST_HINT: &str = "see what there is: `surefoot rollback --list`";
+
 /// The current directory is gone or unreadable.
 pub(super) fn directory(error: &std::io::Error) -> Problem {
     Problem::new(ExitCode::General, "no-directory", "cannot read the current directory")
@@ -144,7 +147,7 @@ pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
             };
             problem
                 .hint(format!("watch it: `surefoot status --service-name {name}`"))
-                .hint("run this again when it has ended")
+                .hint("run this again when it has ended, or with `--lock-wait` to wait for that")
         }
         LockError::Unusable { .. } => {
             Problem::new(ExitCode::General, "lock-unusable", "cannot use the lock")
@@ -152,6 +155,19 @@ pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
                 .hint("set XDG_STATE_HOME to a directory that this user can write")
         }
     }
+}
+
+/// Said once while another deployment is waited for.
+pub(super) fn waiting(owner: Option<&Owner>, stream: &StreamName) -> String {
+    let who = owner.map_or_else(|| "another deployment holds it".into(), held_by);
+    format!("waiting for `{}`: {who}", stream.service)
+}
+
+/// Ctrl-C while waiting for another deployment.
+pub(super) fn stopped_waiting() -> Problem {
+    Problem::new(ExitCode::Interrupted, "interrupted", "stopped while waiting for the service")
+        .leaves("Nothing was changed.")
+        .hint("run the same command again")
 }
 
 fn held_by(owner: &Owner) -> String {

@@ -65,6 +65,8 @@ pub struct Done {
     pub latest: Option<String>,
     /// Something to say about auto-deployments.
     pub auto_deployments: Option<String>,
+    /// The proof that the release before is back.
+    pub restored: Option<Proof>,
 }
 
 /// A step that was announced and has no outcome yet.
@@ -102,6 +104,13 @@ pub enum Phase {
         settled: bool,
         /// The proof, once there is one.
         proof: Option<Box<Proof>>,
+    },
+    /// The way back was refused; that is not written down yet.
+    RollbackFailing {
+        /// Why the deployment failed.
+        because: Failure,
+        /// Why the way back did.
+        failure: Failure,
     },
     /// The new release is live and proven.
     Succeeded,
@@ -211,6 +220,10 @@ impl Deployment {
             Phase::RollingBack { because, proof: Some(_), .. } => {
                 announce(Event::DeploymentRolledBack { because: self.blame(because) })
             }
+            Phase::RollbackFailing { because, failure } => announce(Event::RollbackFailed {
+                because: because.clone(),
+                failure: failure.clone(),
+            }),
             Phase::RollingBack { .. } => {
                 self.current_step().map_or(Next::Rest, |step| self.perform_or_begin(step))
             }
@@ -284,7 +297,13 @@ impl Deployment {
 
     /// Whether nothing more will happen.
     pub fn is_over(&self) -> bool {
-        !matches!(self.phase, Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. })
+        !matches!(
+            self.phase,
+            Phase::Forward
+                | Phase::Failing { .. }
+                | Phase::RollingBack { .. }
+                | Phase::RollbackFailing { .. }
+        )
     }
 
     /// The service, once known.
@@ -461,7 +480,7 @@ impl Deployment {
 
     fn fail(&mut self, failure: Failure) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Forward) {
-            Phase::RollingBack { because, .. } => Phase::RollbackFailed { because, failure },
+            Phase::RollingBack { because, .. } => Phase::RollbackFailing { because, failure },
             _ => Phase::Failing { failure },
         };
     }
@@ -508,6 +527,7 @@ impl Deployment {
             }
             (Event::RollbackVerified { proof: seen, .. }, Phase::RollingBack { proof, .. }) => {
                 *proof = Some(Box::new(seen.clone()));
+                self.done.restored = Some(seen.clone());
             }
             _ => return Err(IllegalEvent::new(event, "no rollback is under way")),
         }
@@ -523,7 +543,7 @@ impl Deployment {
                 Event::DeploymentRolledBack { because },
                 Phase::RollingBack { proof: Some(_), .. },
             ) => Phase::RolledBack { because: because.clone() },
-            (Event::RollbackFailed { because, failure }, Phase::RollingBack { .. }) => {
+            (Event::RollbackFailed { because, failure }, Phase::RollbackFailing { .. }) => {
                 Phase::RollbackFailed { because: because.clone(), failure: failure.clone() }
             }
             (Event::DeploymentFailed { because }, Phase::Failing { .. } | Phase::Forward) => {

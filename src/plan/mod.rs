@@ -7,12 +7,14 @@ pub mod preflight;
 pub mod roles;
 pub mod target;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::value::AutoDeployments;
 use crate::config::{HealthGate, Overlay};
 use crate::names::{
-    DeploymentId, DeploymentNumber, ImageIdentifier, RepositoryName, RoleArn, StreamName, Tag,
+    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, RepositoryName, RoleArn, StreamName,
+    Tag,
 };
 use crate::release::{Configuration, Release};
 use crate::world::builder::BuildRequest;
@@ -39,6 +41,24 @@ pub struct Plan {
     pub health: HealthGate,
     /// What will be done, in order. Each step is looked at before it is done.
     pub steps: Vec<Step>,
+    /// Images that were found bad before, and are not deployed again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad: Vec<BadRelease>,
+}
+
+/// An image that was found bad.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRelease {
+    /// The image.
+    pub digest: Digest,
+    /// The deployment it was said of.
+    pub deployment: DeploymentNumber,
+    /// Who said so.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub reason: String,
 }
 
 /// What is asked for.
@@ -61,6 +81,9 @@ pub enum Intent {
         to: DeploymentNumber,
         /// The release.
         release: Release,
+        /// Why, in the words of who asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }
 

@@ -1,13 +1,15 @@
 //! What can be gone back to: the good releases of the log, whole.
 
 use super::fold::fold;
-use super::history::{Row, history};
+use super::history::{Row, Verdict, history};
+use super::judgement::{Judgement, Source, bad_releases};
 use super::live::left_live;
 use super::{Recorded, status};
 use crate::names::DeploymentNumber;
+use crate::plan::BadRelease;
 use crate::release::Release;
 
-/// A release that can be gone back to.
+/// A release that was live once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// The deployment that brought it.
@@ -16,29 +18,54 @@ pub struct Candidate {
     pub release: Release,
 }
 
-/// Every good release but the live one, newest first; of several deployments of the very same
-/// release the newest.
-pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
+/// Every release that was proven live, but the live one, newest first; of several deployments of the
+/// very same release the newest. What is bad says so by its verdict.
+pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
     let live = status(records).live;
-    let folded = fold(records);
+    let (folded, bad) = (fold(records), bad_releases(records));
     let mut found: Vec<Candidate> = Vec::new();
-    for row in history(records).into_iter().rev().filter(|row| row.verdict.is_good()) {
+    for row in history(records).into_iter().rev().filter(was_live) {
         let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
         let release = release_of(&folded, row.number);
         let Some(release) = release.filter(|_| !is_live) else { continue };
         if found.iter().all(|candidate| candidate.release != release) {
-            found.push(Candidate { row, release });
+            found.push(Candidate { row: judged(row, &release, &bad), release });
         }
     }
     found
 }
 
-/// Where `rollback` goes without argument: the newest good release before the live one.
+/// What can be gone back to.
+pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
+    let mut found = once_live(records);
+    found.retain(|candidate| candidate.row.verdict.is_good());
+    found
+}
+
+/// Where `rollback` goes without argument: the newest good release before the live one that is
+/// another.
 pub fn last_good(records: &[Recorded]) -> Option<Candidate> {
     let live = status(records).live;
     let before =
         |candidate: &Candidate| live.as_ref().is_none_or(|live| candidate.row.number < live.number);
-    candidates(records).into_iter().find(before)
+    let now = live.as_ref().and_then(|live| release_of(&fold(records), live.number));
+    let mut candidates = candidates(records).into_iter();
+    candidates.find(|candidate| before(candidate) && Some(&candidate.release) != now.as_ref())
+}
+
+fn was_live(row: &Row) -> bool {
+    row.verdict.is_good() || row.verdict == Verdict::Bad
+}
+
+/// A release is as bad as its image, whichever deployment that was said of.
+fn judged(mut row: Row, release: &Release, bad: &[BadRelease]) -> Row {
+    let said = bad.iter().find(|bad| release.image.digest() == Some(&bad.digest));
+    if let Some(BadRelease { by, at, reason, .. }) = said.filter(|_| row.verdict.is_good()) {
+        let (by, at, reason) = (by.clone(), *at, reason.clone());
+        row.verdict = Verdict::Bad;
+        row.judgement = Some(Judgement { good: false, reason, by, at, from: Source::Mark });
+    }
+    row
 }
 
 fn release_of(folded: &[super::fold::Folded<'_>], number: DeploymentNumber) -> Option<Release> {

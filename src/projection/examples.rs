@@ -183,6 +183,7 @@ pub fn plan(number: u64, tag: &str) -> Plan {
         force_restart: false,
         health: gate(),
         steps: STEPS.to_vec(),
+        bad: Vec::new(),
     }
 }
 
@@ -210,7 +211,7 @@ pub fn rollback_plan(number: u64, to: u64, tag: &str) -> Plan {
         Step::VerifyRelease,
         Step::CheckHealth,
     ];
-    let intent = Intent::Rollback { to: DeploymentNumber(to), release: release(tag) };
+    let intent = Intent::Rollback { to: DeploymentNumber(to), release: release(tag), reason: None };
     let id = DeploymentId::derived_from(&["rollback", tag]);
     Plan { intent, id, steps: steps.to_vec(), ..plan(number, tag) }
 }
@@ -391,6 +392,7 @@ pub fn stuck() -> Run {
         .then(60, unfit(503, "answered 503"))
         .announced()
         .then(2, Event::StepFailed { step: Step::RollBack, failure })
+        .announced()
 }
 
 /// Interrupted by Ctrl-C while App Runner is at work.
@@ -462,12 +464,23 @@ pub fn build_fails() -> Run {
 
 /// A rollback by hand to deployment 17.
 pub fn rollback() -> Run {
-    Run::begin(rollback_plan(19, 17, "v1.4.2"), morning() + TimeDelta::hours(1))
+    went_back(rollback_plan(19, 17, "v1.4.2"), morning() + TimeDelta::hours(1))
+}
+
+/// A rollback by this plan that goes well.
+pub fn went_back(plan: Plan, at: DateTime<Utc>) -> Run {
+    let Intent::Rollback { release, .. } = &plan.intent else { unreachable!("a rollback's plan") };
+    let mut issue = issue("v1.4.2", BACK);
+    let mut proof = proof("v1.4.2", BACK);
+    issue.release = release.clone();
+    proof.image = release.image.clone();
+    proof.digest = release.image.digest().cloned();
+    Run::begin(plan, at)
         .then(1, Event::PreflightPassed { warnings: vec![] })
         .then(1, Event::PreviousCaptured { previous: Some(Box::new(captured("v1.5.0"))) })
-        .then(2, Event::UpdateIssued(issue("v1.4.2", BACK)))
+        .then(2, Event::UpdateIssued(issue))
         .then(130, succeeded(BACK))
-        .then(1, Event::ReleaseVerified { proof: proof("v1.4.2", BACK) })
+        .then(1, Event::ReleaseVerified { proof })
         .then(3, Event::HealthPassed { health: health(HealthOutcome::Unproven, 200, &[]) })
         .announced()
 }

@@ -18,6 +18,17 @@ pub(super) struct Folded<'a> {
     pub(super) state: Result<Deployment, String>,
 }
 
+impl<'a> Folded<'a> {
+    /// The newest of its own events: what was said of it afterwards does not count.
+    pub(super) fn end(&self) -> &'a Recorded {
+        let beside = |record: &&&Recorded| {
+            matches!(record.event, Ok(Event::ReleaseMarked { .. } | Event::ImagesPruned { .. }))
+        };
+        let own = self.events.iter().rev().find(|record| !beside(record));
+        own.copied().unwrap_or(self.events[0])
+    }
+}
+
 /// Every deployment of the stream, by number.
 pub(super) fn fold(records: &[Recorded]) -> Vec<Folded<'_>> {
     let mut gathered: BTreeMap<DeploymentNumber, Vec<&Recorded>> = BTreeMap::new();

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::fold::{Folded, fold};
+use super::judgement::{Judgement, judgements};
 use super::{Recorded, as_seconds, between};
 use crate::event::deployment::{Deployment, Phase};
-use crate::event::{Event, Interruption, commit_of};
+use crate::event::{Interruption, commit_of};
 use crate::names::{Commit, DeploymentNumber, Digest, Tag};
 use crate::plan::{Intent, TargetOrigin};
 
@@ -68,15 +69,6 @@ impl Verdict {
     }
 }
 
-/// What a person or a rollback said of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Judgement {
-    /// Whether it is good.
-    pub good: bool,
-    /// Why.
-    pub reason: String,
-}
-
 /// One deployment in a line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
@@ -109,14 +101,14 @@ pub struct Row {
     pub code: Option<String>,
     /// How the process ended, if the deployment has.
     pub exit_code: Option<u8>,
-    /// What was said of it afterwards.
+    /// What is said of its release, by its own end or by people since.
     pub judgement: Option<Judgement>,
 }
 
 /// Every deployment of the stream, oldest first.
 pub fn history(records: &[Recorded]) -> Vec<Row> {
-    let judgements = judgements(records);
     let folded = fold(records);
+    let judgements = judgements(records, &folded);
     let live = live(&folded);
     let mut rows: Vec<Row> =
         folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
@@ -129,19 +121,6 @@ pub(super) fn live(folded: &[Folded<'_>]) -> Option<DeploymentNumber> {
     let succeeded =
         |one: &&Folded<'_>| matches!(&one.state, Ok(state) if state.phase == Phase::Succeeded);
     folded.iter().rev().find(succeeded).map(|one| one.number)
-}
-
-/// The newest word on each release.
-fn judgements(records: &[Recorded]) -> BTreeMap<DeploymentNumber, Judgement> {
-    records
-        .iter()
-        .filter_map(|record| match &record.event {
-            Ok(Event::ReleaseMarked { deployment, good, reason }) => {
-                Some((*deployment, Judgement { good: *good, reason: reason.clone() }))
-            }
-            _ => None,
-        })
-        .collect()
 }
 
 /// A rollback carries no tag and no commit of its own: it is shown by those of what it went back to.
@@ -158,7 +137,7 @@ fn name_rollbacks(rows: &mut [Row]) {
 fn row(one: &Folded<'_>, live: Option<DeploymentNumber>, judgement: Option<&Judgement>) -> Row {
     let is_live = live == Some(one.number);
     let state = one.state.as_ref();
-    let (first, last) = (one.events[0], one.events[one.events.len() - 1]);
+    let (first, last) = (one.events[0], one.end());
     let over = state.is_ok_and(Deployment::is_over);
     let ended_at = over.then_some(last.at);
     let readable = state.ok();
@@ -195,8 +174,15 @@ fn verdict(state: Option<&Deployment>, live: bool, judgement: Option<&Judgement>
         Phase::RollbackFailed { .. } => Verdict::RollbackFailed,
         Phase::Attention { .. } => Verdict::Attention,
         Phase::Abandoned { .. } => Verdict::Abandoned,
-        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
-            if state.interrupted.is_some() { Verdict::Interrupted } else { Verdict::InProgress }
+        Phase::Forward
+        | Phase::Failing { .. }
+        | Phase::RollingBack { .. }
+        | Phase::RollbackFailing { .. } => {
+            if state.interrupted.is_some() {
+                Verdict::Interrupted
+            } else {
+                Verdict::InProgress
+            }
         }
     }
 }
@@ -238,12 +224,12 @@ fn rollback_to(state: &Deployment) -> Option<DeploymentNumber> {
 
 fn note(state: &Deployment, judgement: Option<&Judgement>) -> Option<String> {
     let mut notes = Vec::new();
-    notes.extend(rollback_to(state).map(|to| format!("rollback to {to}")));
+    if let Intent::Rollback { to, reason, .. } = &state.plan.intent {
+        let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        notes.push(format!("rollback to {to}{why}"));
+    }
     notes.extend(end_note(state));
-    notes.extend(judgement.map(|judgement| {
-        let word = if judgement.good { "good" } else { "bad" };
-        format!("marked {word}: {}", judgement.reason)
-    }));
+    notes.extend(judgement.and_then(Judgement::note));
     if state.phase == Phase::Succeeded && state.done.already_live.is_some() {
         notes.push("already live, nothing changed".into());
     }
@@ -283,6 +269,7 @@ fn code(state: &Deployment) -> Option<String> {
         | Phase::RollingBack { because, .. }
         | Phase::RolledBack { because }
         | Phase::Failed { because }
+        | Phase::RollbackFailing { because, .. }
         | Phase::RollbackFailed { because, .. } => Some(because.code.clone()),
         Phase::Attention { .. } => Some("attention".into()),
         _ => None,

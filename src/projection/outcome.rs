@@ -104,7 +104,7 @@ fn awaited(state: &Deployment) -> Step {
 /// Only the failure of an operation that goes back ends in a failed rollback at once.
 fn failed_wait(state: &Deployment) -> Step {
     match state.phase {
-        Phase::RollbackFailed { .. } => Step::AwaitRollback,
+        Phase::RollbackFailing { .. } | Phase::RollbackFailed { .. } => Step::AwaitRollback,
         _ => Step::AwaitOperation,
     }
 }
@@ -265,8 +265,8 @@ fn remark(event: &Event, state: &Deployment) -> Option<Told> {
         Event::DeploymentRolledBack { .. } => {
             Told::trouble(format!("deployment {number} failed and was rolled back"))
         }
-        Event::RollbackFailed { .. } => {
-            Told::trouble(format!("the rollback of deployment {number} failed"))
+        Event::RollbackFailed { failure, .. } => {
+            Told::trouble(format!("the rollback of deployment {number} failed: {}", failure.what))
         }
         Event::DeploymentFailed { .. } => Told::trouble(format!("deployment {number} failed")),
         Event::Interrupted { because } => Told::trouble(interruption_words(because)),

@@ -16,9 +16,10 @@ pub fn problem_of(state: &Deployment) -> Option<Problem> {
         Phase::RolledBack { because } | Phase::Failed { because } => of_failure(state, because),
         Phase::RollbackFailed { because, failure } => of_both(because, failure),
         Phase::Attention { evidence } => of_doubt(state, evidence),
-        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
-            of_interruption(state, state.interrupted.as_ref()?)
-        }
+        Phase::Forward
+        | Phase::Failing { .. }
+        | Phase::RollingBack { .. }
+        | Phase::RollbackFailing { .. } => of_interruption(state, state.interrupted.as_ref()?),
     };
     Some(with_advice(problem.leaves(standing(state)), state))
 }

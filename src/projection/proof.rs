@@ -18,7 +18,12 @@ pub fn proof_words(state: &Deployment) -> Vec<String> {
     words
 }
 
-pub(super) fn first_level(proof: &Proof) -> String {
+/// The proof of the release that came back.
+pub(super) fn brought_back(proof: &Proof) -> String {
+    format!("the release before is back, {}", first_level(proof))
+}
+
+fn first_level(proof: &Proof) -> String {
     let how = match (&proof.image.digest(), &proof.operation) {
         (Some(_), Some(_)) => "verified by identifier and operation",
         (Some(_), None) => "verified by identifier",

@@ -16,7 +16,7 @@ pub fn standing(state: &Deployment) -> String {
         Phase::Succeeded => format!("`{service}` runs {}.", target_name(state)),
         Phase::RolledBack { .. } => rolled_back(state),
         Phase::Failed { .. } => failed(state),
-        Phase::RollbackFailed { .. } => format!(
+        Phase::RollbackFailing { .. } | Phase::RollbackFailed { .. } => format!(
             "Stuck: `{service}` could be brought neither to {} nor back to {}; what it runs now is \
              not proven.",
             target_name(state),
@@ -62,7 +62,10 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
         Phase::RollbackFailed { .. } | Phase::Attention { .. } => {
             vec![show, surefoot("see what AWS says the service runs", "status")]
         }
-        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => {
+        Phase::Forward
+        | Phase::Failing { .. }
+        | Phase::RollingBack { .. }
+        | Phase::RollbackFailing { .. } => {
             let mut advice = vec![surefoot("see where it stands", "status")];
             if can_be_taken_back(state) {
                 advice.push(surefoot("go back instead", "resume --rollback"));

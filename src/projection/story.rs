@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::history::{Row, history, target_digest, target_tag};
-use super::proof::first_level;
+use super::proof::brought_back;
 use super::standing::{next_commands, service_address, standing};
 use super::{Recorded, Told, Tone, as_seconds, between, problem_of, proof_words, told};
 use crate::event::deployment::{Deployment, Phase};
@@ -180,7 +180,7 @@ fn proven(state: &Deployment, way_back: Option<&WayBack>) -> Vec<String> {
     match (&state.phase, way_back) {
         (Phase::Succeeded | Phase::Forward, _) => proof_words(state),
         (_, Some(way_back)) => {
-            vec![format!("the release before is back, {}", first_level(&way_back.proof))]
+            vec![brought_back(&way_back.proof)]
         }
         _ => Vec::new(),
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::history::{target_digest, target_tag};
 use super::outcome;
+use super::proof::brought_back;
 use super::standing::{next_commands, previous_name, service_address, target_name};
 use super::{as_seconds, between, proof_words};
 use crate::event::deployment::{Deployment, Phase};
@@ -127,8 +128,10 @@ fn ended(state: &Deployment) -> &'static str {
 
 /// What was proven of a release that was taken back again is no proof of what serves.
 fn proof(state: &Deployment) -> Vec<String> {
+    let restored = state.done.restored.as_ref();
     match &state.phase {
         Phase::Succeeded | Phase::Forward => proof_words(state),
+        Phase::RolledBack { .. } => restored.map(brought_back).into_iter().collect(),
         _ => Vec::new(),
     }
 }

@@ -225,3 +225,96 @@ fn addresses_speak_http_only_on_loopback_of_an_overridden_endpoint() {
     assert_eq!(service_address("x.awsapprunner.com", sandbox), "https://x.awsapprunner.com");
     assert_eq!(service_address("127.evil.example", sandbox), "https://127.evil.example");
 }
+
+/// Runs one after the other, as one stream.
+fn stream(parts: impl IntoIterator<Item = Vec<Recorded>>) -> Vec<Recorded> {
+    let mut records = parts.into_iter().flatten().collect::<Vec<_>>();
+    for (sequence, record) in (1..).zip(&mut records) {
+        record.sequence = sequence;
+    }
+    records
+}
+
+fn said(of: u64, good: bool) -> Vec<Recorded> {
+    let number = DeploymentNumber(of);
+    let reason = "a person said so".into();
+    let event = Event::ReleaseMarked { deployment: number, good, reason };
+    let (at, actor) = (morning(), "ada@laptop".into());
+    vec![Recorded { sequence: 0, at, deployment: Some(number), actor, event: Ok(event) }]
+}
+
+fn bad(parts: impl IntoIterator<Item = Vec<Recorded>>) -> Vec<String> {
+    let bad = bad_releases(&stream(parts));
+    bad.into_iter().map(|bad| format!("{} by {}: {}", bad.deployment, bad.by, bad.reason)).collect()
+}
+
+#[test]
+fn an_image_that_was_rolled_back_is_bad_until_its_next_success() {
+    let first = || examples::good(17, "v1.4.2", "v1.4.1", morning()).records;
+    for failed in [examples::unhealthy(), examples::stuck()] {
+        let named = bad([first(), failed.records.clone()]);
+        assert!(named.len() == 1 && named[0].starts_with("#18 by "), "{named:?}");
+        let again = examples::good(19, "v1.5.0", "v1.4.2", morning()).records;
+        assert!(bad([first(), failed.records.clone(), again]).is_empty());
+        let other = examples::good(19, "v1.6.0", "v1.4.2", morning()).records;
+        assert_eq!(bad([first(), failed.records, other]).len(), 1);
+    }
+}
+
+#[test]
+fn what_is_not_the_images_fault_is_not_held_against_it() {
+    let run = examples::taken_back();
+    assert_eq!(bad([run.records.clone()]).len(), 1);
+    for code in ["access-role", "image-pull", "quota", "taken-back"] {
+        let mut records = run.records.clone();
+        for record in &mut records {
+            match &mut record.event {
+                Ok(Event::OperationFailed { cause: Some(cause), .. }) => cause.code = code.into(),
+                Ok(Event::DeploymentRolledBack { because }) => because.code = code.into(),
+                _ => {}
+            }
+        }
+        assert!(bad([records]).is_empty(), "{code}");
+    }
+}
+
+#[test]
+fn a_mark_stands_until_the_next_mark_whatever_succeeds_in_between() {
+    let run = |number, tag| examples::good(number, tag, "v1.4.0", morning()).records;
+    assert_eq!(bad([run(16, "v1"), said(16, false)]), ["#16 by ada@laptop: a person said so"]);
+    assert_eq!(bad([run(16, "v1"), said(16, false), run(17, "v1")]).len(), 1);
+    assert!(bad([run(16, "v1"), said(16, false), run(17, "v1"), said(17, true)]).is_empty());
+    assert!(bad([examples::unhealthy().records, said(18, true)]).is_empty());
+}
+
+#[test]
+fn a_release_that_was_gone_back_from_is_bad_and_one_gone_forward_from_is_not() {
+    let run = |number, tag| examples::good(number, tag, "v1.4.0", morning()).records;
+    let back = |number, to, tag: &str| {
+        let plan = examples::rollback_plan(number, to, tag);
+        examples::went_back(plan, morning()).records
+    };
+    let records = stream([run(16, "v1"), run(17, "v2"), back(18, 16, "v1")]);
+    let rows = history(&records);
+    assert_eq!(rows[1].verdict, Verdict::Bad);
+    assert_eq!(rows[1].note.as_deref(), Some("rolled back from by #18"));
+    assert_eq!(bad_releases(&records).len(), 1);
+    assert!(last_good(&records).is_none(), "a bad one is not gone back to");
+    let forward = back(19, 17, "v2");
+    let records =
+        stream([run(16, "v1"), run(17, "v2"), back(18, 16, "v1"), said(17, true), forward]);
+    assert!(bad_releases(&records).is_empty(), "going forward again judges nothing");
+    // The same image with another configuration: the image is not what was wrong.
+    let records = stream([run(16, "v1"), run(17, "v1"), back(18, 16, "v1")]);
+    assert_eq!(history(&records)[1].verdict, Verdict::Bad);
+    assert!(bad_releases(&records).is_empty());
+}
+
+#[test]
+fn what_is_said_of_a_deployment_afterwards_does_not_change_when_it_ended() {
+    let run = examples::good(16, "v1", "v0", morning()).records;
+    let before = history(&run)[0].ended_at;
+    let mut marked = stream([run, said(16, false)]);
+    marked.last_mut().unwrap().at += chrono::TimeDelta::days(3);
+    assert_eq!(history(&marked)[0].ended_at, before);
+}

@@ -100,7 +100,9 @@ impl Sandbox {
         let proxies = Arc::new(Proxies::remembering(ports.services));
         let ran = run_containers(&options, &registry, &proxies, &clock).await?;
         ran.runtime.sweep().await;
-        let cloud = Arc::new(Mutex::new(memory.cloud(&options)?));
+        let mut cloud = memory.cloud(&options)?;
+        cloud.wake(clock());
+        let cloud = Arc::new(Mutex::new(cloud));
         let behind = Behind {
             cloud: cloud.clone(),
             registry: registry.clone(),

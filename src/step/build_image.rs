@@ -53,5 +53,6 @@ fn changed(request: &BuildRequest) -> Failure {
         "the files to build from are not the ones that were planned",
     )
     .because(format!("something under {} changed since", request.context.display()))
+    .because("what is sent counts, `.git` too where .dockerignore does not name it")
     .hint("deploy what is there now: `surefoot deploy`")
 }

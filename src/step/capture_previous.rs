@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::operation::told;
 use super::{Bench, Outcome, StepError};
 use crate::event::{Captured, Event, Failure, PreviousDigest};
 use crate::names::{Reference, ValueHash};
@@ -41,13 +42,25 @@ pub(super) async fn idle(bench: &Bench<'_>) -> Result<Option<Service>, StepError
             return Ok(Some(service));
         }
         if waited >= bench.times.busy_wait {
-            return Err(busy(&service).into());
+            return Err(busy(&service, work(bench, &service).await).into());
         }
-        let what = format!("{name} is busy with another operation");
+        let what = match work(bench, &service).await {
+            Some(theirs) => format!("{name}, busy with {theirs}"),
+            None => format!("{name}, busy with an operation that AWS does not list"),
+        };
         bench.progress.report(Progress::Waiting { what });
         bench.world.clock.sleep(bench.times.poll).await;
         waited += bench.times.poll;
     }
+}
+
+/// What App Runner is at work on, as far as it tells.
+async fn work(bench: &Bench<'_>, service: &Service) -> Option<String> {
+    let listed = bench.world.services.operations(&service.arn, Some(1)).await.ok()?;
+    let newest = listed.into_iter().next().filter(|newest| !newest.status.is_terminal())?;
+    let ours = bench.journalled_operations.contains(&newest.id);
+    let whose = if ours { "ours" } else { "not from this journal" };
+    Some(format!("{}, {whose}", told(&newest)))
 }
 
 async fn capture(bench: &Bench<'_>, service: &Service) -> Result<Captured, StepError> {
@@ -105,12 +118,14 @@ pub(super) fn refuse_unfit(service: &Service) -> Result<(), Failure> {
     }
 }
 
-fn busy(service: &Service) -> Failure {
+fn busy(service: &Service, work: Option<String>) -> Failure {
+    let at_work = work.unwrap_or_else(|| "AWS lists no operation: it may be maintenance".into());
     Failure::new(
         ExitCode::Update,
         "service-busy",
         format!("`{}` is busy with an operation that is not ours", service.name),
     )
+    .because(format!("{at_work}; AWS does not say who asked for it"))
     .because("App Runner allows one operation at a time, and none can be cancelled")
     .hint(format!("watch it: `surefoot status --service-name {}`", service.name))
     .hint("then deploy again: `surefoot deploy`")

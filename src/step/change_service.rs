@@ -16,6 +16,11 @@ use crate::world::service::{Service, ServiceStatus};
 pub(super) async fn observe(
     bench: &Bench<'_>,
 ) -> Result<(Observation, Option<PayloadHash>), StepError> {
+    let plan = &bench.deployment.plan;
+    if plan.target().is_some() {
+        // Only now the digest of a built image is known; nothing was asked of the service yet.
+        super::refuse_bad(plan, &desired(bench).image)?;
+    }
     let (observed, service) = observe_service(bench).await?;
     if nothing_to_change(bench).is_some() {
         return Ok((observed, None));

@@ -233,6 +233,29 @@ pub async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, Ste
     change_service::preview(bench).await
 }
 
+/// Refuses an image that was found bad before.
+pub fn refuse_bad(
+    plan: &crate::plan::Plan,
+    image: &crate::names::ImageIdentifier,
+) -> Result<(), Failure> {
+    let bad = plan.bad.iter().find(|bad| image.digest() == Some(&bad.digest));
+    let Some(bad) = bad else { return Ok(()) };
+    let (number, service) = (bad.deployment, &plan.stream.service);
+    let what = format!("the image {} was found bad", image.short());
+    let when = bad.at.format("%Y-%m-%d %H:%M UTC");
+    Err(Failure::new(ExitCode::Guard, "bad-release", what)
+        .because(format!("{number} on {when}, by {}: {}", bad.by, bad.reason))
+        .hint(format!("see the story: `surefoot show {} --service-name {service}`", number.0))
+        .hint(format!(
+            "where it is good after all: `surefoot mark {} good --reason TEXT --service-name \
+             {service}`",
+            number.0
+        ))
+        .hint(format!(
+            "to deploy it all the same: `surefoot deploy --allow-bad --service-name {service}`"
+        )))
+}
+
 /// The release that a deployment moves to.
 pub fn desired(bench: &Bench<'_>) -> crate::release::Release {
     change_service::desired(bench)

@@ -9,6 +9,8 @@ use super::{Bench, StepError};
 use crate::diagnosis;
 use crate::event::{Cause, Event, Interruption, Issue};
 use crate::names::OperationId;
+use crate::redaction;
+use crate::release::Values;
 use crate::world::log::{LogQuery, LogSource};
 use crate::world::service::{Operation, OperationStatus};
 use crate::world::{Obstacle, Progress, WorldError};
@@ -144,7 +146,7 @@ impl<'a> Wait<'a> {
         lines.sort_by_key(|line| line.at);
         // App Runner writes some lines into both streams.
         lines.retain(|line| self.shown.insert(line.text.clone()));
-        lines.into_iter().map(|line| line.text).collect()
+        lines.into_iter().map(|line| harmless(self.bench, self.issue, &line.text)).collect()
     }
 
     /// The last lines of the application, and whether it ever wrote any.
@@ -173,9 +175,28 @@ pub async fn application_log(
     let old: BTreeSet<&str> =
         page.lines.iter().filter(|line| line.at < since).map(|line| line.stream.as_str()).collect();
     let new = page.lines.iter().filter(|line| !old.contains(line.stream.as_str()));
-    let lines: Vec<String> = new.map(|line| line.text.clone()).collect();
-    let from = lines.len().saturating_sub(KEPT_LINES);
-    (page.group_exists, lines[from..].to_vec())
+    let lines: Vec<&str> = new.map(|line| line.text.as_str()).collect();
+    let kept = &lines[lines.len().saturating_sub(KEPT_LINES)..];
+    (page.group_exists, kept.iter().map(|line| harmless(bench, issue, line)).collect())
+}
+
+/// Shorter values (`true`, `info`) are no secrets, and lines without them would say nothing.
+const SHORTEST_SECRET: usize = 6;
+
+/// A line as it may be journalled: without the plain values of the release, and without credentials.
+fn harmless(bench: &Bench<'_>, issue: &Issue, line: &str) -> String {
+    let environment = issue.release.configuration.environment.iter();
+    let known =
+        environment.filter_map(|(name, hash)| Some((name.clone(), bench.vault.value(hash)?)));
+    redaction::hide(line, &Values::new(known.collect()), SHORTEST_SECRET)
+}
+
+/// An operation in words, as far as AWS tells: by whom it was asked for it never says.
+pub fn told(operation: &Operation) -> String {
+    let since =
+        operation.started_at.map(|at| format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+    let since = since.unwrap_or_default();
+    format!("{} {} ({}{since})", operation.kind, operation.id, operation.status)
 }
 
 fn query(

@@ -3,6 +3,7 @@
 //! Leaves behind: an operation of App Runner. Undo: none; a rollback never rolls back.
 
 use super::issuing::{self, Request};
+use super::operation::told;
 use super::settling::{self, Answer, did_it_happen};
 use super::{Bench, Outcome, StepError, capture_previous, observe_service};
 use crate::event::{Event, Failure, Observation, PreviousDigest};
@@ -75,9 +76,9 @@ async fn not_ours(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
     };
     let newest = services.operations(&service.arn, Some(1)).await?.into_iter().next();
     let mut evidence = Vec::new();
-    let newest = newest.map(|operation| -> OperationId { operation.id });
-    if issue.operation.is_some() && newest != issue.operation {
-        let newest = newest.map_or("none".into(), |id| id.to_string());
+    let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);
+    if issue.operation.is_some() && id != issue.operation.as_ref() {
+        let newest = newest.as_ref().map_or("none".into(), told);
         evidence.push(format!("the newest operation is {newest}, not ours"));
     }
     if service.mark.as_deref() != Some(issue.mark.as_str()) {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::operation::told;
 use super::settling::attention;
 use super::{Bench, Outcome, StepError, issuing};
 use crate::event::{Event, Failure, Proof};
@@ -123,7 +124,7 @@ fn contradictions(expected: &Expected<'_>, service: Option<&Service>) -> Vec<Str
 fn overtaken(expected: &Expected<'_>, newest: Option<&Operation>) -> Option<Vec<String>> {
     let newest = newest?;
     let ours = expected.operation == Some(&newest.id);
-    let theirs = format!("{} {} is newer than our operation", newest.kind, newest.id);
+    let theirs = format!("{} is newer than our operation", told(newest));
     (!ours && expected.operation.is_some()).then(|| vec![theirs])
 }
 

@@ -42,7 +42,7 @@ pub use output::Output;
 pub use plain::PlainView;
 pub use plan_sheet::PlanSheet;
 pub use silent::SilentView;
-pub use terminal::{Wish, choose};
+pub use terminal::{Wish, choose, is_interactive, typed_line};
 
 /// Shows what happens. Every method returns at once and never fails: what cannot be shown is lost,
 /// and nothing but the showing.

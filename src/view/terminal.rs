@@ -58,6 +58,23 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
+/// Whether a person sits at both ends: one that reads what is said, and types.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal() && !is_dumb()
+}
+
+/// The next line that is typed; none at the end of the input. Who stops waiting for it loses it.
+pub async fn typed_line() -> Option<String> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // A thread of its own: nothing but a line ends the reading, and the process must end before.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line).unwrap_or(0);
+        tell.send((read > 0).then_some(line)).unwrap_or_default();
+    });
+    told.await.ok().flatten()
+}
+
 /// A person's answer; none where there is nobody to ask.
 pub(super) fn answer() -> Option<bool> {
     if !io::stdin().is_terminal() {

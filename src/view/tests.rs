@@ -238,6 +238,7 @@ fn a_run_that_app_runner_takes_back_in_a_log() {
       tag         v1.5.0
       digest      sha256:2e0de819eb89a10e…
       before      shop@906eba70
+      proof       the release before is back, verified by identifier and operation
       deployment  #18 rolled back, 7 m 36 s
     "##);
 }
@@ -279,6 +280,7 @@ fn a_run_that_we_take_back_in_a_log() {
       before      shop@906eba70
       health      `dependencies.ffmpeg.available` is false, should be true (5
                   attempts)
+      proof       the release before is back, verified by identifier and operation
       deployment  #18 rolled back, 6 m 28 s
     "##);
 }
@@ -420,6 +422,7 @@ fn a_run_that_we_take_back_on_a_terminal() {
       before      shop@906eba70
       health      `dependencies.ffmpeg.available` is false, should be true (5
                   attempts)
+      proof       the release before is back, verified by identifier and operation
       deployment  #18 rolled back, 6 m 28 s
     "##);
 }
@@ -456,6 +459,7 @@ fn a_run_that_app_runner_takes_back_on_a_wide_terminal() {
       tag         v1.5.0
       digest      sha256:2e0de819eb89a10e684fd2bbf8c13089b119b38164d07df382280f29b68552ff
       before      shop@906eba70
+      proof       the release before is back, verified by identifier and operation
       deployment  #18 rolled back, 7 m 36 s
     "##);
 }

@@ -320,6 +320,13 @@ impl Cloud {
         let Some(id) = self.instances.get(instance).cloned() else { return };
         let Some(service) = self.services.get_mut(&id) else { return };
         if service.live.as_deref() == Some(instance) {
+            // The traffic is on its way to the next instance already: it does not come back.
+            let leaving = service.work.as_ref().is_some_and(|work| {
+                work.stage == Stage::Routing && work.outcome == Some(Outcome::Healthy)
+            });
+            if outcome == Outcome::Healthy && leaving {
+                return;
+            }
             if outcome == Outcome::Healthy {
                 let to = Some(instance.to_owned());
                 self.hand_out(Order::Route { service_id: id, to });
@@ -341,6 +348,7 @@ impl Cloud {
             (Stage::Provisioning | Stage::Checking, _) => self.conclude(&id, outcome, at),
             // Only after a restart: the traffic was moving to an instance that had to be started again.
             (Stage::Routing, Outcome::Healthy) => {
+                work.outcome = Some(outcome);
                 let to = Some(instance.to_owned());
                 self.hand_out(Order::Route { service_id: id.clone(), to });
             }
@@ -350,6 +358,9 @@ impl Cloud {
     }
 
     fn conclude(&mut self, id: &str, outcome: Outcome, at: Timestamp) {
+        if let Some(work) = self.work_mut(id) {
+            work.outcome = Some(outcome);
+        }
         let failure = match outcome {
             Outcome::Healthy => {
                 self.event(id, at, lines::HEALTHY);
@@ -551,6 +562,23 @@ impl Cloud {
         self.remember(id, at);
     }
 
+    /// The world goes on where it stood: what was due waits as long as it still had to.
+    pub fn wake(&mut self, now: Timestamp) {
+        let slept = now - self.now;
+        if slept <= 0 {
+            return;
+        }
+        self.planned.iter_mut().for_each(|planned| planned.at += slept);
+        for service in self.services.values_mut() {
+            service.maintenance_until = service.maintenance_until.map(|until| until + slept);
+            if let Some(work) = &mut service.work {
+                work.due += slept;
+                work.instance_since += slept;
+            }
+        }
+        self.now = now;
+    }
+
     /// Orders everything again that should run: nothing outside survived a restart.
     pub fn revive(&mut self, now: Timestamp) {
         self.orders.clear();
@@ -570,8 +598,20 @@ impl Cloud {
         if !matches!(work.stage, Stage::Provisioning | Stage::Checking | Stage::Routing) {
             return;
         }
+        // The instance starts from nothing, and so does App Runner's patience with it.
+        let stage = work.stage;
+        match stage {
+            Stage::Provisioning => self.enter(id, stage, now, pace::PROVISION),
+            Stage::Checking => self.enter(id, stage, now, pace::SILENCE),
+            _ => {}
+        }
         match self.order(id, &instance, Which::New) {
-            Ok(Some(order)) => self.hand_out(Order::Start(Box::new(order))),
+            Ok(Some(order)) => {
+                if let Some(work) = self.work_mut(id) {
+                    (work.outcome, work.moved, work.instance_since) = (None, false, now);
+                }
+                self.hand_out(Order::Start(Box::new(order)));
+            }
             Ok(None) => {}
             Err(failure) => self.enter(id, Stage::Failing(failure), now, notice(failure)),
         }

@@ -136,7 +136,10 @@ pub fn name(end: Option<&Deployment>) -> (&'static str, Option<ExitCode>) {
         Phase::RollbackFailed { .. } => "rollback failed",
         Phase::Attention { .. } => "attention",
         Phase::Abandoned { .. } => "abandoned",
-        Phase::Forward | Phase::Failing { .. } | Phase::RollingBack { .. } => "unfinished",
+        Phase::Forward
+        | Phase::Failing { .. }
+        | Phase::RollingBack { .. }
+        | Phase::RollbackFailing { .. } => "unfinished",
     };
     (phase, Some(end.exit_code()))
 }

@@ -86,6 +86,7 @@ impl Wish {
             force_restart: self.force_restart,
             health: gate(),
             steps: self.steps(),
+            bad: Vec::new(),
             stream,
         }
     }
@@ -93,7 +94,11 @@ impl Wish {
     fn intent(&self) -> Intent {
         let (origin, tag) = match &self.image {
             WishedImage::Earlier(release) => {
-                return Intent::Rollback { to: DeploymentNumber(1), release: *release.clone() };
+                return Intent::Rollback {
+                    to: DeploymentNumber(1),
+                    release: *release.clone(),
+                    reason: None,
+                };
             }
             WishedImage::Built { context, tag } => {
                 let (request, context) = (request(), context.clone());

@@ -42,7 +42,10 @@ impl Document for HistoryTable {
         }
         shown.push_str(&table(look, &self.rows, self.now));
         if self.older > 0 {
-            shown.push_str(&format!("\n{} older: `surefoot history -n 0`\n", self.older));
+            shown.push_str(&format!(
+                "\n{} older: `surefoot history -n 0 --service-name {service}`\n",
+                self.older
+            ));
         }
         shown
     }

@@ -3,6 +3,7 @@
 mod findings;
 mod history;
 mod log;
+mod marked_release;
 mod problem;
 mod rollback_targets;
 mod status;
@@ -12,6 +13,7 @@ mod summary;
 pub use findings::Findings;
 pub use history::HistoryTable;
 pub use log::{LogLines, RawEvents};
+pub use marked_release::MarkedRelease;
 pub use rollback_targets::{RollbackTarget, RollbackTargets};
 pub use status::{Seen, StatusSheet};
 pub use story::StorySheet;

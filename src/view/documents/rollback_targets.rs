@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::image_words;
 use crate::names::StreamName;
 use crate::projection::Row;
-use crate::view::look::Accent;
+use crate::view::look::{Accent, harmless};
 use crate::view::{Document, Look, measure, to_json};
 
 /// What can be gone back to.
@@ -59,8 +59,16 @@ impl Document for RollbackTargets {
                 Some(false) => "gone from ECR",
                 None => "ECR did not say",
             };
+            let said = target.row.judgement.as_ref().map(|said| {
+                let word = if said.good { "good" } else { "bad" };
+                format!("  {word}: {}", harmless(&said.reason))
+            });
+            let said = said.unwrap_or_default();
             let number = target.row.number;
-            shown.push_str(&format!("{:<widest$}  {number:>4}  {image}  {held}\n", age(target)));
+            shown.push_str(&format!(
+                "{:<widest$}  {number:>4}  {image}  {held}{said}\n",
+                age(target)
+            ));
         }
         shown.push_str(&format!("\nnext: surefoot rollback N --service-name {service}\n"));
         shown

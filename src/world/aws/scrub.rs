@@ -1,95 +1,20 @@
-//! Takes out of foreign texts what must not be shown or stored.
-
-use std::sync::LazyLock;
-
-use regex::{Captures, Regex};
+//! Foreign texts made fit to be shown and stored.
 
 use crate::names::printable;
+use crate::redaction::hide;
 use crate::release::Values;
 
 /// Shorter values (`1`, `on`, `dev`) are no secrets, and hiding them would make any text unreadable.
 const SHORTEST_HIDDEN: usize = 4;
-/// A value that AWS cut off at the end of its text is recognised by this much of its beginning.
-const SHORTEST_BEGINNING: usize = 6;
 /// App Runner's messages have at most 600 characters. Source: service model.
 const LONGEST_TEXT: usize = 1000;
-const HIDDEN: &str = "(hidden)";
 
 /// A foreign text fit to be shown and stored: without the values, tokens and key ids that AWS may
 /// echo, without control characters, and not too long.
 pub fn scrub(text: &str, secrets: &Values) -> String {
-    let mut clean = text.to_owned();
-    for form in forms(secrets) {
-        clean = clean.replace(&form, HIDDEN);
-        clean = without_cut_off(clean, &form);
-    }
-    clean = hide_tokens(&clean);
+    let clean = hide(text, secrets, SHORTEST_HIDDEN);
     let one_line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     printable(&one_line, LONGEST_TEXT)
-}
-
-/// The values and the shapes they take inside other texts, longest first, so that no part of a
-/// longer one is left over when a shorter one is hidden.
-fn forms(secrets: &Values) -> Vec<String> {
-    let mut forms: Vec<String> = secrets.iter().flat_map(|(_, value)| shapes(value)).collect();
-    forms.retain(|form| form.chars().count() >= SHORTEST_HIDDEN);
-    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-    forms.dedup();
-    forms
-}
-
-/// As it is; escaped as in JSON, in a URL, in XML; line by line.
-fn shapes(value: &str) -> Vec<String> {
-    let json = serde_json::Value::from(value).to_string();
-    let url: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let xml = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let mut shapes = vec![value.to_owned(), json[1..json.len() - 1].to_owned(), xml];
-    shapes.push(url.replace('+', "%20"));
-    shapes.push(url);
-    shapes.extend(value.lines().map(|line| line.trim().to_owned()));
-    shapes
-}
-
-/// Hides the beginning of a value at the very end of a text: AWS cuts its texts.
-fn without_cut_off(text: String, value: &str) -> String {
-    let bare = text.trim_end_matches(['.', '…', '\'', '"', ' ']);
-    let longest = value
-        .char_indices()
-        .map(|(at, _)| at)
-        .rfind(|at| *at >= SHORTEST_BEGINNING && bare.ends_with(&value[..*at]));
-    match longest {
-        Some(length) => format!("{}{HIDDEN}", &bare[..bare.len() - length]),
-        None => text,
-    }
-}
-
-/// What gives itself away by its shape, wherever it comes from.
-static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i:(?P<kept>x-amz-security-token\W{1,3}|\b(?:bearer|basic)\s+|signature=|",
-        r"\b(?:password|passwd|secret|token|secretkey|secretaccesskey)\W?\s*[:=]\s*\W?)(?P<value>[^\s,;]{6,}))",
-        r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b",
-        r"|(?P<scheme>://)[^/\s@]+@",
-        r"|[A-Za-z0-9+/=_]{120,}",
-    ))
-    .expect("a constant pattern")
-});
-
-fn hide_tokens(text: &str) -> String {
-    let replace = |found: &Captures<'_>| {
-        let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
-        if part("kept").to_lowercase().starts_with("token") && is_a_word(part("value")) {
-            return found[0].to_owned();
-        }
-        let at = if found.name("scheme").is_some() { "@" } else { "" };
-        format!("{}{}{HIDDEN}{at}", part("kept"), part("scheme"))
-    };
-    TOKENS.replace_all(text, replace).into_owned()
-}
-
-/// Chains of causes read "… session token: service error": that is no token.
-fn is_a_word(text: &str) -> bool {
-    text.trim_end_matches(':').bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 #[cfg(test)]

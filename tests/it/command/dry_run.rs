@@ -94,6 +94,7 @@ fn a_dry_run_with_nothing_to_change_prints_no_payload() {
     let plan = project.run(&["deploy", "--dry-run", "--json"]).exits(0).result();
     assert!(payloads(&plan).is_empty(), "{plan}");
     assert!(plan["plan"].to_string().contains("already live"), "{plan}");
+    assert!(!plan["plan"].to_string().contains("await_operation"), "{plan}");
     nothing_was_asked_for(&world);
 }
 

@@ -157,7 +157,8 @@ fn fifteen_a_rollback_that_failed() {
     ]));
     project.release("release two");
     // Neither App Runner nor we can bring the release before back.
-    project.run(&["deploy"]).exits(15);
+    let ended = project.run(&["deploy", "--json"]).exits(15);
+    assert!(ended.events().contains(&"RollbackFailed".to_owned()), "{}", ended.out);
     assert_eq!(world.effective("UpdateService").len(), 2);
     project.run(&["status"]).exits(0);
 }

@@ -355,3 +355,110 @@ fn two_machines_without_a_common_lock_never_both_claim_what_is_not_so() {
     assert_eq!(live, 1, "what serves is what one of them claims: {ended:?}");
     world.nothing_was_done_twice();
 }
+
+/// An update of the service as another client sends it: everything as it is, and one more variable.
+fn foreign_update(service: &Value) -> Value {
+    let mut source = service["SourceConfiguration"].clone();
+    let image = &mut source["ImageRepository"]["ImageConfiguration"];
+    image["RuntimeEnvironmentVariables"]["SOMEBODY_ELSE"] = json!("was here");
+    json!({"ServiceArn": service["ServiceArn"], "SourceConfiguration": source})
+}
+
+#[test]
+fn another_client_that_updates_after_our_operation_is_named_and_never_our_success() {
+    let world = World::open();
+    let project = second_release(&world);
+    let before = world.describe("shop");
+    // The proof takes long enough for somebody else to come in between.
+    world.fault(&json!({"operation": "DescribeService", "kind": "slow-answer",
+        "milliseconds": 3000, "times": null, "skip": 3}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("OperationSucceeded");
+    let theirs = world.app_runner("UpdateService", &foreign_update(&before));
+    let ended = run.end().exits(16).names("attention");
+    assert_eq!(ended.result()["summary"]["succeeded"], false);
+    ended.says(theirs["OperationId"].as_str().unwrap()).says("newer than our operation");
+    world.clear();
+    world.idle("shop");
+    project.run(&["status"]).exits(0).says("outside surefoot");
+}
+
+#[test]
+fn a_service_that_another_client_keeps_busy_is_refused_with_what_aws_tells() {
+    let world = World::open();
+    let mut project = second_release(&world);
+    project.set("SUREFOOT_TIMES_BUSY_WAIT", "1s");
+    let before = world.describe("shop");
+    world.fault(&json!({"operation": "UpdateService", "kind": "slow-operation", "factor": 30}));
+    let theirs = world.app_runner("UpdateService", &foreign_update(&before));
+    let ended = project.run(&["deploy"]).exits(12).names("service-busy");
+    let ended = ended.says(theirs["OperationId"].as_str().unwrap()).says("not from this journal");
+    ended.says("UPDATE_SERVICE").says("since 20").says("does not say who");
+    assert_eq!(world.effective("UpdateService").len(), 1, "ours was never asked for");
+}
+
+#[test]
+fn a_network_that_is_unplugged_in_mid_operation_pauses_and_resume_goes_on() {
+    for factor in [1, 4] {
+        let world = World::kept();
+        let project = second_release(&world);
+        world.fault(
+            &json!({"operation": "UpdateService", "kind": "slow-operation", "factor": factor}),
+        );
+        let run = project.start(&["deploy", "--json"]);
+        run.until_event("UpdateIssued");
+        world.pause(std::time::Duration::from_millis(400));
+        world.stop();
+        run.end().exits(24).names("unreachable").says("surefoot resume");
+        project.run(&["resume"]).exits(24);
+        world.start();
+        project.run(&["resume"]).exits(0).says("live");
+        ended_well(&world, &project);
+        assert_eq!(world.operations("shop").len(), 2);
+    }
+}
+
+#[test]
+fn a_previous_image_that_vanished_makes_the_failed_way_back_a_true_verdict() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write(
+        "surefoot.toml",
+        "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n",
+    );
+    project.answers_with_label("state", "well");
+    project.commit("asserts");
+    project.deploy();
+    let digest = world.image("shop").split('@').nth(1).unwrap().to_owned();
+    project.answers_with_label("state", "sick");
+    project.release("release two");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    let body = json!({"repositoryName": "shop", "imageIds": [{"imageDigest": digest}]});
+    let target = "AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage";
+    assert_eq!(world.call(target, &body).0, 200);
+    let ended = run.end().exits(15).names("rollback-image-gone");
+    assert!(ended.events().contains(&"RollbackFailed".to_owned()), "{}", ended.out);
+    project.run(&["history"]).exits(0).says("rollback failed");
+}
+
+#[test]
+fn a_plain_value_that_the_application_logs_is_not_journalled() {
+    let world = World::open();
+    if !world.runs_images() {
+        return super::support::say("SKIPPED (no isolation)");
+    }
+    let project = Project::new(&world, "shop");
+    // The application logs the path of each request, and here that is a value, too.
+    let settings = "[environment]\nPROBE = \"/healthz\"\n[health]\nretries = 2\n\
+                    [health.assert]\nlabels.state = \"well\"\n";
+    project.write("surefoot.toml", settings);
+    project.answers_with_label("state", "sick");
+    project.commit("sick");
+    project.run(&["deploy", "--json"]).exits(13);
+    let events = project.run(&["show", "1", "--events", "--json"]).exits(0).result();
+    let events = events["events"].as_array().unwrap().clone();
+    let failed = events.iter().find(|event| event["event"] == "HealthFailed");
+    let lines = failed.unwrap()["data"]["application_log"].to_string();
+    assert!(lines.contains("GET (hidden)") && !lines.contains("/healthz"), "{lines}");
+}

@@ -262,3 +262,77 @@ fn stdout_that_is_closed_does_not_stop_a_deployment() {
     project.run(&["resume"]).exits(0);
     assert_eq!(world.operations("shop").last().unwrap().1, "SUCCEEDED");
 }
+
+#[test]
+fn a_reader_that_leaves_after_the_first_line_does_not_stop_a_deployment() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for arguments in ["deploy", "deploy --json"] {
+        let binary = env!("CARGO_BIN_EXE_surefoot");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("{{ {binary} {arguments}; echo $? > ended; }} 2>&1 | head -1")]);
+        let like = project.command(&[]);
+        shell.current_dir(project.path()).env_clear();
+        for (name, value) in like.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        assert!(shell.output().unwrap().status.success());
+        world.until("it ended", || project.path().join("ended").exists());
+        let ended = std::fs::read_to_string(project.path().join("ended")).unwrap();
+        assert_eq!(ended.trim(), "0", "{arguments}");
+        std::fs::remove_file(project.path().join("ended")).unwrap();
+        project.release("release two");
+    }
+    project.run(&["resume"]).exits(0).says("nothing to resume");
+    assert_eq!(world.operations("shop").last().unwrap().1, "SUCCEEDED");
+    world.nothing_was_done_twice();
+}
+
+#[test]
+fn a_terminal_that_goes_away_interrupts_and_loses_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 10}));
+    let mut command = project.command(&["deploy"]);
+    let mut child = command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    world.until("the call took effect", || !world.effective("CreateService").is_empty());
+    world.until("it is written down", || {
+        project.run(&["show", "1", "--events", "--json"]).out.contains("CreateIssued")
+    });
+    // As a terminal does it: nobody reads any more, then the signal.
+    drop((child.stdout.take(), child.stderr.take()));
+    super::support::shell(&format!("kill -HUP {}", child.id()));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    project.run(&["show", "1", "--events", "--json"]).exits(0).says("SIGHUP");
+    project.run(&["status"]).exits(0).says("unfinished");
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 1);
+}
+
+#[test]
+fn what_ci_sends_within_ten_seconds_loses_nothing() {
+    for pauses in [[0, 0], [300, 300], [1000, 0]] {
+        let world = World::open();
+        let project = Project::new(&world, "shop");
+        // The call in flight hangs, so that each signal meets it.
+        world.fault(
+            &json!({"operation": "CreateService", "kind": "slow-answer", "milliseconds": 8000}),
+        );
+        let run = project.start(&["deploy", "--json"]);
+        run.until_intended("change_service");
+        world.until("the call is on its way", || !world.effective("CreateService").is_empty());
+        for (signal, pause) in ["INT", "TERM"].into_iter().zip(pauses) {
+            super::support::shell(&format!("kill -{signal} {} || true", run.id()));
+            world.pause(std::time::Duration::from_millis(pause));
+        }
+        run.kill();
+        world.clear();
+        project.run(&["resume"]).exits(0);
+        ended_well(&world, &project, 1);
+    }
+}

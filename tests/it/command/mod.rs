@@ -13,6 +13,8 @@ mod exit_codes;
 mod faults;
 mod health;
 mod interrupted;
+mod judged;
 mod output;
 mod support;
 mod unchanged;
+mod waiting;

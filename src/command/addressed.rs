@@ -1,0 +1,282 @@
+//! Makes every command that is shown work as typed: where the service, the journal or the environment
+//! was named by a flag, the next command needs the same flag.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::arguments::Everywhere;
+use crate::event::Event;
+use crate::event::deployment::Deployment;
+use crate::plan::findings::Finding;
+use crate::problem::{ExitCode, Problem};
+use crate::projection::Summary;
+use crate::view::{Document, Look, PlanSheet, View};
+use crate::world::{Progress, ProgressSink};
+
+/// The commands that ask which service is meant.
+const OF_A_SERVICE: [&str; 10] = [
+    "deploy",
+    "history",
+    "logs",
+    "mark",
+    "preflight",
+    "prune",
+    "resume",
+    "rollback",
+    "show",
+    "status",
+];
+
+/// A view whose commands carry the flags that this process was started with.
+pub(super) struct Addressed {
+    view: Box<dyn View>,
+    flags: Flags,
+}
+
+/// A flag and its value, in the order in which they are added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Flags(Vec<(&'static str, String)>);
+
+/// The view, with the flags of this process in every command that it shows.
+pub(super) fn addressed(view: Box<dyn View>, everywhere: &Everywhere) -> Arc<dyn View> {
+    let flags = Flags::of(everywhere);
+    if flags.0.is_empty() { view.into() } else { Arc::new(Addressed { view, flags }) }
+}
+
+impl Flags {
+    fn of(everywhere: &Everywhere) -> Self {
+        let directory = everywhere.history_dir.as_ref().map(|path| path.display().to_string());
+        let given = [
+            ("--service-name", everywhere.service_name.clone()),
+            ("--region", everywhere.region.clone()),
+            ("--ecr-repo", everywhere.ecr_repo.clone()),
+            ("--env", everywhere.environment.clone()),
+            ("--history-dir", directory),
+        ];
+        let given = given.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        // What cannot be typed in a terminal is not shown there either.
+        let shown = given.filter(|(_, value)| !value.chars().any(crate::names::is_hostile));
+        Self(shown.map(|(flag, value)| (flag, quoted(&value))).collect())
+    }
+
+    /// A command with the flags that it lacks.
+    fn complete(&self, command: &str) -> String {
+        let mut words = command.split_whitespace().skip(1);
+        let Some(verb) = words.next().filter(|verb| OF_A_SERVICE.contains(verb)) else {
+            return command.to_owned();
+        };
+        let needed = self.0.iter().filter(|(flag, _)| {
+            (*flag != "--ecr-repo" || verb == "deploy")
+                && !command.split_whitespace().any(|word| word == *flag)
+        });
+        let added = needed.map(|(flag, value)| format!("{flag} {value}"));
+        let parts: Vec<String> = [command.trim_end().to_owned()].into_iter().chain(added).collect();
+        parts.join(" ")
+    }
+
+    /// A text with every command in it completed.
+    fn in_text(&self, text: &str) -> String {
+        text.split_inclusive('\n').map(|line| self.in_line(line)).collect()
+    }
+
+    /// A command stands between backticks, or alone on its line, perhaps behind a label.
+    fn in_line(&self, line: &str) -> String {
+        if line.contains('`') {
+            let parts = line.split('`').enumerate();
+            let parts = parts.map(|(at, part)| match at % 2 {
+                1 if part.starts_with("surefoot ") => self.complete(part),
+                _ => part.to_owned(),
+            });
+            return parts.collect::<Vec<_>>().join("`");
+        }
+        let Some(at) = line.find("surefoot ") else { return line.to_owned() };
+        let (label, command) = line.split_at(at);
+        let is_label = without_colour(label).trim().trim_end_matches(':').len() <= 4;
+        if !is_label || without_colour(label).contains("  surefoot") {
+            return line.to_owned();
+        }
+        let (command, end) = command.strip_suffix('\n').map_or((command, ""), |c| (c, "\n"));
+        format!("{label}{}{end}", self.complete(command))
+    }
+
+    fn in_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) if text.starts_with("surefoot ") => {
+                Value::String(self.complete(&text))
+            }
+            Value::String(text) if text.contains("`surefoot ") => {
+                Value::String(self.in_text(&text))
+            }
+            Value::Array(items) => items.into_iter().map(|item| self.in_json(item)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, member)| (name, self.in_json(member))).collect()
+            }
+            other => other,
+        }
+    }
+}
+
+/// A value as a shell reads it back.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// The text without colours.
+fn without_colour(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        shown.push_str(&rest[..at]);
+        rest = rest[at..].split_once('m').map_or("", |(_, after)| after);
+    }
+    shown + rest
+}
+
+/// A document whose commands are completed.
+struct AddressedDocument<'a>(&'a dyn Document, &'a Flags);
+
+impl Document for AddressedDocument<'_> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.0.endpoint()
+    }
+
+    fn text(&self, look: Look) -> String {
+        self.1.in_text(&self.0.text(look))
+    }
+
+    fn json(&self) -> Value {
+        self.1.in_json(self.0.json())
+    }
+}
+
+impl ProgressSink for Addressed {
+    fn report(&self, progress: Progress) {
+        self.view.report(match progress {
+            Progress::Notice(text) => Progress::Notice(self.flags.in_text(&text)),
+            other => other,
+        });
+    }
+}
+
+impl View for Addressed {
+    fn sandbox(&self, endpoint: &str) {
+        self.view.sandbox(endpoint);
+    }
+
+    fn plan(&self, sheet: &PlanSheet) {
+        self.view.plan(sheet);
+    }
+
+    fn findings(&self, findings: &[Finding]) {
+        self.view.findings(findings);
+    }
+
+    fn event(&self, event: &Event, state: &Deployment, at: DateTime<Utc>, elapsed: Duration) {
+        self.view.event(event, state, at, elapsed);
+    }
+
+    fn summary(&self, summary: &Summary) {
+        let mut summary = summary.clone();
+        summary.next = summary.next.iter().map(|command| self.flags.complete(command)).collect();
+        self.view.summary(&summary);
+    }
+
+    fn problem(&self, problem: &Problem) {
+        let mut problem = problem.clone();
+        problem.leaves = self.flags.in_text(&problem.leaves);
+        problem.next = problem.next.iter().map(|hint| self.flags.in_text(hint)).collect();
+        self.view.problem(&problem);
+    }
+
+    fn say(&self, line: &str) {
+        self.view.say(&self.flags.in_text(line));
+    }
+
+    fn data(&self, document: &dyn Document) {
+        self.view.data(&AddressedDocument(document, &self.flags));
+    }
+
+    fn stream(&self, document: &dyn Document) {
+        self.view.stream(document);
+    }
+
+    fn ask(&self, question: &str) -> bool {
+        self.view.ask(question)
+    }
+
+    fn finish(&self, exit: ExitCode) {
+        self.view.finish(exit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags() -> Flags {
+        let everywhere = Everywhere {
+            service_name: Some("shop".into()),
+            history_dir: Some("my history".into()),
+            ecr_repo: Some("team/shop".into()),
+            ..Everywhere::default()
+        };
+        Flags::of(&everywhere)
+    }
+
+    #[test]
+    fn a_command_gets_the_flags_it_lacks_and_no_other() {
+        let flags = flags();
+        for (shown, typed) in [
+            (
+                "surefoot history -n 0",
+                "surefoot history -n 0 --service-name shop --history-dir 'my history'",
+            ),
+            (
+                "surefoot resume --service-name shop",
+                "surefoot resume --service-name shop --history-dir 'my history'",
+            ),
+            (
+                "surefoot deploy",
+                "surefoot deploy --service-name shop --ecr-repo team/shop --history-dir 'my history'",
+            ),
+            ("surefoot demo", "surefoot demo"),
+            ("aws sso login", "aws sso login"),
+        ] {
+            assert_eq!(flags.complete(shown), typed);
+        }
+    }
+
+    #[test]
+    fn commands_are_found_in_backticks_and_behind_labels_and_prose_is_left_alone() {
+        let flags = Flags(vec![("--env", "prod".into())]);
+        for (shown, typed) in [
+            ("go on: `surefoot resume`, or not", "go on: `surefoot resume --env prod`, or not"),
+            ("\nnext: surefoot resume\n", "\nnext: surefoot resume --env prod\n"),
+            (
+                "\u{1b}[2mnext: \u{1b}[0msurefoot status\n",
+                "\u{1b}[2mnext: \u{1b}[0msurefoot status --env prod\n",
+            ),
+            ("      surefoot status\n", "      surefoot status --env prod\n"),
+            ("changed by surefoot status quo\n", "changed by surefoot status quo\n"),
+            ("`it` was surefoot deploy\n", "`it` was surefoot deploy\n"),
+        ] {
+            assert_eq!(flags.in_text(shown), typed);
+        }
+    }
+
+    #[test]
+    fn without_flags_there_is_nothing_to_add() {
+        assert_eq!(Flags::of(&Everywhere::default()), Flags::default());
+    }
+}

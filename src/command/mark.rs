@@ -1,0 +1,76 @@
+//! `surefoot mark`: a person's word on a release.
+
+use std::collections::BTreeMap;
+
+use super::arguments::{Mark, Verdict};
+use super::setup::Setup;
+use super::{record, run, stream, trouble};
+use crate::event::Event;
+use crate::names::{DeploymentNumber, NameError, printable};
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{self, Row};
+use crate::view::documents::MarkedRelease;
+use crate::world::clock::{Clock as _, SystemClock};
+
+/// Longer reasons are cut.
+const LONGEST_REASON: usize = 500;
+
+/// Marks.
+pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Problem> {
+    let number: DeploymentNumber =
+        arguments.number.parse().map_err(|error: NameError| usage(&error.to_string()))?;
+    let reason = reason(&arguments.reason)?;
+    let Some(journal) = setup.existing_journal()? else { return Err(unknown(number)) };
+    let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
+        return Err(unknown(number));
+    };
+    let lock = run::lock(setup, &stream, &arguments.waiting).await?;
+    let mut ledger = setup.ledger(journal, stream)?;
+    let rows = projection::history(&record::records(&ledger));
+    let row = rows.into_iter().find(|row| row.number == number).ok_or_else(|| unknown(number))?;
+    refuse_nonsense(&row)?;
+    let good = arguments.verdict == Verdict::Good;
+    let event = Event::ReleaseMarked { deployment: number, good, reason: reason.clone() };
+    let at = SystemClock::start().now();
+    ledger
+        .append(number, &event, &BTreeMap::new(), at)
+        .map_err(|error| trouble::reading(&error, &setup.history))?;
+    drop(lock);
+    let (service, endpoint) = (ledger.stream().clone(), setup.endpoint());
+    setup.view.data(&MarkedRelease { service, endpoint, row, good, reason });
+    Ok(ExitCode::Success)
+}
+
+fn reason(text: &str) -> Result<String, Problem> {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.is_empty() {
+        let hint = "say it in a few words: `--reason \"memory grows without end\"`";
+        return Err(trouble::usage("the reason is empty", hint));
+    }
+    Ok(printable(&words, LONGEST_REASON))
+}
+
+/// Only what could have run can be judged.
+fn refuse_nonsense(row: &Row) -> Result<(), Problem> {
+    let number = row.number;
+    if row.verdict == projection::Verdict::Unknown {
+        let what = format!("{number} was written by a newer surefoot and cannot be judged here");
+        return Err(usage(&what));
+    }
+    if row.ended_at.is_none() {
+        let what = format!("{number} has no end yet: its release cannot be judged");
+        return Err(trouble::usage(what, "bring it to its end: `surefoot resume`"));
+    }
+    if row.digest.is_none() {
+        return Err(usage(&format!("{number} never had a release: it ended before the push")));
+    }
+    Ok(())
+}
+
+fn unknown(number: DeploymentNumber) -> Problem {
+    usage(&format!("there is no deployment {number}"))
+}
+
+fn usage(what: &str) -> Problem {
+    trouble::usage(what, "see the numbers: `surefoot history`")
+}

@@ -1,0 +1,141 @@
+//! Good and bad releases: marks, what a rollback says of the release it leaves, and the guard.
+
+use super::support::{Project, World};
+
+/// Two releases, the second of them live.
+fn two_releases(world: &World) -> Project<'_> {
+    let project = Project::new(world, "shop");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    project
+}
+
+#[test]
+fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
+    let world = World::open();
+    let project = two_releases(&world);
+    let marked = project.run(&["mark", "2", "bad", "--reason", "memory grows"]).exits(0);
+    marked.says("#2").says("memory grows").says("surefoot rollback");
+    project.run(&["history"]).exits(0).says("marked bad");
+    project.run(&["history", "--json"]).exits(0).says("marked bad: memory grows");
+    project.run(&["show", "2"]).exits(0).says("memory grows");
+    project.run(&["rollback"]).exits(0).says("#1").says("databases");
+    world.clear();
+    let ended = project.run(&["deploy"]).exits(26).names("bad-release");
+    let ended = ended.says("memory grows").says("tester").says("#2").says("--allow-bad");
+    ended.says("surefoot mark 2 good");
+    project.run(&["deploy", "--dry-run"]).exits(26);
+    project.run(&["rollback", "2"]).exits(26).names("nothing-to-go-back-to").says("surefoot mark");
+    project.run(&["rollback", "--list"]).exits(0).says("#2").says("bad: memory grows");
+    assert!(world.effects().is_empty(), "{:?}", world.effects());
+    project.run(&["deploy", "--allow-bad"]).exits(0);
+    assert!(world.serves("shop", "release two"));
+    // What a person marked stays so until a person says otherwise.
+    project.run(&["rollback"]).exits(0);
+    project.run(&["mark", "2", "good", "--reason", "it was the database"]).exits(0);
+    project.deploy();
+}
+
+#[test]
+fn a_release_that_was_rolled_back_from_is_bad_by_itself() {
+    let world = World::open();
+    let project = two_releases(&world);
+    project.run(&["rollback", "--reason", "too slow"]).exits(0);
+    let history = project.run(&["history", "--json"]).exits(0).result();
+    let rows = history["history"]["deployments"].as_array().unwrap().clone();
+    let second = rows.iter().find(|row| row["number"] == 2).unwrap();
+    assert_eq!(second["verdict"], "bad", "{second}");
+    assert_eq!(second["judgement"]["from"], "rolled_back_from", "{second}");
+    project.run(&["show", "2"]).exits(0).says("rolled back from by #3: too slow");
+    project.run(&["deploy"]).exits(26).names("bad-release").says("too slow");
+    project.run(&["mark", "2", "good", "--reason", "fast enough"]).exits(0);
+    project.deploy();
+    assert!(world.serves("shop", "release two"));
+}
+
+#[test]
+fn a_rollback_that_was_killed_and_resumed_judges_the_release_all_the_same() {
+    let world = World::open();
+    let project = two_releases(&world);
+    let run = project.start(&["rollback", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    project.run(&["resume"]).exits(0);
+    project.run(&["deploy"]).exits(26).names("bad-release");
+}
+
+#[test]
+fn a_release_that_failed_and_was_rolled_back_is_refused_before_the_service_is_touched() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let asserts = "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n";
+    project.write("surefoot.toml", asserts);
+    project.answers_with_label("state", "well");
+    project.commit("asserts");
+    project.deploy();
+    project.answers_with_label("state", "sick");
+    project.release("release two");
+    project.run(&["deploy"]).exits(13);
+    world.clear();
+    project.run(&["deploy"]).exits(26).names("bad-release").says("#2");
+    assert!(world.effects().is_empty());
+    // Built again from another tree it is the same image: known only after the push.
+    project.write("notes.txt", "nothing of it gets into the image\n");
+    project.commit("notes");
+    let ended = project.run(&["deploy", "--json"]).exits(26).names("bad-release");
+    assert!(ended.events().contains(&"DigestPushed".to_owned()), "{}", ended.out);
+    assert!(!ended.events().contains(&"UpdateIssued".to_owned()), "{}", ended.out);
+    assert!(world.effective("UpdateService").is_empty());
+    project.run(&["status"]).exits(0).does_not_say("unfinished");
+    // A release that failed is no release to go back to, and another image is not held back.
+    project.answers_with_label("state", "well");
+    project.release("release three");
+    project.deploy();
+    project.run(&["rollback"]).exits(0);
+    assert!(world.serves("shop", "release one"));
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.run(&["mark", "1", "bad", "--reason", "x"]).exits(2).says("no deployment #1");
+    project.deploy();
+    project.run(&["mark", "1", "bad"]).exits(2).says("--reason");
+    project.run(&["mark", "1", "bad", "--reason", "  "]).exits(2).says("empty");
+    project.run(&["mark", "1", "ugly", "--reason", "x"]).exits(2);
+    project.run(&["mark", "7", "bad", "--reason", "x"]).exits(2).says("no deployment #7");
+    project.run(&["mark", "one", "bad", "--reason", "x"]).exits(2);
+    project.write("Dockerfile", "FROM scratch\nCOPY not-there /\n");
+    project.commit("broken");
+    project.run(&["deploy"]).exits(10);
+    project.run(&["mark", "2", "bad", "--reason", "x"]).exits(2).says("never had a release");
+    let run = project.start(&["deploy", "--image", "shop:nothing"]);
+    drop(run.end());
+    project.run(&["history"]).exits(0).does_not_say("marked");
+}
+
+#[test]
+fn a_deployment_under_way_is_not_judged_and_its_lock_is_respected() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("CreateIssued");
+    project.run(&["mark", "1", "bad", "--reason", "x"]).exits(23).names("locked");
+    run.kill();
+    project.run(&["mark", "1", "bad", "--reason", "x"]).exits(2).says("surefoot resume");
+    project.run(&["resume"]).exits(0);
+}
+
+#[test]
+fn hostile_reasons_reach_no_terminal() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let reason = format!("a\u{1b}[2Jb\nc \u{202e}{}", "long ".repeat(300));
+    let ended = project.run(&["mark", "1", "bad", "--reason", &reason]).exits(0);
+    assert!(!ended.out.contains('\u{1b}') && !ended.out.contains('\u{202e}'), "{}", ended.out);
+    let history = project.run(&["history"]).exits(0);
+    assert!(!history.out.contains('\u{1b}') && !history.out.contains("\u{202e}"));
+}

@@ -1,0 +1,66 @@
+//! `--lock-wait`: who would be refused waits, says for whom, and can be stopped.
+
+use serde_json::json;
+
+use super::support::{Project, Run, World};
+
+/// A deployment that takes its time.
+fn slow(world: &World, project: &Project<'_>, factor: u32) -> Run {
+    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": factor}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("CreateIssued");
+    run
+}
+
+#[test]
+fn the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let clone = project.cloned("clone");
+    let first = slow(&world, &project, 3);
+    clone.release("release two");
+    let next = clone.start(&["deploy", "--lock-wait"]);
+    next.until_said(&format!("process {}", first.id()));
+    first.end().exits(0);
+    next.end().exits(0);
+    assert!(world.serves("shop", "release two"));
+    world.nothing_was_done_twice();
+}
+
+#[test]
+fn who_waits_too_long_is_refused_as_ever() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let first = slow(&world, &project, 60);
+    for command in [&["deploy"][..], &["rollback"], &["resume"]] {
+        let arguments = [command, &["--lock-wait", "1s"]].concat();
+        project.run(&arguments).exits(23).names("locked").says("waiting for");
+    }
+    let arguments = ["mark", "1", "bad", "--reason", "x", "--lock-wait", "600ms"];
+    project.run(&arguments).exits(23).says("waiting for");
+    project.run(&["deploy"]).exits(23).does_not_say("waiting for").says("--lock-wait");
+    project.run(&["status", "--lock-wait"]).exits(2);
+    first.kill();
+}
+
+#[test]
+fn waiting_is_ended_by_ctrl_c_and_changes_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let first = slow(&world, &project, 60);
+    let next = project.start(&["deploy", "--lock-wait", "10m"]);
+    next.until_said("waiting for");
+    next.signal("INT");
+    next.end().exits(130).names("interrupted").says("Nothing was changed.");
+    first.kill();
+    assert_eq!(world.operations("shop").len(), 1);
+}
+
+#[test]
+fn a_deployments_number_is_not_taken_for_a_time() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.run(&["rollback", "--lock-wait", "17"]).exits(2).names("usage").says("unit");
+    project.run(&["deploy", "--lock-wait", "soon"]).exits(2);
+}
