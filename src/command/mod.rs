@@ -4,7 +4,9 @@ pub mod arguments;
 mod demo;
 mod deploy;
 pub mod here;
+mod history;
 mod logs;
+mod moment;
 mod preflight;
 mod record;
 mod resume;
@@ -13,9 +15,13 @@ mod run;
 mod sandbox;
 mod setup;
 mod sheet;
+mod show;
 pub mod signals;
+mod stats;
+mod status;
 mod stream;
 mod trouble;
+mod verify;
 
 use std::sync::Arc;
 
@@ -84,9 +90,11 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::Deploy(deploy) => deploy::deploy(deploy, setup).await,
         Command::Resume(resume) => resume::resume(resume, setup).await,
         Command::Rollback(rollback) => rollback::rollback(rollback, setup).await,
-        Command::Status(status) => record::status(status, setup).await,
-        Command::History(history) => record::history(history, setup),
-        Command::Show(show) => record::show(show, setup),
+        Command::Status(status) => status::status(status, setup).await,
+        Command::History(history) => history::history(history, setup).await,
+        Command::Show(show) => show::show(show, setup),
+        Command::Stats(stats) => stats::stats(stats, setup),
+        Command::Verify(_) => verify::verify(setup).await,
         Command::Logs(logs) => logs::logs(logs, setup).await,
         Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
         Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {

@@ -192,6 +192,7 @@ fn query(
         source,
         stream_prefix,
         since,
+        until: None,
         limit,
     }
 }

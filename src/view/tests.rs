@@ -1,5 +1,8 @@
 //! What the views show of whole runs.
 
+mod hostile;
+mod schema;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +11,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::documents::{Findings, HistoryTable, LogLines, RawEvents, StatusSheet, StorySheet};
+use super::documents::{
+    Findings, HistoryRow, HistoryTable, LogLines, RawEvents, StatusSheet, StorySheet,
+};
 use super::output::capture::Capture;
 use super::plan_sheet::{Origin, Payload, PlannedStep, Side};
 use super::*;
@@ -139,13 +144,14 @@ fn findings() -> Findings {
 }
 
 fn table(records: &[Recorded]) -> HistoryTable {
-    let mut rows = history(records);
-    rows.reverse();
+    let rows = history(records).into_iter().rev();
+    let rows = rows.map(|row| HistoryRow { in_registry: Some(row.number.0 > 16), row }).collect();
     HistoryTable {
         service: "123456789012/eu-central-1/shop".parse().unwrap(),
         endpoint: None,
         rows,
         older: 0,
+        asked: true,
         now: morning() + TimeDelta::hours(2),
     }
 }

@@ -16,3 +16,4 @@ mod interrupted;
 mod output;
 mod support;
 mod unchanged;
+mod views;
