@@ -117,12 +117,15 @@ impl HistoryTable {
     fn table(&self, look: Look) -> String {
         let cells: Vec<[String; COLUMNS]> =
             self.rows.iter().map(|row| cells(row, self.now, look.width < ROOMY)).collect();
-        let shown = shown_columns(look.width, self.asked, &cells);
         let width = |column: usize| {
             let texts = cells.iter().map(|row| width_of(&row[column]));
             texts.chain([TITLES[column].len()]).max().unwrap_or(0).min(WIDEST[column])
         };
-        let widths: Vec<usize> = shown.iter().map(|column| width(*column)).collect();
+        // A column without a word in it says nothing.
+        let says = |column: &usize| cells.iter().any(|row| !row[*column].is_empty());
+        let columns = (0..NOTE).filter(|column| self.asked || *column != ECR).filter(says);
+        let shown = fitting(columns.map(|column| (column, width(column))).collect(), look.width);
+        let (shown, widths): (Vec<usize>, Vec<usize>) = shown.into_iter().unzip();
         let titles = line(look, &shown, &widths, &TITLES.map(String::from));
         let mut text = format!("{}\n", look.paint(Accent::Dim, &titles));
         for (row, cells) in self.rows.iter().zip(&cells) {
@@ -139,6 +142,15 @@ const COLUMNS: usize = 10;
 /// From this width on every column has its room.
 const ROOMY: usize = 110;
 
+/// Whether ECR still holds the image.
+const ECR: usize = 5;
+
+/// Tag, duration, person, digest, ECR: the order in which columns make room.
+const LEAST_FIRST: [usize; 5] = [3, 7, 8, 4, ECR];
+
+/// What a note needs to say something.
+const NOTE_ROOM: usize = 16;
+
 /// The note is the last, and takes what is left.
 const NOTE: usize = COLUMNS - 1;
 
@@ -146,19 +158,18 @@ const TITLES: [&str; COLUMNS] =
     ["", "verdict", "commit", "tag", "digest", "ECR", "age", "took", "by", "note"];
 
 /// The widest a column may be, where it is not the last.
-const WIDEST: [usize; NOTE] = [8, 15, 9, 21, 8, 4, 14, 10, 24];
+const WIDEST: [usize; NOTE] = [8, 15, 9, 21, 8, 4, 14, 10, 20];
 
-/// On a narrow terminal the columns that say least are left out.
-fn shown_columns(width: usize, asked: bool, cells: &[[String; COLUMNS]]) -> Vec<usize> {
-    let mut shown: Vec<usize> = match width {
-        ..72 => vec![0, 1, 2, 6],
-        72..ROOMY => vec![0, 1, 2, 4, 5, 6, 7, 8],
-        _ => (0..NOTE).collect(),
-    };
-    // A column without a word in it says nothing.
-    shown.retain(|column| cells.iter().any(|row| !row[*column].is_empty()));
-    shown.retain(|column| asked || *column != 5);
-    shown
+/// The columns that fit, with their widths: where there is no room, those that say least go first.
+fn fitting(mut columns: Vec<(usize, usize)>, width: usize) -> Vec<(usize, usize)> {
+    for least in LEAST_FIRST {
+        let taken: usize = columns.iter().map(|(_, width)| width + 2).sum();
+        if taken + NOTE_ROOM <= width {
+            break;
+        }
+        columns.retain(|(column, _)| *column != least);
+    }
+    columns
 }
 
 fn cells(row: &HistoryRow, now: DateTime<Utc>, narrow: bool) -> [String; COLUMNS] {

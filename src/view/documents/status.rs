@@ -97,7 +97,7 @@ impl Document for StatusSheet {
         shown.push_str(&look.pairs(2, &self.log_pairs()));
         shown.push_str(&self.unfinished(look));
         shown.push_str(&self.aws_lines(look));
-        shown.push_str(&next_lines(look, &self.log.next));
+        shown.push_str(&next_lines(look, &self.next()));
         shown
     }
 
@@ -114,6 +114,17 @@ impl StatusSheet {
     /// Whether the log's view and AWS's contradict each other.
     pub fn has_drifted(&self) -> bool {
         self.aws.as_ref().is_some_and(|aws| !aws.drift.is_empty())
+    }
+
+    /// Where the sides differ, the first thing to type is what looks closer.
+    fn next(&self) -> Vec<String> {
+        let closer = self
+            .log
+            .service
+            .as_ref()
+            .filter(|_| self.has_drifted())
+            .map(|stream| format!("surefoot verify --service-name {}", stream.service));
+        closer.into_iter().chain(self.log.next.iter().cloned()).collect()
     }
 
     /// What is watched for a change: everything but ages.
@@ -218,14 +229,16 @@ fn sides(look: Look, compared: &[Compared]) -> String {
     let label = compared.iter().map(|one| width_of(&one.field)).max().unwrap_or(0);
     // Two blanks before and between, and the word behind.
     let room = (look.width.saturating_sub(label + 6 + 9) / 2).clamp(16, 72);
-    let cell = |text: &Option<String>| match text {
-        Some(text) => pad(&brief(text, room), room),
-        None => pad("-", room),
-    };
-    let head = format!("  {}  {}  by AWS", pad("", label), pad("by the log", room));
+    let cell = |text: &Option<String>| text.as_ref().map_or("-".into(), |text| brief(text, room));
+    let cells: Vec<[String; 2]> =
+        compared.iter().map(|one| [cell(&one.log), cell(&one.aws)]).collect();
+    let widest = |side: usize| cells.iter().map(|row| width_of(&row[side])).max().unwrap_or(0);
+    let (left, right) = (widest(0).max(10), widest(1).max(6));
+    let head = format!("  {}  {}  by AWS", pad("", label), pad("by the log", left));
     let mut shown = format!("{}\n", look.paint(Accent::Dim, &head));
-    for one in compared {
-        let line = format!("  {}  {}  {}", pad(&one.field, label), cell(&one.log), cell(&one.aws));
+    for (one, [log, aws]) in compared.iter().zip(&cells) {
+        let (log, aws) = (pad(log, left), pad(aws, right));
+        let line = format!("  {}  {log}  {aws}", pad(&one.field, label));
         if one.agrees == Some(false) {
             let word = look.paint(Accent::Warning, "differs");
             shown.push_str(&format!("{line}  {word}\n"));

@@ -111,6 +111,9 @@ impl StorySheet {
     fn without_log(&self, problem: &crate::problem::Problem) -> crate::problem::Problem {
         let mut problem = problem.clone();
         problem.details.retain(|line| !self.story.log.contains(line));
+        // This is the whole story already.
+        let this = format!("`surefoot show {}", self.story.row.number.0);
+        problem.next.retain(|hint| !hint.contains(&this));
         problem
     }
 }

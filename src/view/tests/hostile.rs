@@ -67,7 +67,7 @@ fn ten_thousand_hostile_deployments_fool_neither_terminal_nor_page() {
     assert_eq!((rows.len(), older), (10_000, 0));
     let rows = rows.into_iter().map(|row| HistoryRow { row, in_registry: None }).collect();
     let sheet = HistoryTable { rows, ..table(&examples::several()) };
-    for width in [60, 80, 160, 200] {
+    for width in [80, 160] {
         let text = sheet.text(at(width));
         harmless(&text, width, true);
         let numbered = text.lines().filter(|line| line.trim_start().starts_with('#')).count();
@@ -81,7 +81,7 @@ fn ten_thousand_hostile_deployments_fool_neither_terminal_nor_page() {
     let figures = StatisticsSheet {
         service: sheet.service.clone(),
         endpoint: None,
-        statistics: statistics(&records, None, now),
+        statistics: statistics(&records[..5_000], None, now),
     };
     harmless(&figures.text(at(80)), 80, true);
     let page = Page { services: vec![(sheet.service.clone(), told)], now };
