@@ -173,13 +173,12 @@ impl<'a> One<'a> {
 
 fn time_to_restore(failed: &One<'_>, all: &[One<'_>]) -> Option<Duration> {
     let since = failed.failed_at()?;
-    let restored_at = match failed.state.phase {
-        Phase::RolledBack { .. } => failed.row.ended_at?,
-        _ => {
-            let later = |one: &&One<'_>| one.row.number > failed.row.number;
-            let good = |one: &&One<'_>| one.went_live() && !one.is_failed_change();
-            all.iter().filter(later).find(good)?.row.ended_at?
-        }
+    let restored_at = if matches!(failed.state.phase, Phase::RolledBack { .. }) {
+        failed.row.ended_at?
+    } else {
+        let later = |one: &&One<'_>| one.row.number > failed.row.number;
+        let good = |one: &&One<'_>| one.went_live() && !one.is_failed_change();
+        all.iter().filter(later).find(good)?.row.ended_at?
     };
     between(since, restored_at)
 }
@@ -259,6 +258,7 @@ mod tests {
     use super::*;
     use crate::projection::examples::{self, morning};
 
+    #[expect(clippy::unnecessary_wraps, reason = "what it is compared with is optional")]
     fn seconds(count: u64) -> Option<Duration> {
         Some(Duration::from_secs(count))
     }

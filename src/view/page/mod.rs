@@ -87,7 +87,7 @@ fn deployment(story: &Story, all: &[Story]) -> Value {
         "verdict": row.verdict.words(),
         "kind": kind(row.verdict),
         "tag": row.tag,
-        "commit": row.commit.as_ref().map(|commit| commit.short()),
+        "commit": row.commit.as_ref().map(crate::names::Commit::short),
         "dirty": row.dirty,
         "branch": text(&row.branch),
         "subject": text(&row.subject),
@@ -265,7 +265,9 @@ mod tests {
     #[test]
     fn a_megabyte_in_a_message_is_cut() {
         let mut told = stories(&examples::several());
-        told.iter_mut().for_each(|story| story.row.subject = Some("x".repeat(1_000_000)));
+        for story in &mut told {
+            story.row.subject = Some("x".repeat(1_000_000));
+        }
         assert!(page(told).html().len() < 100_000);
     }
 }

@@ -208,13 +208,12 @@ impl Registry for Ecr {
     ) -> Result<BTreeSet<Digest>, WorldError> {
         let mut held = BTreeSet::new();
         for batch in digests.chunks(BATCH) {
-            match self.described(account, repository, batch).await? {
-                Some(found) => held.extend(found),
+            if let Some(found) = self.described(account, repository, batch).await? {
+                held.extend(found);
+            } else {
                 // One that is missing spoils the answer about all of them.
-                None => {
-                    let there = self.listed(account, repository).await?;
-                    held.extend(batch.iter().filter(|digest| there.contains(digest)).cloned());
-                }
+                let there = self.listed(account, repository).await?;
+                held.extend(batch.iter().filter(|digest| there.contains(digest)).cloned());
             }
         }
         Ok(held)
