@@ -20,7 +20,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Everywhere {
     /// The App Runner service [`SERVICE_NAME`; else surefoot.toml; else the directory's name]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", visible_alias = "service")]
     pub service_name: Option<String>,
     /// The AWS region [`AWS_REGION`; else surefoot.toml; else the AWS profile's]
     #[arg(long, global = true, value_name = "REGION")]
@@ -56,6 +56,10 @@ pub enum Command {
     History(History),
     /// One deployment as a story
     Show(Show),
+    /// How deploying goes: frequency, failures, time to restore, lead time, step durations
+    Stats(Stats),
+    /// Prove again that the release that should be live is
+    Verify(Verify),
     /// The logs of the service
     Logs(Logs),
     /// Check everything that would make a deployment fail later
@@ -212,15 +216,45 @@ pub struct Status {
     /// Only what the journal says; asks nobody
     #[arg(long)]
     pub offline: bool,
+    /// Go on looking, and show what changes
+    #[arg(long)]
+    pub watch: bool,
+    /// End with 27 where the service is not as the log says, with 25 where a deployment is unfinished
+    #[arg(long, conflicts_with = "watch")]
+    pub exit_code: bool,
 }
 
 /// `surefoot history`
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct History {
-    /// How many; 0 for all
-    #[arg(short, long, default_value_t = 20, value_name = "N")]
-    pub number: usize,
+    /// How many; 0 for all [default: 20; all on a page]
+    #[arg(short, long, value_name = "N")]
+    pub number: Option<usize>,
+    /// Only those with this verdict, such as live, failed or rolled-back
+    #[arg(long, value_name = "VERDICT")]
+    pub status: Option<String>,
+    /// Only those that began since, such as 30d or 2026-11-01
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only what the journal says; does not ask ECR what it still holds
+    #[arg(long)]
+    pub offline: bool,
+    /// Write one self-contained page instead
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
+
+/// `surefoot stats`
+#[derive(Debug, Clone, Default, Args)]
+pub struct Stats {
+    /// Only what began since, such as 90d or 2026-11-01 [the first deployment]
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+}
+
+/// `surefoot verify`
+#[derive(Debug, Clone, Default, Args)]
+pub struct Verify {}
 
 /// `surefoot show`
 #[derive(Debug, Clone, Args)]
@@ -238,9 +272,15 @@ pub struct Logs {
     /// Go on as lines come
     #[arg(short, long)]
     pub follow: bool,
-    /// How far back, such as 1h
-    #[arg(long, default_value = "1h", value_name = "DURATION")]
-    pub since: String,
+    /// How far back, such as 15m, 2d or 2026-11-01 [1h; with --deployment its beginning]
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only the time of this deployment
+    #[arg(long, value_name = "N")]
+    pub deployment: Option<String>,
+    /// Only lines in which this regular expression is found
+    #[arg(long, value_name = "PATTERN")]
+    pub grep: Option<String>,
     /// Which log: of the application, of App Runner, or both
     #[arg(long, default_value = "both", value_parser = ["app", "service", "both"])]
     pub source: String,

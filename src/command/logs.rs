@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use regex::Regex;
 
 use super::arguments::Logs;
 use super::setup::Setup;
-use super::trouble;
-use crate::config::units::parse_duration;
+use super::{moment, record, show, trouble};
+use crate::names::ServiceName;
 use crate::problem::{ExitCode, Problem};
+use crate::projection;
 use crate::view::documents::LogLines;
 use crate::world::World;
 use crate::world::log::{LogLine, LogQuery, LogSource};
@@ -17,40 +19,91 @@ use crate::world::service::Service;
 /// Lines of one look.
 const LINES: usize = 1000;
 
+/// Lines of one look, where most of them may not be wanted.
+const LINES_SEARCHED: usize = 10_000;
+
+/// How far back, where nothing else was said.
+const USUAL: TimeDelta = TimeDelta::hours(1);
+
+/// Lines come to CloudWatch some time after they were written.
+const LATE: TimeDelta = TimeDelta::seconds(60);
+
+/// Which lines are wanted.
+struct Wanted {
+    sources: &'static [LogSource],
+    since: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    pattern: Option<Regex>,
+}
+
 /// Shows the lines.
 pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     let world = setup.world();
-    let name = setup.settings.service_name()?;
-    let found = world.services.find(name).await;
-    let found = found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
-    let Some(service) = found else {
-        let what = format!("there is no service `{name}`");
-        return Err(trouble::usage(what, "deploy it: `surefoot deploy`"));
-    };
-    let back = parse_duration(&arguments.since)
-        .map_err(|error| trouble::usage(error, "write it like 90s, 15m or 1h30m"))?;
-    let back = chrono::TimeDelta::from_std(back).unwrap_or(chrono::TimeDelta::days(3650));
+    let (name, mut wanted) = wanted(arguments, setup, world.clock.now())?;
+    let service = find(&world, &name, setup).await?;
     let mut shown = BTreeSet::new();
-    let mut since = world.clock.now() - back;
     loop {
         let looked = world.clock.now();
-        for (source, line) in
-            read(&world, &service, sources(&arguments.source), since, setup).await?
-        {
+        for (source, line) in read(&world, &service, &wanted, setup).await? {
             if shown.insert(line.id.clone()) {
                 setup.view.stream(&LogLines { source, lines: vec![line] });
             }
         }
-        if !arguments.follow || setup.stop.requested().is_some() {
+        let over = wanted.until.is_some_and(|until| looked > until);
+        if !arguments.follow || over || setup.stop.requested().is_some() {
             return Ok(ExitCode::Success);
         }
         // Lines may arrive late: each look overlaps the one before.
-        since = since.max(looked - chrono::TimeDelta::seconds(60));
+        wanted.since = wanted.since.max(looked - LATE);
         tokio::select! {
             () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
             () = world.clock.sleep(setup.settings.times.log_poll) => {}
         }
     }
+}
+
+/// The service, and which of its lines.
+fn wanted(
+    arguments: &Logs,
+    setup: &Setup,
+    now: DateTime<Utc>,
+) -> Result<(ServiceName, Wanted), Problem> {
+    let (name, mut since, mut until) = match &arguments.deployment {
+        None => (setup.settings.service_name()?.clone(), now - USUAL, None),
+        Some(text) => {
+            let number = show::number(text)?;
+            let (stream, records) = record::load(setup)?.ok_or_else(|| show::unknown(number))?;
+            let rows = projection::history(&records);
+            let row = rows.iter().find(|row| row.number == number);
+            let row = row.ok_or_else(|| show::unknown(number))?;
+            (stream.service, row.started_at, row.ended_at.map(|end| end + LATE))
+        }
+    };
+    if let Some(text) = &arguments.since {
+        since = moment::since(text, now)?;
+        until = until.filter(|until| *until > since);
+    }
+    let pattern = arguments.grep.as_deref().map(pattern).transpose()?;
+    Ok((name, Wanted { sources: sources(&arguments.source), since, until, pattern }))
+}
+
+fn pattern(text: &str) -> Result<Regex, Problem> {
+    Regex::new(text).map_err(|error| {
+        trouble::usage(
+            "`--grep` is no regular expression",
+            "put \\ before . ( [ * + ? and the like",
+        )
+        .because(error.to_string().lines().last().unwrap_or_default())
+    })
+}
+
+async fn find(world: &World, name: &ServiceName, setup: &Setup) -> Result<Service, Problem> {
+    let found = world.services.find(name).await;
+    let found = found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    found.ok_or_else(|| {
+        let what = format!("there is no service `{name}`");
+        trouble::usage(what, "deploy it: `surefoot deploy`")
+    })
 }
 
 fn sources(named: &str) -> &'static [LogSource] {
@@ -64,24 +117,25 @@ fn sources(named: &str) -> &'static [LogSource] {
 async fn read(
     world: &World,
     service: &Service,
-    sources: &[LogSource],
-    since: DateTime<Utc>,
+    wanted: &Wanted,
     setup: &Setup,
 ) -> Result<Vec<(LogSource, LogLine)>, Problem> {
     let mut lines = Vec::new();
-    for source in sources {
+    for source in wanted.sources {
         let query = LogQuery {
             service: service.name.clone(),
             service_id: service.id.clone(),
             source: *source,
             stream_prefix: None,
-            since,
-            limit: LINES,
+            since: wanted.since,
+            until: wanted.until,
+            limit: if wanted.pattern.is_some() { LINES_SEARCHED } else { LINES },
         };
         let page = world.logs.lines(&query).await;
         let page = page.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
         lines.extend(page.lines.into_iter().map(|line| (*source, line)));
     }
+    lines.retain(|(_, line)| wanted.pattern.as_ref().is_none_or(|p| p.is_match(&line.text)));
     lines.sort_by_key(|(_, line)| line.at);
     Ok(lines)
 }

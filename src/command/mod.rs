@@ -5,8 +5,10 @@ pub mod arguments;
 mod demo;
 mod deploy;
 pub mod here;
+mod history;
 mod logs;
 mod mark;
+mod moment;
 mod picker;
 mod preflight;
 mod record;
@@ -16,9 +18,13 @@ mod run;
 mod sandbox;
 mod setup;
 mod sheet;
+mod show;
 pub mod signals;
+mod stats;
+mod status;
 mod stream;
 mod trouble;
+mod verify;
 
 use std::sync::Arc;
 
@@ -100,9 +106,11 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::Resume(resume) => resume::resume(resume, setup).await,
         Command::Rollback(rollback) => rollback::rollback(rollback, setup).await,
         Command::Mark(mark) => mark::mark(mark, setup).await,
-        Command::Status(status) => record::status(status, setup).await,
-        Command::History(history) => record::history(history, setup),
-        Command::Show(show) => record::show(show, setup),
+        Command::Status(status) => status::status(status, setup).await,
+        Command::History(history) => history::history(history, setup).await,
+        Command::Show(show) => show::show(show, setup),
+        Command::Stats(stats) => stats::stats(stats, setup),
+        Command::Verify(_) => verify::verify(setup).await,
         Command::Logs(logs) => logs::logs(logs, setup).await,
         Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
         Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {

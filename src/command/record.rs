@@ -1,122 +1,35 @@
-//! `surefoot status`, `history`, `show`: what the journal says, and AWS beside it.
+//! What the journal holds, as the views read it. The one place where records are loaded.
 
-use super::arguments::{History, Show, Status};
 use super::setup::Setup;
 use super::{stream, trouble};
 use crate::ledger::{Entry, Ledger};
-use crate::names::{DeploymentNumber, StreamName};
-use crate::problem::{ExitCode, Problem};
-use crate::projection::{self, RawEvent, Recorded};
-use crate::release::Release;
-use crate::view::documents::{HistoryTable, RawEvents, Seen, StatusSheet, StorySheet};
-use crate::world::clock::{Clock as _, SystemClock};
-use crate::world::service::Service;
-use crate::world::{World, WorldError};
+use crate::names::StreamName;
+use crate::problem::Problem;
+use crate::projection::{RawEvent, Recorded};
 
-/// What the journal and AWS say about the service.
-pub(super) async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
-    let records = of_service(setup)?.map(|(_, ledger)| records(&ledger)).unwrap_or_default();
-    let log = projection::status(&records);
-    let (aws, aws_silent) = match (arguments.offline, &log.service) {
-        (false, Some(_)) => match seen(setup, &records).await {
-            Ok(seen) => (Some(seen), None),
-            Err(error) => (None, Some(error.to_string())),
-        },
-        _ => (None, None),
-    };
-    let now = SystemClock::start().now();
-    setup.view.data(&StatusSheet { log, aws, aws_silent, now });
-    Ok(ExitCode::Success)
-}
+/// The records of one service, oldest first.
+pub(super) type Loaded = (StreamName, Vec<Recorded>);
 
-/// The service as AWS shows it, compared with what the journal calls live.
-async fn seen(setup: &Setup, records: &[Recorded]) -> Result<Seen, WorldError> {
-    let world: World = setup.world();
-    let name = projection::status(records).service.map(|stream| stream.service);
-    let Some(service) = world.services.find(&name.expect("asked only where there is one")).await?
-    else {
-        return Ok(absent());
-    };
-    let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();
-    let live = projection::live_release(records);
-    let known = newest.as_ref().map(|operation| operation.id.clone());
-    let ours = known.filter(|id| projection::knows_operation(records, id));
-    Ok(Seen {
-        status: Some(service.status.clone()),
-        url: Some(service.url.clone()),
-        image: service.release().map(|release| release.image.to_string()),
-        mark: service.mark.clone(),
-        operation: newest,
-        operation_is_ours: ours,
-        drift: drift(live.as_ref(), &service),
-    })
-}
-
-fn absent() -> Seen {
-    Seen {
-        status: None,
-        url: None,
-        image: None,
-        mark: None,
-        operation: None,
-        operation_is_ours: None,
-        drift: Vec::new(),
-    }
-}
-
-fn drift(live: Option<&Release>, service: &Service) -> Vec<crate::release::Difference> {
-    match (live, service.release()) {
-        (Some(live), Some(now)) => live.differences(&now),
-        _ => Vec::new(),
-    }
-}
-
-/// The deployments of the service.
-pub(super) fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Problem> {
-    let Some((service, ledger)) = of_service(setup)? else {
-        setup.view.say("Nothing was deployed yet.");
-        setup.view.say("next: surefoot deploy");
-        return Ok(ExitCode::Success);
-    };
-    let records = records(&ledger);
-    let mut rows = projection::history(&records);
-    rows.reverse();
-    let shown = if arguments.number == 0 { rows.len() } else { arguments.number };
-    let older = rows.len().saturating_sub(shown);
-    rows.truncate(shown);
-    let endpoint = projection::status(&records).endpoint;
-    let now = SystemClock::start().now();
-    setup.view.data(&HistoryTable { service, endpoint, rows, older, now });
-    Ok(ExitCode::Success)
-}
-
-/// One deployment.
-pub(super) fn show(arguments: &Show, setup: &Setup) -> Result<ExitCode, Problem> {
-    let number: DeploymentNumber = arguments.number.parse().map_err(|error| unknown(&error))?;
-    let found = of_service(setup)?;
-    let records = found.map(|(_, ledger)| records(&ledger)).unwrap_or_default();
-    let Some(story) = projection::story(&records, number) else {
-        let what = format!("there is no deployment {number}");
-        return Err(trouble::usage(what, "see the numbers: `surefoot history`"));
-    };
-    if arguments.events {
-        let of_it = |record: &Recorded| record.deployment == Some(number);
-        setup.view.data(&RawEvents { events: records.into_iter().filter(of_it).collect() });
-    } else {
-        setup.view.data(&StorySheet { story });
-    }
-    Ok(ExitCode::Success)
-}
-
-fn unknown(error: &crate::names::NameError) -> Problem {
-    trouble::usage(error.to_string(), "see the numbers: `surefoot history`")
-}
-
-/// The journal of the service meant; `None` where there is none, or nothing of it.
-fn of_service(setup: &Setup) -> Result<Option<(StreamName, Ledger)>, Problem> {
+/// The records of the service meant; `None` where there is no journal, or nothing of it.
+pub(super) fn load(setup: &Setup) -> Result<Option<Loaded>, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(None) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(None) };
-    Ok(Some((stream.clone(), setup.ledger(journal, stream)?)))
+    let ledger = setup.ledger(journal, stream.clone())?;
+    Ok(Some((stream, records(&ledger))))
+}
+
+/// The records of every service that may be meant: of all in the journal, where none was named.
+pub(super) fn load_all(setup: &Setup) -> Result<Vec<Loaded>, Problem> {
+    if !setup.service_is_a_guess() {
+        return Ok(load(setup)?.into_iter().collect());
+    }
+    let Some(journal) = setup.existing_journal()? else { return Ok(Vec::new()) };
+    let heads = journal.streams().map_err(|error| trouble::journal(&error, &setup.history))?;
+    let loaded = heads.into_iter().map(|head| {
+        let ledger = setup.ledger(journal.clone(), head.stream.clone())?;
+        Ok((head.stream, records(&ledger)))
+    });
+    loaded.collect()
 }
 
 pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {
@@ -133,6 +46,7 @@ fn recorded(entry: &Entry) -> Recorded {
         at: entry.at,
         deployment: entry.deployment,
         actor: format!("{}@{}", entry.actor.user, entry.actor.host),
+        ci_run: entry.actor.ci_run.clone(),
         event: entry.event.clone().map_err(|data| raw(&data)),
     }
 }

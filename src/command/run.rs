@@ -115,14 +115,24 @@ pub(super) fn refuse_mixed_worlds(ledger: &Ledger, setup: &Setup) -> Result<(), 
         Ok(Event::DeploymentPlanned(plan)) => Some(plan.endpoint.clone()),
         _ => None,
     });
-    let (Some(before), now) = (recorded, setup.endpoint()) else { return Ok(()) };
-    if before == now {
+    let Some(before) = recorded else { return Ok(()) };
+    refuse_other_world(before.as_ref(), ledger.stream(), setup)
+}
+
+/// What was written against one world says nothing of another.
+pub(super) fn refuse_other_world(
+    before: Option<&String>,
+    stream: &StreamName,
+    setup: &Setup,
+) -> Result<(), Problem> {
+    let now = setup.endpoint();
+    if before == now.as_ref() {
         return Ok(());
     }
-    let name = |world: &Option<String>| world.clone().unwrap_or_else(|| "AWS".into());
-    let what = format!("the journal of `{}` belongs to another world", ledger.stream().service);
+    let name = |world: Option<&String>| world.cloned().unwrap_or_else(|| "AWS".into());
+    let what = format!("the journal of `{}` belongs to another world", stream.service);
     Err(Problem::new(ExitCode::Journal, "mixed-worlds", what)
-        .because(format!("it was written against {}, this is {}", name(&before), name(&now)))
+        .because(format!("it was written against {}, this is {}", name(before), name(now.as_ref())))
         .hint("name another journal: `--history-dir DIR`"))
 }
 

@@ -49,6 +49,7 @@ mod tests {
             branch: None,
             subject: "x".into(),
             dirty,
+            committed_at: None,
         }
     }
 

@@ -78,7 +78,7 @@ impl Run {
     }
 
     /// Whatever the state itself announces next, until it has nothing to announce.
-    fn announced(mut self) -> Self {
+    pub fn announced(mut self) -> Self {
         while let Next::Announce(event) = self.state().next() {
             self = self.write(0, *event);
         }
@@ -111,7 +111,8 @@ impl Run {
 
 fn recorded(sequence: u64, at: DateTime<Utc>, number: DeploymentNumber, event: Event) -> Recorded {
     let deployment = Some(number);
-    Recorded { sequence, at, deployment, actor: "ada@laptop".into(), event: Ok(event) }
+    let actor = "ada@laptop".into();
+    Recorded { sequence, at, deployment, actor, ci_run: None, event: Ok(event) }
 }
 
 fn payload() -> PayloadHash {
@@ -161,6 +162,7 @@ pub fn plan(number: u64, tag: &str) -> Plan {
             branch: Some("main".into()),
             subject: "Shop: a new basket".into(),
             dirty: false,
+            committed_at: Some(morning() - TimeDelta::days(4)),
         }),
         latest: false,
         origin: TargetOrigin::Build {
@@ -345,13 +347,20 @@ fn accepted() -> Run {
 
 /// An update that goes well.
 pub fn good(number: u64, tag: &str, previous: &str, at: DateTime<Utc>) -> Run {
+    good_by(plan(number, tag), previous, at).announced()
+}
+
+/// An update by this plan that goes well, as far as the health gate.
+pub fn good_by(plan: Plan, previous: &str, at: DateTime<Utc>) -> Run {
+    let tag = plan.target().unwrap().tag.clone();
+    let tag = tag.as_str();
     let version = Some(tag.to_owned());
     let health = HealthReport { version, ..health(HealthOutcome::Passed, 200, &[]) };
-    updated(number, tag, previous, at)
+    prepared(plan, Some(captured(previous)), at)
+        .then(2, Event::UpdateIssued(issue(tag, UPDATE)))
         .then(171, succeeded(UPDATE))
         .then(1, Event::ReleaseVerified { proof: proof(tag, UPDATE) })
         .then(3, Event::HealthPassed { health })
-        .announced()
 }
 
 /// The cause that App Runner's log names in [`taken_back`].
@@ -518,6 +527,7 @@ pub fn several() -> Vec<Recorded> {
         at: morning() + TimeDelta::hours(2),
         deployment: None,
         actor: "ada@laptop".into(),
+        ci_run: None,
         event: Ok(Event::ReleaseMarked {
             deployment: DeploymentNumber(16),
             good: true,

@@ -1,6 +1,7 @@
 //! One row per deployment: what became of it.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,8 +12,9 @@ use super::judgement::{Judgement, judgements};
 use super::{Recorded, as_seconds, between};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Interruption, commit_of};
-use crate::names::{Commit, DeploymentNumber, Digest, Tag};
+use crate::names::{Commit, DeploymentNumber, Digest, RepositoryName, Tag};
 use crate::plan::{Intent, TargetOrigin};
+use crate::world::source::Checkout;
 
 /// What became of a deployment, seen from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,9 +65,39 @@ impl Verdict {
         }
     }
 
+    /// Every verdict there is.
+    pub const ALL: [Self; 12] = [
+        Self::Live,
+        Self::Good,
+        Self::Superseded,
+        Self::Failed,
+        Self::RolledBack,
+        Self::RollbackFailed,
+        Self::Bad,
+        Self::Attention,
+        Self::Unknown,
+        Self::InProgress,
+        Self::Interrupted,
+        Self::Abandoned,
+    ];
+
     /// Whether its release was live and nobody called it bad.
     pub const fn is_good(self) -> bool {
         matches!(self, Self::Live | Self::Good | Self::Superseded)
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = String;
+    /// Reads the words, with blanks, dashes or underscores between them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = text.trim().to_lowercase().replace(['-', '_'], " ");
+        let found = Self::ALL.into_iter().find(|verdict| verdict.words() == wanted);
+        found.ok_or_else(|| {
+            let words: Vec<String> =
+                Self::ALL.iter().map(|verdict| verdict.words().replace(' ', "-")).collect();
+            format!("one of {}", words.join(", "))
+        })
     }
 }
 
@@ -80,6 +112,14 @@ pub struct Row {
     pub commit: Option<Commit>,
     /// Whether files differed from that commit.
     pub dirty: bool,
+    /// The branch that was checked out.
+    pub branch: Option<String>,
+    /// The first line of the commit's message.
+    pub subject: Option<String>,
+    /// When the commit was made, by its committer's clock.
+    pub committed_at: Option<DateTime<Utc>>,
+    /// The repository of its image.
+    pub repository: Option<RepositoryName>,
     /// The tag of its image.
     pub tag: Option<Tag>,
     /// The digest of its image.
@@ -88,6 +128,8 @@ pub struct Row {
     pub rollback_to: Option<DeploymentNumber>,
     /// Who began it.
     pub by: String,
+    /// The address of the CI run that began it.
+    pub ci_run: Option<String>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended, if it has.
@@ -141,15 +183,21 @@ fn row(one: &Folded<'_>, live: Option<DeploymentNumber>, judgement: Option<&Judg
     let over = state.is_ok_and(Deployment::is_over);
     let ended_at = over.then_some(last.at);
     let readable = state.ok();
+    let checkout = readable.and_then(checkout);
     Row {
         number: one.number,
         verdict: verdict(state.ok(), is_live, judgement),
         commit: readable.and_then(|state| commit_of(&state.plan)).cloned(),
-        dirty: readable.is_some_and(is_dirty),
+        dirty: checkout.is_some_and(|checkout| checkout.dirty),
+        branch: checkout.and_then(|checkout| checkout.branch.clone()),
+        subject: checkout.map(|checkout| checkout.subject.clone()),
+        committed_at: checkout.and_then(|checkout| checkout.committed_at),
+        repository: readable.map(repository).cloned(),
         tag: readable.and_then(target_tag).cloned(),
         digest: readable.and_then(target_digest).cloned(),
         rollback_to: readable.and_then(rollback_to),
         by: first.actor.clone(),
+        ci_run: first.ci_run.clone(),
         started_at: first.at,
         ended_at,
         took: ended_at.and_then(|end| between(first.at, end)),
@@ -187,9 +235,15 @@ fn verdict(state: Option<&Deployment>, live: bool, judgement: Option<&Judgement>
     }
 }
 
-fn is_dirty(state: &Deployment) -> bool {
-    let checkout = state.plan.target().and_then(|target| target.checkout.as_ref());
-    checkout.is_some_and(|checkout| checkout.dirty)
+fn checkout(state: &Deployment) -> Option<&Checkout> {
+    state.plan.target()?.checkout.as_ref()
+}
+
+fn repository(state: &Deployment) -> &RepositoryName {
+    match &state.plan.intent {
+        Intent::Deploy { target, .. } => &target.repository,
+        Intent::Rollback { release, .. } => &release.image.repository,
+    }
 }
 
 /// The tag of the image that is, or was to be, deployed.

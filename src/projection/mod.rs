@@ -2,8 +2,10 @@
 //! summary, its problem. Pure: nothing here waits, reads a clock or touches the world.
 
 mod candidates;
+mod comparison;
 #[cfg(test)]
 pub mod examples;
+mod expectation;
 mod fold;
 mod history;
 mod judgement;
@@ -11,12 +13,15 @@ mod live;
 mod outcome;
 mod problem;
 mod proof;
+mod selection;
 mod standing;
+mod statistics;
 mod status;
 mod story;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
@@ -26,16 +31,21 @@ use crate::event::Event;
 use crate::names::DeploymentNumber;
 
 pub use candidates::{Candidate, candidates, last_good, once_live};
+pub use comparison::{Compared, Sighting, compare, drift};
+pub use expectation::{Expectation, expectation};
 pub use history::{Row, Verdict, history};
 pub use judgement::{Judgement, Source, bad_releases};
 pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};
 pub use problem::problem_of;
 pub use proof::proof_words;
+pub use selection::{Selection, select};
 pub use standing::{next_commands, service_address, standing};
+pub use statistics::{Spread, Statistics, StepTime, statistics};
 pub use status::{Status, Unfinished, status};
-pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, story};
+pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, stories, story};
 pub use summary::{Summary, health_words, summary};
+pub use verification::{Evidence, verdict, verify};
 
 /// One event as it stands in the journal, without what only the journal needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +58,8 @@ pub struct Recorded {
     pub deployment: Option<DeploymentNumber>,
     /// Who did it.
     pub actor: String,
+    /// The address of the CI run that did it.
+    pub ci_run: Option<String>,
     /// What happened, or what a newer version wrote.
     pub event: Result<Event, RawEvent>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::fold::fold;
 use super::history::{Row, history, target_digest, target_tag};
 use super::proof::brought_back;
 use super::standing::{next_commands, service_address, standing};
@@ -143,20 +144,32 @@ pub struct Moment {
 /// The story of one deployment, if the stream has it.
 pub fn story(records: &[Recorded], number: DeploymentNumber) -> Option<Story> {
     let rows = history(records);
-    let row = rows.iter().find(|row| row.number == number)?.clone();
+    let row = rows.iter().find(|row| row.number == number)?;
+    let of_it = records.iter().filter(|record| record.deployment == Some(number));
+    Some(told_of(row, &rows, of_it))
+}
+
+/// The story of every deployment, oldest first.
+pub fn stories(records: &[Recorded]) -> Vec<Story> {
+    let rows = history(records);
+    let folded = fold(records);
+    let told = folded.iter().zip(&rows);
+    told.map(|(one, row)| told_of(row, &rows, one.events.iter().copied())).collect()
+}
+
+fn told_of<'a>(row: &Row, rows: &[Row], records: impl Iterator<Item = &'a Recorded>) -> Story {
+    let row = row.clone();
     let mut telling = Telling::default();
-    for record in records.iter().filter(|record| record.deployment == Some(number)) {
-        telling.hear(record);
-    }
+    records.for_each(|record| telling.hear(record));
     let Telling { state, steps, moments, log, rollback_attempted, unreadable, way_back, .. } =
         telling;
     let readable = state.as_ref().filter(|_| !unreadable);
-    let mut record = state.as_ref().map(|state| derived(state, &rows)).unwrap_or_default();
+    let mut record = state.as_ref().map(|state| derived(state, rows)).unwrap_or_default();
     record.started_at = Some(row.started_at);
     record.rollback_attempted = rollback_attempted;
     let endpoint = state.as_ref().and_then(|state| state.plan.endpoint.clone());
     let address = state.as_ref().and_then(Deployment::address);
-    Some(Story {
+    Story {
         row,
         service: state.as_ref().map(|state| state.plan.stream.clone()),
         url: address.map(|(host, _)| service_address(host, endpoint.as_deref())),
@@ -172,7 +185,7 @@ pub fn story(records: &[Recorded], number: DeploymentNumber) -> Option<Story> {
         problem: readable.and_then(problem_of),
         standing: readable.map(standing),
         next: readable.map(next_commands).unwrap_or_default(),
-    })
+    }
 }
 
 /// What is proven in the end: of the release asked for, or of the one that came back.

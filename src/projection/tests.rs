@@ -240,7 +240,14 @@ fn said(of: u64, good: bool) -> Vec<Recorded> {
     let reason = "a person said so".into();
     let event = Event::ReleaseMarked { deployment: number, good, reason };
     let (at, actor) = (morning(), "ada@laptop".into());
-    vec![Recorded { sequence: 0, at, deployment: Some(number), actor, event: Ok(event) }]
+    vec![Recorded {
+        sequence: 0,
+        at,
+        deployment: Some(number),
+        actor,
+        event: Ok(event),
+        ci_run: None,
+    }]
 }
 
 fn bad(parts: impl IntoIterator<Item = Vec<Recorded>>) -> Vec<String> {

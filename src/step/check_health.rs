@@ -14,8 +14,8 @@ use crate::diagnosis;
 use crate::event::{Event, Failure, HealthOutcome, HealthReport, Issue};
 use crate::names::service_address;
 use crate::problem::ExitCode;
-use crate::world::Progress;
 use crate::world::health::{Limits, Response, Silence};
+use crate::world::{Progress, ProgressSink, World};
 
 /// A body larger than this is not a health answer.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -33,7 +33,7 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let Some(url) = url(bench, gate).await? else {
         return Ok(Event::HealthPassed { health: unproven(gate) }.into());
     };
-    let asked = ask(bench, gate, &url).await;
+    let asked = ask(bench.world, bench.progress, gate, &url).await;
     if asked.report.outcome == HealthOutcome::Passed {
         return Ok(Event::HealthPassed { health: asked.report }.into());
     }
@@ -53,12 +53,17 @@ pub(super) struct Asked {
 }
 
 /// Asks as the gate says.
-pub(super) async fn ask(bench: &Bench<'_>, gate: &HealthGate, url: &Url) -> Asked {
+pub(super) async fn ask(
+    world: &World,
+    progress: &dyn ProgressSink,
+    gate: &HealthGate,
+    url: &Url,
+) -> Asked {
     let mut in_a_row = 0;
     let mut report = HealthReport { url: url.to_string(), ..unproven(gate) };
     report.outcome = HealthOutcome::Failed;
     loop {
-        let response = bench.world.health.get(url, &limits(gate)).await;
+        let response = world.health.get(url, &limits(gate)).await;
         let silent = matches!(response, Response::Silent { .. });
         report.attempts += 1;
         if note(gate, &response, &mut report) {
@@ -73,8 +78,8 @@ pub(super) async fn ask(bench: &Bench<'_>, gate: &HealthGate, url: &Url) -> Aske
         if report.attempts >= gate.retries {
             return Asked { report, silent };
         }
-        show(bench, &report, in_a_row);
-        bench.world.clock.sleep(gate.interval).await;
+        show(progress, &report, in_a_row);
+        world.clock.sleep(gate.interval).await;
     }
 }
 
@@ -124,10 +129,10 @@ fn silence(because: Silence, detail: &str) -> String {
     format!("{what} ({detail})")
 }
 
-fn show(bench: &Bench<'_>, report: &HealthReport, in_a_row: u32) {
+fn show(progress: &dyn ProgressSink, report: &HealthReport, in_a_row: u32) {
     let finding = report.findings.first().cloned().unwrap_or_else(|| "passes".into());
     let what = format!("{}: {finding} ({in_a_row} in a row)", report.url);
-    bench.progress.report(Progress::Waiting { what });
+    progress.report(Progress::Waiting { what });
 }
 
 /// The URL to ask; `None` where the service cannot be asked from here by its owner's own word.
@@ -159,7 +164,7 @@ async fn ask_address(bench: &Bench<'_>) -> Result<String, StepError> {
     Ok(service.map(|service| service.url).unwrap_or_default())
 }
 
-fn unproven(gate: &HealthGate) -> HealthReport {
+pub(super) fn unproven(gate: &HealthGate) -> HealthReport {
     HealthReport {
         outcome: HealthOutcome::Unproven,
         url: gate.path.clone(),

@@ -25,9 +25,12 @@ mod verify_rollback;
 
 use std::collections::BTreeMap;
 
-use crate::config::Times;
+use url::Url;
+
+use crate::config::value::HealthFrom;
+use crate::config::{HealthGate, Times};
 use crate::event::deployment::Deployment;
-use crate::event::{Event, Failure, Interruption, Observation};
+use crate::event::{Event, Failure, HealthReport, Interruption, Observation};
 use crate::names::{OperationId, PayloadHash, ValueHash};
 use crate::plan::Step;
 use crate::plan::inventory::Inventory;
@@ -254,6 +257,19 @@ pub fn refuse_bad(
         .hint(format!(
             "to deploy it all the same: `surefoot deploy --allow-bad --service-name {service}`"
         )))
+}
+
+/// What the application answers now, asked as the gate says and outside of any deployment.
+pub async fn health(
+    world: &World,
+    progress: &dyn ProgressSink,
+    gate: &HealthGate,
+    address: &Url,
+) -> HealthReport {
+    match gate.target(address).filter(|_| gate.from != HealthFrom::Nowhere) {
+        Some(url) => check_health::ask(world, progress, gate, &url).await.report,
+        None => check_health::unproven(gate),
+    }
 }
 
 /// The release that a deployment moves to.

@@ -213,6 +213,7 @@ fn query(
         source,
         stream_prefix,
         since,
+        until: None,
         limit,
     }
 }

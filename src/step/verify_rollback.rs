@@ -63,7 +63,7 @@ async fn health(bench: &Bench<'_>) -> Result<Option<HealthReport>, StepError> {
     };
     let address = bench.deployment.address().map(|(url, _)| url.to_owned()).unwrap_or_default();
     let Some(url) = target(bench, &gate, &address)? else { return Ok(None) };
-    let Asked { report, silent } = ask(bench, &gate, &url).await;
+    let Asked { report, silent } = ask(bench.world, bench.progress, &gate, &url).await;
     if silent {
         // Where AWS does not answer either it is our network, not the release.
         bench.world.services.find(&bench.deployment.plan.stream.service).await?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::documents::{endpoint_line, tree};
-use super::look::{Accent, harmless, pad, pad_left, shorten};
+use super::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use super::narration::{Pace, beneath, place, waiting};
 use super::{Document, Look, Output, PlanSheet, View, measure, terminal};
 use crate::event::Event;
@@ -48,6 +48,8 @@ struct State {
     beneath: Vec<ProgressBar>,
     /// What the service said during this step, and stays.
     said: Vec<String>,
+    /// What is watched, as it was drawn last.
+    drawn: String,
     /// What is shown beneath now; build output comes and goes.
     shown: Vec<String>,
 }
@@ -164,6 +166,27 @@ impl LiveView {
     }
 }
 
+/// What must be written so that the new text stands where the old one does. Nothing where nothing
+/// changed: a screen that flickers is no calm one.
+fn redrawn(before: &str, text: &str, (columns, rows): (usize, usize)) -> String {
+    if before == text {
+        return String::new();
+    }
+    let taken: usize = before.lines().map(|line| rows_of(line, columns)).sum();
+    match taken {
+        0 => text.to_owned(),
+        // What scrolled away cannot be taken back.
+        taken if taken >= rows => format!("\u{1b}[H\u{1b}[J{text}"),
+        taken => format!("\u{1b}[{taken}A\r\u{1b}[J{text}"),
+    }
+}
+
+/// How many rows of the terminal a line takes.
+fn rows_of(line: &str, columns: usize) -> usize {
+    let shown = anstream::adapter::strip_str(line).to_string();
+    width_of(&shown).div_ceil(columns.max(1)).max(1)
+}
+
 fn live_style() -> ProgressStyle {
     let took = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         // Writing to a line in memory does not fail; where it did, a spinner would be wrong.
@@ -260,6 +283,15 @@ impl View for LiveView {
         self.data(document);
     }
 
+    fn redraw(&self, document: &dyn Document) -> bool {
+        let Some(size) = terminal::size_of_stdout() else { return false };
+        let endpoint = document.endpoint().map(endpoint_line).unwrap_or_default();
+        let text = format!("{endpoint}{}", document.text(self.data.1));
+        let before = std::mem::replace(&mut self.state().drawn, text.clone());
+        self.data.0.write(&redrawn(&before, &text, size));
+        true
+    }
+
     fn ask(&self, question: &str) -> bool {
         self.clear();
         self.talk(&format!("{} [y/N] ", harmless(question)));
@@ -340,6 +372,17 @@ mod tests {
         let text = drawn.0.lock().unwrap().clone();
         assert!(text.contains(" 7 await operation   operation 8f2c1d7e IN_PROGRESS"), "{text:?}");
         assert!(text.contains("     App Runner: Pulling\u{fffd}[2J image"), "{text:?}");
+    }
+
+    #[test]
+    fn what_is_watched_stands_where_it_stood_before() {
+        let size = (10, 5);
+        assert_eq!(redrawn("", "a\n", size), "a\n");
+        assert_eq!(redrawn("a\n", "a\n", size), "");
+        assert_eq!(redrawn("a\n\nb\n", "c\n", size), "\u{1b}[3A\r\u{1b}[Jc\n");
+        let wide = format!("\u{1b}[32m{}\u{1b}[0m\n", "x".repeat(11));
+        assert_eq!(redrawn(&wide, "c\n", size), "\u{1b}[2A\r\u{1b}[Jc\n");
+        assert_eq!(redrawn("1\n2\n3\n4\n5\n", "c\n", size), "\u{1b}[H\u{1b}[Jc\n");
     }
 
     #[test]

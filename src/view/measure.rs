@@ -31,6 +31,18 @@ pub fn age(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
 }
 
+/// `29 s`, `15 m`, `3 h`, `2 d`, `5 mo`, `2 y`: an age for a narrow column.
+pub fn short_age(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let words = age(moment, now);
+    let mut parts = words.split(' ');
+    let (Some(count), Some(unit)) = (parts.next(), parts.next()) else { return words };
+    match unit {
+        "now" => "now".into(),
+        month if month.starts_with("month") => format!("{count} mo"),
+        other => format!("{count} {}", &other[..1]),
+    }
+}
+
 /// `512 B`, `3.1 MB`: thousands, as registries count.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -89,6 +101,14 @@ mod tests {
         assert_eq!(ago(86_399), "23 hours ago");
         assert_eq!(ago(86_400), "1 day ago");
         assert_eq!(ago(31_536_000 * 2), "2 years ago");
+    }
+
+    #[test]
+    fn a_narrow_column_has_its_own_words_for_an_age() {
+        let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let ago = |seconds: i64| short_age(now - chrono::TimeDelta::seconds(seconds), now);
+        let shown = [0, 59, 900, 7_200, 172_800, 7_776_000, 63_072_000].map(ago);
+        assert_eq!(shown, ["now", "59 s", "15 m", "2 h", "2 d", "3 mo", "2 y"]);
     }
 
     #[test]

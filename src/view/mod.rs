@@ -16,6 +16,7 @@ mod look;
 pub mod measure;
 mod narration;
 mod output;
+pub mod page;
 mod plain;
 pub mod plan_sheet;
 pub mod redact;
@@ -66,6 +67,11 @@ pub trait View: ProgressSink {
     fn data(&self, document: &dyn Document);
     /// One of many of the same kind, as they come: log lines, watched states.
     fn stream(&self, document: &dyn Document);
+    /// What is watched, in the place of what stood there before. False where nothing is ever taken
+    /// back: then what changed is told with [`View::stream`].
+    fn redraw(&self, _document: &dyn Document) -> bool {
+        false
+    }
     /// A question; `false` where nobody can answer.
     fn ask(&self, question: &str) -> bool;
     /// The end. Called once, last.

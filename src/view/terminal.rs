@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
-use terminal_size::{Width, terminal_size_of};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use super::{JsonView, LiveView, Look, Output, PlainView, View};
 use crate::world::clock::Clock;
@@ -73,6 +73,12 @@ pub async fn typed_line() -> Option<String> {
         tell.send((read > 0).then_some(line)).unwrap_or_default();
     });
     told.await.ok().flatten()
+}
+
+/// Columns and rows of the terminal that stdout is; none where it is none.
+pub(super) fn size_of_stdout() -> Option<(usize, usize)> {
+    let (Width(columns), Height(rows)) = terminal_size_of(io::stdout())?;
+    Some((usize::from(columns), usize::from(rows)))
 }
 
 /// A person's answer; none where there is nobody to ask.

@@ -1,5 +1,8 @@
 //! What the views show of whole runs.
 
+mod hostile;
+mod schema;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +11,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::documents::{Findings, HistoryTable, LogLines, RawEvents, StatusSheet, StorySheet};
+use super::documents::{
+    Findings, HistoryRow, HistoryTable, LogLines, RawEvents, StatusSheet, StorySheet,
+};
 use super::output::capture::Capture;
 use super::plan_sheet::{Origin, Payload, PlannedStep, Side};
 use super::*;
@@ -139,13 +144,14 @@ fn findings() -> Findings {
 }
 
 fn table(records: &[Recorded]) -> HistoryTable {
-    let mut rows = history(records);
-    rows.reverse();
+    let rows = history(records).into_iter().rev();
+    let rows = rows.map(|row| HistoryRow { in_registry: Some(row.number.0 > 16), row }).collect();
     HistoryTable {
         service: "123456789012/eu-central-1/shop".parse().unwrap(),
         endpoint: None,
         rows,
         older: 0,
+        asked: true,
         now: morning() + TimeDelta::hours(2),
     }
 }
@@ -638,27 +644,33 @@ fn history_at_three_widths() {
     insta::assert_snapshot!(shown.join("\n"), @r##"
     shop   eu-central-1, account 123456789012
 
-         verdict      tag     when         note
-    #19  live         v1.4.2  1 hour ago   rollback to #17
-    #18  rolled back  v1.5.0  2 hours ago  unhealthy
-    #17  superseded   v1.4.2  1 day ago
-    #16  good         v1.4.1  3 days ago   marked good: the las…
+         verdict      commit   ECR   age  note
+    #19  live         8b71ff7  yes   1 h  rollback to #17
+    #18  rolled back  8b71ff7  yes   2 h  unhealthy
+    #17  superseded   8b71ff7  yes   1 d
+    #16  good         8b71ff7  gone  3 d  marked good: the last…
+
+    next: surefoot show 19 --service-name shop
 
     shop   eu-central-1, account 123456789012
 
-         verdict      tag     digest    when             took  note
-    #19  live         v1.4.2  906eba70  1 hour ago   2 m 18 s  rollback to #17
-    #18  rolled back  v1.5.0  2e0de819  2 hours ago  6 m 28 s  unhealthy
-    #17  superseded   v1.4.2  906eba70  1 day ago    3 m 27 s
-    #16  good         v1.4.1  09ef6aa2  3 days ago   3 m 27 s  marked good: the las…
+         verdict      commit   digest    ECR   age      took  by   note
+    #19  live         8b71ff7  906eba70  yes   1 h  2 m 18 s  ada  rollback to #17
+    #18  rolled back  8b71ff7  2e0de819  yes   2 h  6 m 28 s  ada  unhealthy
+    #17  superseded   8b71ff7  906eba70  yes   1 d  3 m 27 s  ada
+    #16  good         8b71ff7  09ef6aa2  gone  3 d  3 m 27 s  ada  marked good: the…
+
+    next: surefoot show 19 --service-name shop
 
     shop   eu-central-1, account 123456789012
 
-         verdict      tag     digest    when             took  by          note
-    #19  live         v1.4.2  906eba70  1 hour ago   2 m 18 s  ada@laptop  rollback to #17
-    #18  rolled back  v1.5.0  2e0de819  2 hours ago  6 m 28 s  ada@laptop  unhealthy
-    #17  superseded   v1.4.2  906eba70  1 day ago    3 m 27 s  ada@laptop
-    #16  good         v1.4.1  09ef6aa2  3 days ago   3 m 27 s  ada@laptop  marked good: the last one before the migration
+         verdict      commit   tag     digest    ECR   age              took  by          note
+    #19  live         8b71ff7  v1.4.2  906eba70  yes   1 hour ago   2 m 18 s  ada@laptop  rollback to #17
+    #18  rolled back  8b71ff7  v1.5.0  2e0de819  yes   2 hours ago  6 m 28 s  ada@laptop  unhealthy
+    #17  superseded   8b71ff7  v1.4.2  906eba70  yes   1 day ago    3 m 27 s  ada@laptop
+    #16  good         8b71ff7  v1.4.1  09ef6aa2  gone  3 days ago   3 m 27 s  ada@laptop  marked good: the last one before the migration
+
+    next: surefoot show 19 --service-name shop
     "##);
 }
 
@@ -698,13 +710,19 @@ fn the_story_of_a_rollback() {
     insta::assert_snapshot!(StorySheet { story: told }.text(at(80)), @r##"
     shop #18   v1.5.0 (2e0de819)   rolled back
 
-      begun   2026-11-23 12:00:00 UTC by ada@laptop, took 6 m 28 s
-      commit  8b71ff7
-      digest  sha256:2e0de819eb89a10e…
-      before  906eba70
-      url     https://psbqam834h.eu-central-1.awsapprunner.com
-      proof   the release before is back, verified by identifier and operation
-      note    unhealthy
+      begun      2026-11-23 12:00:00 UTC by ada@laptop, took 6 m 28 s
+      commit     8b71ff7 on main: Shop: a new basket
+      digest     sha256:2e0de819eb89a10e684fd2bbf8c13089b119b38164d07df382280f29b68552ff
+      before     906eba70
+      url        https://psbqam834h.eu-central-1.awsapprunner.com
+      operation  8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d
+      health     `dependencies.ffmpeg.available` is false, should be true (5
+                 attempts) at
+                 https://psbqam834h.eu-central-1.awsapprunner.com/healthz
+      proof      the release before is back, verified by identifier and operation
+      back       by surefoot, operation a1b2c3d4e5f60718293a4b5c6d7e8f90, 200 in 84
+                 ms
+      note       unhealthy
 
       12:00:00Z  - deployment #18 of shop
       12:00:01Z  preflight               1 s  passed
@@ -747,7 +765,6 @@ fn the_story_of_a_rollback() {
 
     Rolled back to shop@906eba70, proven. v1.5.0 (2e0de819) stays in ECR.
 
-    hint: see the whole story: `surefoot show 18 --service-name shop`
     hint: fix it, then deploy again: `surefoot deploy --service-name shop`
     "##);
 }

@@ -1,8 +1,10 @@
 //! The history of a service as a table.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::status::next_lines;
 use crate::names::StreamName;
 use crate::projection::{Row, Verdict};
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
@@ -16,11 +18,51 @@ pub struct HistoryTable {
     /// An endpoint other than AWS itself.
     pub endpoint: Option<String>,
     /// The rows, newest first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<HistoryRow>,
     /// How many older ones are not shown.
     pub older: usize,
+    /// Whether ECR was to be asked what it still holds.
+    pub asked: bool,
     /// The moment that ages count from.
     pub now: DateTime<Utc>,
+}
+
+/// One deployment, and what the registry says of its image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HistoryRow {
+    /// The deployment.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Whether ECR still holds its image; none where it was not asked or did not say.
+    pub in_registry: Option<bool>,
+}
+
+/// The histories of several services, one table each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histories {
+    /// By service.
+    pub tables: Vec<HistoryTable>,
+}
+
+impl Document for Histories {
+    fn name(&self) -> &'static str {
+        "histories"
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.tables.iter().find_map(Document::endpoint)
+    }
+
+    fn text(&self, look: Look) -> String {
+        let tables: Vec<String> = self.tables.iter().map(|table| table.body(look)).collect();
+        let one = self.tables.first().map(|table| &table.service.service);
+        let next = one.map(|name| format!("surefoot history --service {name}"));
+        tables.join("\n") + &next_lines(look, &next.into_iter().collect::<Vec<_>>())
+    }
+
+    fn json(&self) -> Value {
+        self.tables.iter().map(Document::json).collect()
+    }
 }
 
 impl Document for HistoryTable {
@@ -33,21 +75,7 @@ impl Document for HistoryTable {
     }
 
     fn text(&self, look: Look) -> String {
-        let StreamName { account, region, service } = &self.service;
-        let title = look.paint(Accent::Strong, service.as_str());
-        let mut shown = format!("{title}   {region}, account {account}\n\n");
-        if self.rows.is_empty() {
-            shown.push_str("Nothing was deployed yet.\n");
-            return shown;
-        }
-        shown.push_str(&table(look, &self.rows, self.now));
-        if self.older > 0 {
-            shown.push_str(&format!(
-                "\n{} older: `surefoot history -n 0 --service-name {service}`\n",
-                self.older
-            ));
-        }
-        shown
+        self.body(look) + &next_lines(look, &self.next())
     }
 
     fn json(&self) -> Value {
@@ -60,66 +88,141 @@ impl Document for HistoryTable {
     }
 }
 
-const TITLES: [&str; 8] = ["", "verdict", "tag", "digest", "when", "took", "by", "note"];
-
-/// The widest a column may be, where it is not the last.
-const WIDEST: [usize; 7] = [8, 15, 20, 8, 15, 10, 16];
-
-fn table(look: Look, rows: &[Row], now: DateTime<Utc>) -> String {
-    let cells: Vec<[String; 8]> = rows.iter().map(|row| cells(row, now)).collect();
-    // On a narrow terminal the columns that say least go first.
-    let shown: &[usize] = match look.width {
-        ..72 => &[0, 1, 2, 4, 7],
-        72..110 => &[0, 1, 2, 3, 4, 5, 7],
-        _ => &[0, 1, 2, 3, 4, 5, 6, 7],
-    };
-    let width = |column: usize| {
-        let texts = cells.iter().map(|row| width_of(&row[column]));
-        texts.chain([TITLES[column].len()]).max().unwrap_or(0).min(WIDEST[column])
-    };
-    let widths: Vec<usize> = shown.iter().filter(|c| **c < 7).map(|c| width(*c)).collect();
-    let mut text = look.paint(Accent::Dim, &line(look, shown, &widths, &TITLES.map(String::from)));
-    text.push('\n');
-    for (row, cells) in rows.iter().zip(&cells) {
-        let plain = line(look, shown, &widths, cells);
-        text.push_str(&accented(look, row.verdict, &plain));
-        text.push('\n');
+impl HistoryTable {
+    fn body(&self, look: Look) -> String {
+        let StreamName { account, region, service } = &self.service;
+        let title = look.paint(Accent::Strong, service.as_str());
+        let mut shown = format!("{title}   {region}, account {account}\n\n");
+        if self.rows.is_empty() {
+            shown.push_str("No deployment is of this kind.\n");
+            return shown;
+        }
+        shown.push_str(&self.table(look));
+        if self.older > 0 {
+            shown.push_str(&format!("\n{} older: add `-n 0`\n", self.older));
+        }
+        shown
     }
-    text
+
+    fn next(&self) -> Vec<String> {
+        let service = &self.service.service;
+        match self.rows.first() {
+            Some(HistoryRow { row, .. }) => {
+                vec![format!("surefoot show {} --service-name {service}", row.number.0)]
+            }
+            None => vec![format!("surefoot history --service-name {service}")],
+        }
+    }
+
+    fn table(&self, look: Look) -> String {
+        let cells: Vec<[String; COLUMNS]> =
+            self.rows.iter().map(|row| cells(row, self.now, look.width < ROOMY)).collect();
+        let width = |column: usize| {
+            let texts = cells.iter().map(|row| width_of(&row[column]));
+            texts.chain([TITLES[column].len()]).max().unwrap_or(0).min(WIDEST[column])
+        };
+        // A column without a word in it says nothing.
+        let says = |column: &usize| cells.iter().any(|row| !row[*column].is_empty());
+        let columns = (0..NOTE).filter(|column| self.asked || *column != ECR).filter(says);
+        let shown = fitting(columns.map(|column| (column, width(column))).collect(), look.width);
+        let (shown, widths): (Vec<usize>, Vec<usize>) = shown.into_iter().unzip();
+        let titles = line(look, &shown, &widths, &TITLES.map(String::from));
+        let mut text = format!("{}\n", look.paint(Accent::Dim, &titles));
+        for (row, cells) in self.rows.iter().zip(&cells) {
+            let plain = line(look, &shown, &widths, cells);
+            text.push_str(&accented(look, row.row.verdict, &plain));
+            text.push('\n');
+        }
+        text
+    }
 }
 
-fn cells(row: &Row, now: DateTime<Utc>) -> [String; 8] {
+const COLUMNS: usize = 10;
+
+/// From this width on every column has its room.
+const ROOMY: usize = 110;
+
+/// Whether ECR still holds the image.
+const ECR: usize = 5;
+
+/// Tag, duration, person, digest, ECR: the order in which columns make room.
+const LEAST_FIRST: [usize; 5] = [3, 7, 8, 4, ECR];
+
+/// What a note needs to say something.
+const NOTE_ROOM: usize = 16;
+
+/// The note is the last, and takes what is left.
+const NOTE: usize = COLUMNS - 1;
+
+const TITLES: [&str; COLUMNS] =
+    ["", "verdict", "commit", "tag", "digest", "ECR", "age", "took", "by", "note"];
+
+/// The widest a column may be, where it is not the last.
+const WIDEST: [usize; NOTE] = [8, 15, 9, 21, 8, 4, 14, 10, 20];
+
+/// The columns that fit, with their widths: where there is no room, those that say least go first.
+fn fitting(mut columns: Vec<(usize, usize)>, width: usize) -> Vec<(usize, usize)> {
+    for least in LEAST_FIRST {
+        let taken: usize = columns.iter().map(|(_, width)| width + 2).sum();
+        if taken + NOTE_ROOM <= width {
+            break;
+        }
+        columns.retain(|(column, _)| *column != least);
+    }
+    columns
+}
+
+fn cells(row: &HistoryRow, now: DateTime<Utc>, narrow: bool) -> [String; COLUMNS] {
+    let HistoryRow { row, in_registry } = row;
     let tag = row.tag.as_ref().map(ToString::to_string);
-    let commit = row.commit.as_ref().map(|commit| commit.short().to_owned());
+    let dirty = if row.dirty { "+" } else { "" };
+    let commit = row.commit.as_ref().map(|commit| format!("{}{dirty}", commit.short()));
+    let held = match (&row.digest, in_registry) {
+        (None, _) => "",
+        (_, Some(true)) => "yes",
+        (_, Some(false)) => "gone",
+        (_, None) => "?",
+    };
     [
         row.number.to_string(),
         row.verdict.words().into(),
-        tag.or(commit).unwrap_or_default(),
+        commit.or_else(|| tag.clone()).unwrap_or_default(),
+        tag.unwrap_or_default(),
         row.digest.as_ref().map(|digest| digest.short().to_owned()).unwrap_or_default(),
-        measure::age(row.started_at, now),
+        held.into(),
+        if narrow {
+            measure::short_age(row.started_at, now)
+        } else {
+            measure::age(row.started_at, now)
+        },
         row.took.map(measure::duration).unwrap_or_default(),
-        harmless(&row.by),
+        // On a narrow terminal the person; the machine is in `show`.
+        harmless(row.by.split('@').next().filter(|_| narrow).unwrap_or(&row.by)),
         row.note.as_deref().map(harmless).unwrap_or_default(),
     ]
 }
 
-fn line(look: Look, shown: &[usize], widths: &[usize], cells: &[String; 8]) -> String {
+fn line(look: Look, shown: &[usize], widths: &[usize], cells: &[String; COLUMNS]) -> String {
     let mut text = String::new();
     for (column, width) in shown.iter().zip(widths) {
         let cell = shorten(&cells[*column], *width);
         let cell =
-            if matches!(column, 0 | 5) { pad_left(&cell, *width) } else { pad(&cell, *width) };
+            if matches!(column, 0 | 7) { pad_left(&cell, *width) } else { pad(&cell, *width) };
         text.push_str(&cell);
         text.push_str("  ");
     }
     let room = look.width.saturating_sub(width_of(&text)).max(8);
-    text.push_str(&shorten(&cells[7], room));
+    text.push_str(&shorten(&cells[NOTE], room));
     text.trim_end().to_owned()
 }
 
 /// The verdict's word is painted where it stands.
 fn accented(look: Look, verdict: Verdict, line: &str) -> String {
-    let accent = match verdict {
+    line.replacen(verdict.words(), &look.paint(accent(verdict), verdict.words()), 1)
+}
+
+pub(super) fn accent(verdict: Verdict) -> Accent {
+    match verdict {
         Verdict::Live => Accent::Good,
         Verdict::Failed | Verdict::RolledBack | Verdict::RollbackFailed | Verdict::Bad => {
             Accent::Bad
@@ -128,6 +231,5 @@ fn accented(look: Look, verdict: Verdict, line: &str) -> String {
             Accent::Warning
         }
         Verdict::Good | Verdict::Superseded | Verdict::Abandoned => Accent::None,
-    };
-    line.replacen(verdict.words(), &look.paint(accent, verdict.words()), 1)
+    }
 }

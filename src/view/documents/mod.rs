@@ -4,19 +4,25 @@ mod findings;
 mod history;
 mod log;
 mod marked_release;
+mod page;
 mod problem;
 mod rollback_targets;
+mod statistics;
 mod status;
 mod story;
 mod summary;
+mod verification;
 
 pub use findings::Findings;
-pub use history::HistoryTable;
+pub use history::{Histories, HistoryRow, HistoryTable};
 pub use log::{LogLines, RawEvents};
 pub use marked_release::MarkedRelease;
+pub use page::PageWritten;
 pub use rollback_targets::{RollbackTarget, RollbackTargets};
-pub use status::{Seen, StatusSheet};
+pub use statistics::StatisticsSheet;
+pub use status::{Seen, StatusChange, StatusSheet};
 pub use story::StorySheet;
+pub use verification::Verification;
 
 pub(super) use findings::tree;
 

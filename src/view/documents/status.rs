@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{image_words, short_image};
 use crate::names::OperationId;
-use crate::projection::{Row, Status};
+use crate::projection::{Compared, Row, Status};
 use crate::release::Difference;
-use crate::view::look::Accent;
+use crate::view::look::{Accent, pad, shorten, width_of};
 use crate::view::plan_sheet::differences;
 use crate::view::{Document, Look, measure, to_json};
 use crate::world::service::{Operation, ServiceStatus};
@@ -41,8 +41,42 @@ pub struct Seen {
     pub operation: Option<Operation>,
     /// Whether that operation is known to the log.
     pub operation_is_ours: Option<OperationId>,
+    /// The log's view and AWS's, side by side.
+    pub compared: Vec<Compared>,
     /// What differs from the release that the log calls live.
     pub drift: Vec<Difference>,
+}
+
+/// What changed of a service that is watched, where nothing is ever taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusChange {
+    /// The whole of it now.
+    pub sheet: StatusSheet,
+    /// What is not as it was before, a line each; all of it at first.
+    pub changes: Vec<(&'static str, String)>,
+}
+
+impl Document for StatusChange {
+    fn name(&self) -> &'static str {
+        "status"
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.sheet.endpoint()
+    }
+
+    fn text(&self, look: Look) -> String {
+        let at = measure::clock(self.sheet.now);
+        let line = |(label, text): &(&str, String)| {
+            let text = if text.is_empty() { "(nothing)" } else { text };
+            look.hanging(&format!("{at}  {}  ", pad(label, 10)), Accent::None, text)
+        };
+        self.changes.iter().map(line).collect()
+    }
+
+    fn json(&self) -> Value {
+        self.sheet.json()
+    }
 }
 
 impl Document for StatusSheet {
@@ -63,7 +97,7 @@ impl Document for StatusSheet {
         shown.push_str(&look.pairs(2, &self.log_pairs()));
         shown.push_str(&self.unfinished(look));
         shown.push_str(&self.aws_lines(look));
-        shown.push_str(&next_lines(look, &self.log.next));
+        shown.push_str(&next_lines(look, &self.next()));
         shown
     }
 
@@ -77,6 +111,65 @@ impl Document for StatusSheet {
 }
 
 impl StatusSheet {
+    /// Whether the log's view and AWS's contradict each other.
+    pub fn has_drifted(&self) -> bool {
+        self.aws.as_ref().is_some_and(|aws| !aws.drift.is_empty())
+    }
+
+    /// Where the sides differ, the first thing to type is what looks closer.
+    fn next(&self) -> Vec<String> {
+        let closer = self
+            .log
+            .service
+            .as_ref()
+            .filter(|_| self.has_drifted())
+            .map(|stream| format!("surefoot verify --service-name {}", stream.service));
+        closer.into_iter().chain(self.log.next.iter().cloned()).collect()
+    }
+
+    /// What is watched for a change: everything but ages.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let row = |row: &Option<Row>| {
+            row.as_ref().map_or(String::new(), |row| {
+                let image = image_words(row.tag.as_ref(), row.digest.as_ref());
+                format!("{} {image} {}", row.number, row.verdict.words())
+            })
+        };
+        let mut facts = vec![
+            ("live", row(&self.log.live)),
+            ("last", row(&self.log.last)),
+            (
+                "unfinished",
+                self.log.unfinished.as_ref().map_or(String::new(), |u| u.standing.clone()),
+            ),
+            ("doubt", self.log.doubt.clone().unwrap_or_default()),
+            ("AWS", self.aws_silent.clone().unwrap_or_default()),
+        ];
+        let aws = self.aws.as_ref();
+        let word = |field: &str| {
+            let found = aws.and_then(|aws| aws.compared.iter().find(|one| one.field == field));
+            found.and_then(|one| one.aws.as_deref()).map(short_image).unwrap_or_default()
+        };
+        facts.push(("service", word("status")));
+        facts.push(("image", word("image")));
+        facts.push(("operation", word("operation")));
+        let drift: Vec<&str> = aws
+            .iter()
+            .flat_map(|aws| &aws.drift)
+            .map(|difference| difference.field.as_str())
+            .collect();
+        facts.push(("drift", drift.join(", ")));
+        facts
+    }
+
+    /// The facts that are not as they were; at first those that say something.
+    pub fn changes_since(&self, before: Option<&Self>) -> Vec<(&'static str, String)> {
+        let old = before.map(Self::facts).unwrap_or_default();
+        let mut changes = self.facts();
+        changes.retain(|fact| !old.contains(fact) && (before.is_some() || !fact.1.is_empty()));
+        changes
+    }
+
     fn log_pairs(&self) -> Vec<(&'static str, String)> {
         let row = |row: &Option<Row>| row.as_ref().map(|row| self.words(row));
         let mut pairs = vec![
@@ -121,18 +214,7 @@ impl StatusSheet {
             return format!("\n{}", look.hanging("AWS could not be asked: ", Accent::Warning, why));
         }
         let Some(aws) = &self.aws else { return String::new() };
-        let status =
-            aws.status.as_ref().map_or_else(|| "no such service".into(), ToString::to_string);
-        let operation = aws
-            .operation
-            .as_ref()
-            .map(|operation| format!("{} {} {}", operation.kind, operation.id, operation.status));
-        let pairs = [
-            ("status", status),
-            ("image", aws.image.as_deref().map(short_image).unwrap_or_default()),
-            ("newest operation", operation.unwrap_or_default()),
-        ];
-        let mut shown = format!("\nby AWS\n{}", look.pairs(2, &pairs));
+        let mut shown = format!("\n{}", sides(look, &aws.compared));
         if !aws.drift.is_empty() {
             let title = "somebody changed the service outside surefoot:";
             shown.push_str(&look.block(0, Accent::Warning, title));
@@ -140,6 +222,45 @@ impl StatusSheet {
         }
         shown
     }
+}
+
+/// Two columns, and a word where they differ.
+fn sides(look: Look, compared: &[Compared]) -> String {
+    let label = compared.iter().map(|one| width_of(&one.field)).max().unwrap_or(0);
+    // Two blanks before and between, and the word behind.
+    let room = (look.width.saturating_sub(label + 6 + 9) / 2).clamp(16, 72);
+    let cell = |text: &Option<String>| text.as_ref().map_or("-".into(), |text| brief(text, room));
+    let cells: Vec<[String; 2]> =
+        compared.iter().map(|one| [cell(&one.log), cell(&one.aws)]).collect();
+    let widest = |side: usize| cells.iter().map(|row| width_of(&row[side])).max().unwrap_or(0);
+    let (left, right) = (widest(0).max(10), widest(1).max(6));
+    let head = format!("  {}  {}  by AWS", pad("", label), pad("by the log", left));
+    let mut shown = format!("{}\n", look.paint(Accent::Dim, &head));
+    for (one, [log, aws]) in compared.iter().zip(&cells) {
+        let (log, aws) = (pad(log, left), pad(aws, right));
+        let line = format!("  {}  {log}  {aws}", pad(&one.field, label));
+        if one.agrees == Some(false) {
+            let word = look.paint(Accent::Warning, "differs");
+            shown.push_str(&format!("{line}  {word}\n"));
+        } else {
+            shown.push_str(&format!("{}\n", line.trim_end()));
+        }
+    }
+    shown
+}
+
+/// The text in so much room: identifiers are cut first, since their first digits tell them apart.
+fn brief(text: &str, room: usize) -> String {
+    let text = short_image(text);
+    if width_of(&text) <= room {
+        return shorten(&text, room);
+    }
+    let is_identifier =
+        |word: &str| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let word =
+        |word: &str| if is_identifier(word) { word[..8].to_owned() } else { word.to_owned() };
+    let words: Vec<String> = text.split(' ').map(word).collect();
+    shorten(&words.join(" "), room)
 }
 
 /// What to type next, a command a line.

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::status::next_lines;
 use super::{image_words, problem};
-use crate::projection::{Moment, Sent, Story, StoryStep, Tone};
+use crate::event::{HealthOutcome, HealthReport, RolledBackBy};
+use crate::projection::{Moment, Sent, Story, StoryStep, Tone, WayBack, health_words};
 use crate::view::look::{Accent, pad, width_of};
 use crate::view::plan_sheet::differences;
 use crate::view::{Document, Look, measure, to_json};
@@ -29,7 +30,7 @@ impl Document for StorySheet {
     fn text(&self, look: Look) -> String {
         let story = &self.story;
         let mut shown = self.title(look);
-        shown.push_str(&look.pairs(2, &self.facts(look)));
+        shown.push_str(&look.pairs(2, &self.facts()));
         shown.push('\n');
         shown.push_str(&self.course(look));
         for sent in story.steps.iter().filter_map(|step| step.sent.as_ref()) {
@@ -66,27 +67,31 @@ impl StorySheet {
         )
     }
 
-    fn facts(&self, look: Look) -> Vec<(&'static str, String)> {
+    fn facts(&self) -> Vec<(&'static str, String)> {
         let (story, row, record) = (&self.story, &self.story.row, &self.story.record);
         let previous = record.previous_tag.is_some() || record.previous_digest.is_some();
         let previous = previous
             .then(|| image_words(record.previous_tag.as_ref(), record.previous_digest.as_ref()));
         let took = row.took.map(|took| format!(", took {}", measure::duration(took)));
         let commit = row.commit.as_ref().map(|commit| {
-            format!(
-                "{}{}",
-                commit.short(),
-                if row.dirty { ", with uncommitted changes" } else { "" }
-            )
+            let dirty = if row.dirty { ", with uncommitted changes" } else { "" };
+            let branch = row.branch.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
+            let subject = row.subject.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+            format!("{}{branch}{dirty}{subject}", commit.short())
         });
+        let operation = story.evidence.as_ref().and_then(|proof| proof.operation.as_ref());
         let begun = measure::moment(row.started_at);
         vec![
             ("begun", format!("{begun} by {}{}", row.by, took.unwrap_or_default())),
             ("commit", commit.unwrap_or_default()),
-            ("digest", row.digest.as_ref().map(|d| look.digest(d, 10)).unwrap_or_default()),
+            ("CI run", row.ci_run.clone().unwrap_or_default()),
+            ("digest", row.digest.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("before", previous.unwrap_or_default()),
             ("url", story.url.clone().unwrap_or_default()),
+            ("operation", operation.map(ToString::to_string).unwrap_or_default()),
+            ("health", story.health.as_ref().map(health_line).unwrap_or_default()),
             ("proof", story.proof.join(", ")),
+            ("back", story.way_back.as_ref().map(back_line).unwrap_or_default()),
             ("note", row.note.clone().unwrap_or_default()),
         ]
     }
@@ -106,8 +111,29 @@ impl StorySheet {
     fn without_log(&self, problem: &crate::problem::Problem) -> crate::problem::Problem {
         let mut problem = problem.clone();
         problem.details.retain(|line| !self.story.log.contains(line));
+        // This is the whole story already.
+        let this = format!("`surefoot show {}", self.story.row.number.0);
+        problem.next.retain(|hint| !hint.contains(&this));
         problem
     }
+}
+
+fn health_line(health: &HealthReport) -> String {
+    match health.outcome {
+        HealthOutcome::Unproven => "not asked".into(),
+        _ => format!("{} at {}", health_words(health), health.url),
+    }
+}
+
+/// Who brought the old release back, by which operation, and what it answers.
+fn back_line(back: &WayBack) -> String {
+    let by = match back.by {
+        RolledBackBy::AppRunner => "by App Runner itself",
+        RolledBackBy::Surefoot => "by surefoot",
+    };
+    let operation = back.proof.operation.as_ref().map(|id| format!(", operation {id}"));
+    let health = back.health.as_ref().map(|health| format!(", {}", health_words(health)));
+    format!("{by}{}{}", operation.unwrap_or_default(), health.unwrap_or_default())
 }
 
 fn step_line(look: Look, widest: usize, step: &StoryStep) -> String {

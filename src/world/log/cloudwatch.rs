@@ -49,6 +49,7 @@ impl Logs for CloudWatchLogs {
                 .log_group_name(group(query))
                 .set_log_stream_name_prefix(query.stream_prefix.clone())
                 .start_time(since)
+                .set_end_time(query.until.map(|until| until.timestamp_millis()))
                 .set_start_from_head((since >= NEWEST_FIRST_SINCE).then_some(false))
                 .set_next_token(token)
                 .customize()

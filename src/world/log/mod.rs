@@ -32,6 +32,8 @@ pub struct LogQuery {
     pub stream_prefix: Option<String>,
     /// Only lines from this moment on.
     pub since: DateTime<Utc>,
+    /// Only lines before this moment; no end where none is named.
+    pub until: Option<DateTime<Utc>>,
     /// At most so many.
     pub limit: usize,
 }

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
@@ -21,12 +23,18 @@ use secrecy::SecretString;
 
 use super::manifest::{self, Platforms};
 use super::{Image, Login, Mutability, Platform, Registry, Repository, image_door};
-use crate::names::{Digest, NameError, Reference, RepositoryName, Tag};
+use crate::names::{AccountId, Digest, NameError, Reference, RepositoryName, Tag};
 use crate::release::Values;
 use crate::world::aws::{Connection, Effect, Promised, garbled, moment, scrub, translate};
 use crate::world::{Place, WorldError};
 
 const PLACE: Place = Place::Ecr;
+
+/// Images asked for by name in one call. Source: ECR service model, `DescribeImages.imageIds`.
+const BATCH: usize = 100;
+
+/// Images a page lists at most. Source: ECR service model, `DescribeImages.maxResults`.
+const PAGE: i32 = 1000;
 
 /// The private registry of one account and region.
 #[derive(Debug, Clone)]
@@ -56,6 +64,53 @@ impl Ecr {
         // Asked by digest, ECR may list one image once for each of its tags.
         let mut images = output.images.unwrap_or_default();
         if images.is_empty() { Err(failed) } else { Ok(images.swap_remove(0)) }
+    }
+
+    /// These images, where ECR has them all. `DescribeImages` and not `BatchGetImage`: that one
+    /// counts as a pull, and lifecycle policies count pulls.
+    async fn described(
+        &self,
+        account: &AccountId,
+        repository: &RepositoryName,
+        digests: &[Digest],
+    ) -> Result<Option<Vec<Digest>>, WorldError> {
+        let identifier =
+            |digest: &Digest| theirs::ImageIdentifier::builder().image_digest(digest.as_str());
+        let wanted = digests.iter().map(|digest| identifier(digest).build()).collect();
+        let call = self.client.describe_images().registry_id(account.as_str());
+        let call = call.repository_name(repository.as_str()).set_image_ids(Some(wanted));
+        match call.customize().interceptor(Promised::Member("imageDetails")).send().await {
+            Ok(output) => Ok(Some(digests_of(output.image_details()).collect())),
+            Err(SdkError::ServiceError(error)) if no_such_image(error.err()) => Ok(None),
+            Err(error) => Err(read_error(&error)),
+        }
+    }
+
+    /// Every image of the repository; none where there is no repository.
+    async fn listed(
+        &self,
+        account: &AccountId,
+        repository: &RepositoryName,
+    ) -> Result<BTreeSet<Digest>, WorldError> {
+        let (mut found, mut token) = (BTreeSet::new(), None);
+        loop {
+            let call = self.client.describe_images().registry_id(account.as_str());
+            let call = call.repository_name(repository.as_str()).max_results(PAGE);
+            let call = call.set_next_token(token).customize();
+            match call.interceptor(Promised::Member("imageDetails")).send().await {
+                Ok(output) => {
+                    found.extend(digests_of(output.image_details()));
+                    token = output.next_token;
+                }
+                Err(SdkError::ServiceError(error)) if no_such_image(error.err()) => {
+                    return Ok(BTreeSet::new());
+                }
+                Err(error) => return Err(read_error(&error)),
+            }
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// The platform of a plain manifest stands in its configuration blob.
@@ -145,6 +200,25 @@ impl Registry for Ecr {
         }
     }
 
+    async fn held(
+        &self,
+        account: &AccountId,
+        repository: &RepositoryName,
+        digests: &[Digest],
+    ) -> Result<BTreeSet<Digest>, WorldError> {
+        let mut held = BTreeSet::new();
+        for batch in digests.chunks(BATCH) {
+            if let Some(found) = self.described(account, repository, batch).await? {
+                held.extend(found);
+            } else {
+                // One that is missing spoils the answer about all of them.
+                let there = self.listed(account, repository).await?;
+                held.extend(batch.iter().filter(|digest| there.contains(digest)).cloned());
+            }
+        }
+        Ok(held)
+    }
+
     async fn platforms(
         &self,
         repository: &RepositoryName,
@@ -229,6 +303,10 @@ fn no_such_image(error: &DescribeImagesError) -> bool {
         DescribeImagesError::ImageNotFoundException(_)
             | DescribeImagesError::RepositoryNotFoundException(_)
     )
+}
+
+fn digests_of(details: &[theirs::ImageDetail]) -> impl Iterator<Item = Digest> {
+    details.iter().filter_map(|detail| detail.image_digest().and_then(|text| text.parse().ok()))
 }
 
 fn first_failure(output: &BatchGetImageOutput) -> WorldError {

@@ -6,13 +6,15 @@ mod manifest;
 
 pub use ecr::Ecr;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::WorldError;
-use crate::names::{Digest, Reference, RepositoryName, Tag};
+use crate::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 
 /// The registry of one account and region.
 #[async_trait]
@@ -28,6 +30,13 @@ pub trait Registry: Send + Sync {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<Image>, WorldError>;
+    /// Which of these images the registry still holds, asked in batches; `account` owns it.
+    async fn held(
+        &self,
+        account: &AccountId,
+        repository: &RepositoryName,
+        digests: &[Digest],
+    ) -> Result<BTreeSet<Digest>, WorldError>;
     /// The platforms an image runs on; one for a plain manifest, several for an index (attestation
     /// manifests left out).
     async fn platforms(

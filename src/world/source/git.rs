@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::process::Command;
 
 use super::{Checkout, Source};
@@ -115,16 +116,16 @@ impl GitSource {
 #[async_trait]
 impl Source for GitSource {
     async fn checkout(&self, directory: &Path) -> Result<Option<Checkout>, WorldError> {
-        const SUBJECT: &[&str] = &["log", "-1", "--no-show-signature", "--format=%H%n%s"];
+        const SUBJECT: &[&str] = &["log", "-1", "--no-show-signature", "--format=%H%n%cI%n%s"];
         let Some(output) = self.git(directory, SUBJECT).await? else { return Ok(None) };
         if !output.status.success() {
             return if is_absence(&output) { Ok(None) } else { Err(refusal(&output)) };
         }
-        let (commit, subject) = head(&output.stdout)?;
+        let (commit, committed_at, subject) = head(&output.stdout)?;
         let branch = self.ask(directory, &["symbolic-ref", "--quiet", "--short", "HEAD"]).await?;
         let branch = branch.map(|branch| branch.trim().to_owned()).filter(|name| !name.is_empty());
         let dirty = self.is_dirty(directory).await?;
-        Ok(Some(Checkout { commit, branch, subject, dirty }))
+        Ok(Some(Checkout { commit, branch, subject, dirty, committed_at }))
     }
 
     async fn is_ancestor(&self, directory: &Path, older: &Commit, newer: &Commit) -> Option<bool> {
@@ -157,14 +158,17 @@ impl GitSource {
     }
 }
 
-/// Commit and subject. The subject is whatever somebody wrote: kept as harmless text.
-fn head(output: &[u8]) -> Result<(Commit, String), WorldError> {
+/// Commit, its moment and subject. The subject is whatever somebody wrote: kept as harmless text.
+fn head(output: &[u8]) -> Result<(Commit, Option<DateTime<Utc>>, String), WorldError> {
     let text = String::from_utf8_lossy(output);
-    let (commit, subject) = text.split_once('\n').unwrap_or((&text, ""));
+    let (commit, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let (moment, subject) = rest.split_once('\n').unwrap_or((rest, ""));
     let commit = commit
         .parse()
         .map_err(|error| refused(format!("git answered something odd: {error}"), Vec::new()))?;
-    Ok((commit, printable(subject.trim_end_matches('\n'), SUBJECT_LENGTH)))
+    // A moment that makes no sense (a year beyond reason) is no reason to refuse the commit.
+    let moment = DateTime::parse_from_rfc3339(moment).ok().map(|moment| moment.to_utc());
+    Ok((commit, moment, printable(subject.trim_end_matches('\n'), SUBJECT_LENGTH)))
 }
 
 /// Whether a porcelain status names anything but our own journal.
@@ -262,6 +266,7 @@ mod tests {
             branch: Some("main".into()),
             subject: "First: a line".into(),
             dirty: false,
+            committed_at: Some(repository.git(&["log", "-1", "--format=%cI"]).parse().unwrap()),
         };
         assert_eq!(repository.checkout().await, expected);
         let below = GitSource::default().checkout(&repository.path().join("sub")).await;

@@ -5,6 +5,7 @@ mod git;
 use std::path::Path;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use git::GitSource;
@@ -32,4 +33,7 @@ pub struct Checkout {
     pub subject: String,
     /// Whether files differ from the commit, untracked ones (not ignored) included.
     pub dirty: bool,
+    /// When the commit was made, by its committer's clock. Older plans do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<DateTime<Utc>>,
 }

@@ -17,4 +17,5 @@ mod judged;
 mod output;
 mod support;
 mod unchanged;
+mod views;
 mod waiting;

@@ -1,12 +1,14 @@
 //! ECR in process.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::Machine;
 use super::builder::platform;
 use super::mishap::Kind;
-use crate::names::{Digest, Reference, RepositoryName, Tag};
+use crate::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use crate::world::registry::{Image, Login, Mutability, Platform, Registry, Repository};
 use crate::world::{Place, WorldError};
 
@@ -39,6 +41,22 @@ impl Registry for Machine {
     ) -> Result<Option<Image>, WorldError> {
         let call = (PLACE, Kind::Read, "DescribeImages");
         self.call(call, |state, _| Ok(state.shelf.image(repository, reference))).await
+    }
+
+    async fn held(
+        &self,
+        _account: &AccountId,
+        repository: &RepositoryName,
+        digests: &[Digest],
+    ) -> Result<BTreeSet<Digest>, WorldError> {
+        let call = (PLACE, Kind::Read, "DescribeImages");
+        self.call(call, |state, _| {
+            let there = |digest: &&Digest| {
+                state.shelf.image(repository, &Reference::Digest((*digest).clone())).is_some()
+            };
+            Ok(digests.iter().filter(there).cloned().collect())
+        })
+        .await
     }
 
     async fn platforms(

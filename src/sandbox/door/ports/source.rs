@@ -18,6 +18,7 @@ impl Source for Machine {
             branch: Some("main".into()),
             subject: "a change".into(),
             dirty: false,
+            committed_at: None,
         }))
     }
 

@@ -11,6 +11,7 @@ fn query(limit: usize) -> LogQuery {
         source: LogSource::Service,
         stream_prefix: Some("deployment/8f2c".into()),
         since: DateTime::from_timestamp_millis(1_750_000_000_123).unwrap(),
+        until: None,
         limit,
     }
 }

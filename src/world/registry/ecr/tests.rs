@@ -93,6 +93,39 @@ async fn every_mutability_is_understood_and_a_new_one_is_taken_for_the_strictest
     }
 }
 
+fn details(digests: &[Digest], next: Option<&str>) -> Answer {
+    let details: Vec<Value> =
+        digests.iter().map(|digest| json!({ "imageDigest": digest.as_str() })).collect();
+    Answer::json(200, &json!({ "imageDetails": details, "nextToken": next }))
+}
+
+/// What is held of three, where ECR answers so.
+async fn held_of_three(answers: Vec<Answer>) -> (Result<usize, WorldError>, usize) {
+    let endpoint = Endpoint::start().await;
+    for answer in answers {
+        endpoint.on("DescribeImages", answer);
+    }
+    let wanted = ["a", "b", "c"].map(|text| Digest::of(text.as_bytes()));
+    let account = "123456789012".parse().unwrap();
+    let held = Ecr::new(&endpoint.connection()).held(&account, &name(), &wanted).await;
+    (held.map(|held| held.len()), endpoint.asked().len())
+}
+
+#[tokio::test]
+async fn what_is_held_is_asked_in_one_call_and_page_by_page_only_where_one_is_missing() {
+    let of = |text: &str| Digest::of(text.as_bytes());
+    let all = details(&[of("a"), of("b"), of("c")], None);
+    assert_eq!(held_of_three(vec![all]).await, (Ok(3), 1));
+    let missing = || Answer::error(400, "ImageNotFoundException", "no");
+    let pages =
+        vec![missing(), details(&[of("a")], Some("more")), details(&[of("c"), of("z")], None)];
+    assert_eq!(held_of_three(pages).await, (Ok(2), 3));
+    let gone = || Answer::error(400, "RepositoryNotFoundException", "no");
+    assert_eq!(held_of_three(vec![gone(), gone()]).await, (Ok(0), 2));
+    let denied = Answer::error(400, "AccessDeniedException", "no");
+    assert!(held_of_three(vec![denied]).await.0.is_err(), "silence is not absence");
+}
+
 #[tokio::test]
 async fn what_is_not_there_is_none() {
     let endpoint = Endpoint::start().await;

@@ -76,6 +76,11 @@ impl<'a> Project<'a> {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// No such variable for any process: an empty one counts as none.
+    pub(in crate::command) fn unset(&mut self, name: &str) {
+        self.set(name, "");
+    }
+
     pub(in crate::command) fn write(&self, path: &str, content: &str) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,0 +1,136 @@
+//! `surefoot history`: what was deployed, as a table or as a page.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::arguments::History;
+use super::record::Loaded;
+use super::setup::Setup;
+use super::{moment, record, trouble};
+use crate::names::{Digest, RepositoryName, StreamName};
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{self, Row, Selection, Verdict};
+use crate::view::documents::{Histories, HistoryRow, HistoryTable, PageWritten};
+use crate::view::page::Page;
+use crate::world::World;
+use crate::world::clock::{Clock as _, SystemClock};
+
+/// Rows of a table, where nothing else was said.
+const ROWS: usize = 20;
+
+/// How long the table waits for ECR's word: it is complete without it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What was deployed.
+pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Problem> {
+    let now = SystemClock::start().now();
+    let selection = selection(arguments, now)?;
+    let loaded = record::load_all(setup)?;
+    if loaded.is_empty() {
+        setup.view.say("Nothing was deployed yet.");
+        setup.view.say("next: surefoot deploy");
+        return Ok(ExitCode::Success);
+    }
+    if let Some(file) = &arguments.html {
+        return write_page(file, &loaded, &selection, setup, now);
+    }
+    let mut tables = Vec::new();
+    for (service, records) in loaded {
+        let endpoint = projection::status(&records).endpoint;
+        let (rows, older) = projection::select(projection::history(&records), &selection);
+        let rows = if arguments.offline {
+            rows.into_iter().map(|row| HistoryRow { row, in_registry: None }).collect()
+        } else {
+            held(rows, &service, endpoint.as_ref(), setup).await
+        };
+        let asked = !arguments.offline;
+        tables.push(HistoryTable { service, endpoint, rows, older, asked, now });
+    }
+    match <[HistoryTable; 1]>::try_from(tables) {
+        Ok([table]) => setup.view.data(&table),
+        Err(tables) => setup.view.data(&Histories { tables }),
+    }
+    Ok(ExitCode::Success)
+}
+
+fn selection(arguments: &History, now: DateTime<Utc>) -> Result<Selection, Problem> {
+    let verdict: Option<Result<Verdict, String>> =
+        arguments.status.as_ref().map(|text| text.parse());
+    let verdict = verdict.transpose().map_err(|words| {
+        trouble::usage("`--status` names no verdict", &format!("write {words}"))
+    })?;
+    let since = arguments.since.as_deref().map(|text| moment::since(text, now)).transpose()?;
+    let usual = if arguments.html.is_some() { 0 } else { ROWS };
+    let limit = Some(arguments.number.unwrap_or(usual)).filter(|limit| *limit > 0);
+    Ok(Selection { verdict, since, limit })
+}
+
+/// Each row with ECR's word on its image, as far as it can be had in good time.
+async fn held(
+    rows: Vec<Row>,
+    service: &StreamName,
+    endpoint: Option<&String>,
+    setup: &Setup,
+) -> Vec<HistoryRow> {
+    let same_world = endpoint == setup.endpoint().as_ref()
+        && setup.region().is_ok_and(|region| *region == service.region);
+    let world = setup.world();
+    let known = tokio::select! {
+        known = ask(&rows, service, &world), if same_world => known,
+        () = world.clock.sleep(PATIENCE), if same_world => Known::new(),
+        else => Known::new(),
+    };
+    let in_registry = |row: &Row| {
+        let there = known.get(row.repository.as_ref()?)?.as_ref()?;
+        Some(there.contains(row.digest.as_ref()?))
+    };
+    rows.into_iter().map(|row| HistoryRow { in_registry: in_registry(&row), row }).collect()
+}
+
+/// What each repository still holds of what was asked for; none where it did not say.
+type Known = BTreeMap<RepositoryName, Option<BTreeSet<Digest>>>;
+
+async fn ask(rows: &[Row], service: &StreamName, world: &World) -> Known {
+    let mut wanted: BTreeMap<&RepositoryName, BTreeSet<&Digest>> = BTreeMap::new();
+    for row in rows {
+        if let (Some(repository), Some(digest)) = (&row.repository, &row.digest) {
+            wanted.entry(repository).or_default().insert(digest);
+        }
+    }
+    let mut known = Known::new();
+    for (repository, digests) in wanted {
+        let digests: Vec<Digest> = digests.into_iter().cloned().collect();
+        let held = world.registry.held(&service.account, repository, &digests).await;
+        known.insert(repository.clone(), held.ok());
+    }
+    known
+}
+
+fn write_page(
+    file: &Path,
+    loaded: &[Loaded],
+    selection: &Selection,
+    setup: &Setup,
+    now: DateTime<Utc>,
+) -> Result<ExitCode, Problem> {
+    let of_service = |(stream, records): &Loaded| {
+        let mut stories = projection::stories(records);
+        stories.retain(|story| selection.takes(&story.row));
+        let surplus = selection.limit.map_or(0, |limit| stories.len().saturating_sub(limit));
+        (stream.clone(), stories.split_off(surplus))
+    };
+    let page = Page { services: loaded.iter().map(of_service).collect(), now };
+    std::fs::write(file, page.html()).map_err(|error| unwritable(file, &error))?;
+    setup.view.data(&PageWritten { file: file.to_owned(), deployments: page.deployments() });
+    Ok(ExitCode::Success)
+}
+
+fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
+    let what = format!("cannot write the page to {}", file.display());
+    Problem::new(ExitCode::General, "page-unwritable", what)
+        .caused_by(error)
+        .hint("name a file in a directory that this user can write: `surefoot history --html FILE`")
+}

@@ -1,0 +1,90 @@
+//! A moment in the past, as it is typed: so long ago, or a date.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+use super::trouble;
+use crate::problem::Problem;
+
+/// The moment meant by `30d`, `1h30m`, `2026-11-01` or `2026-11-01T12:00:00Z`.
+pub(super) fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Problem> {
+    let text = text.trim();
+    let found = ago(text).and_then(|back| now.checked_sub_signed(back)).or_else(|| date(text));
+    found.ok_or_else(|| {
+        let what = format!("`{}` is no moment", crate::names::printable(text, 40));
+        trouble::usage(what, "write it like 90s, 15m, 1h30m, 30d, 2w, or 2026-11-01")
+    })
+}
+
+fn ago(text: &str) -> Option<TimeDelta> {
+    let mut total = TimeDelta::zero();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        total = total.checked_add(&span(number.parse().ok()?, unit)?)?;
+        rest = after;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+fn span(count: i64, unit: &str) -> Option<TimeDelta> {
+    match unit {
+        "s" => TimeDelta::try_seconds(count),
+        "m" | "min" => TimeDelta::try_minutes(count),
+        "h" => TimeDelta::try_hours(count),
+        "d" => TimeDelta::try_days(count),
+        "w" => TimeDelta::try_weeks(count),
+        _ => None,
+    }
+}
+
+fn date(text: &str) -> Option<DateTime<Utc>> {
+    let day = text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn so_long_ago_or_a_date() {
+        let cases = [
+            ("90s", "2026-11-23T11:58:30Z"),
+            ("15m", "2026-11-23T11:45:00Z"),
+            ("1h30m", "2026-11-23T10:30:00Z"),
+            ("30d", "2026-10-24T12:00:00Z"),
+            ("2w", "2026-11-09T12:00:00Z"),
+            ("2026-11-01", "2026-11-01T00:00:00Z"),
+            ("2026-11-01T10:00:00+02:00", "2026-11-01T08:00:00Z"),
+        ];
+        for (text, moment) in cases {
+            let expected: DateTime<Utc> = moment.parse().unwrap();
+            assert_eq!(since(text, now()).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_told_how_to_write_it() {
+        for text in [
+            "",
+            "yesterday",
+            "30",
+            "d",
+            "-1d",
+            "3x",
+            "99999999999999999999d",
+            "9223372036854775807w",
+            "2026-13-01",
+        ] {
+            let problem = since(text, now()).unwrap_err();
+            assert!(problem.next[0].contains("30d"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `surefoot status`: what the journal says, and AWS beside it.
+
+use super::arguments::Status;
+use super::setup::Setup;
+use super::{record, trouble};
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{self, Expectation, Recorded, Sighting};
+use crate::view::Document as _;
+use crate::view::documents::{Seen, StatusChange, StatusSheet};
+use crate::world::{World, WorldError};
+
+/// What the journal and AWS say about the service.
+pub(super) async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
+    if arguments.watch {
+        return watch(arguments, setup).await;
+    }
+    let look = look(arguments, setup).await?;
+    setup.view.data(&look.sheet);
+    Ok(if arguments.exit_code { look.exit } else { ExitCode::Success })
+}
+
+/// One look at both.
+struct Look {
+    sheet: StatusSheet,
+    /// What `--exit-code` says of it.
+    exit: ExitCode,
+}
+
+async fn look(arguments: &Status, setup: &Setup) -> Result<Look, Problem> {
+    let records = record::load(setup)?.map(|(_, records)| records).unwrap_or_default();
+    let log = projection::status(&records);
+    let world = setup.world();
+    let (aws, error) = match (arguments.offline, &log.service) {
+        (false, Some(_)) => match seen(&world, &records).await {
+            Ok(seen) => (Some(seen), None),
+            Err(error) => (None, Some(error)),
+        },
+        _ => (None, None),
+    };
+    let aws_silent = error.as_ref().map(ToString::to_string);
+    let now = world.clock.now();
+    let sheet = StatusSheet { log, aws, aws_silent, now };
+    let exit = exit(&sheet, error.as_ref(), setup);
+    Ok(Look { sheet, exit })
+}
+
+/// Unfinished comes first: what differs then may be its own doing. Silence is no agreement.
+fn exit(sheet: &StatusSheet, silent: Option<&WorldError>, setup: &Setup) -> ExitCode {
+    if sheet.log.unfinished.is_some() {
+        return ExitCode::Pending;
+    }
+    if sheet.log.doubt.is_some() || sheet.has_drifted() {
+        return ExitCode::Drift;
+    }
+    silent.map_or(ExitCode::Success, |error| {
+        trouble::world(error, setup.settings.region.as_ref()).exit
+    })
+}
+
+/// The service as AWS shows it, compared with what the journal calls live.
+async fn seen(world: &World, records: &[Recorded]) -> Result<Seen, WorldError> {
+    let sighting = sighting(world, records).await?;
+    let expected = projection::expectation(records);
+    Ok(told(sighting, expected.as_ref()))
+}
+
+/// What App Runner says of the service in the log, and whether its newest operation is ours.
+pub(super) async fn sighting(world: &World, records: &[Recorded]) -> Result<Sighting, WorldError> {
+    let Some(stream) = projection::status(records).service else {
+        return Ok(Sighting::default());
+    };
+    let Some(service) = world.services.find(&stream.service).await? else {
+        return Ok(Sighting::default());
+    };
+    let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();
+    let ours = newest.as_ref().is_some_and(|o| projection::knows_operation(records, &o.id));
+    Ok(Sighting { service: Some(service), newest, ours })
+}
+
+fn told(sighting: Sighting, expected: Option<&Expectation>) -> Seen {
+    let compared = projection::compare(expected, &sighting);
+    let drift = projection::drift(expected, &sighting);
+    let Sighting { service, newest, ours } = sighting;
+    let service = service.as_ref();
+    Seen {
+        status: service.map(|service| service.status.clone()),
+        url: service.map(|service| service.url.clone()),
+        image: service.and_then(|service| Some(service.release()?.image.to_string())),
+        mark: service.and_then(|service| service.mark.clone()),
+        operation_is_ours: newest.as_ref().map(|o| o.id.clone()).filter(|_| ours),
+        operation: newest,
+        compared,
+        drift,
+    }
+}
+
+/// Looks until a person has seen enough. A terminal is drawn anew; elsewhere what changed is told.
+async fn watch(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
+    let clock = setup.world().clock;
+    let mut before: Option<StatusSheet> = None;
+    loop {
+        let sheet = tokio::select! {
+            () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
+            look = look(arguments, setup) => look?.sheet,
+        };
+        if !setup.view.redraw(&sheet) && before.as_ref().is_none_or(|b| b.json() != sheet.json()) {
+            let changes = sheet.changes_since(before.as_ref());
+            setup.view.stream(&StatusChange { sheet: sheet.clone(), changes });
+        }
+        before = Some(sheet);
+        tokio::select! {
+            () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
+            () = clock.sleep(setup.settings.times.poll) => {}
+        }
+    }
+}

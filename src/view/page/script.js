@@ -1,0 +1,231 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const CHUNK = 100;
+  const by = (id) => document.getElementById(id);
+  const svg = (name, attributes = {}) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  };
+  // Everything foreign goes through here: it is text, and stays text.
+  const make = (name, className, text) => {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    if (text !== undefined && text !== null) element.textContent = text;
+    return element;
+  };
+
+  const several = data.services.length > 1;
+  const all = data.services.flatMap((service) =>
+    service.deployments.map((deployment) => ({ ...deployment, service: service.name })));
+  all.sort((a, b) => b.at - a.at || b.number - a.number);
+  for (const one of all) {
+    one.key = `${one.service}/${one.number}`;
+    one.words = [`#${one.number}`, one.verdict, one.service, one.tag, one.commit, one.branch,
+      one.subject, one.digest, one.by, one.note, one.problem].filter(Boolean).join("\n").toLowerCase();
+  }
+
+  const duration = (seconds) => {
+    if (seconds === null) return "";
+    if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+    const s = Math.floor(seconds);
+    if (s < 60) return `${s} s`;
+    if (s < 3600) return `${Math.floor(s / 60)} m ${s % 60} s`;
+    return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} m`;
+  };
+  const pad = (number) => String(number).padStart(2, "0");
+  const day = (at) => {
+    const date = new Date(at);
+    return `${date.getUTCFullYear()}-${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
+  };
+  const moment = (at) => {
+    const date = new Date(at);
+    return `${day(at)} ${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`;
+  };
+  const median = (values) => {
+    const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+    return sorted.length ? sorted[Math.ceil(sorted.length / 2) - 1] : null;
+  };
+  const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+  const head = () => {
+    const place = by("head");
+    place.append(make("h1", "", data.services.map((service) => service.name).join(" · ")));
+    const first = data.services[0];
+    if (first) place.append(make("p", "", `${first.region}, account ${first.account}`));
+    const endpoint = data.services.map((service) => service.endpoint).find(Boolean);
+    const local = /^https?:\/\/(127\.|localhost|\[::1\])/.test(endpoint || "");
+    if (endpoint) place.append(make("p", "world", `${local ? "sandbox" : "endpoint"}  ${endpoint}`));
+    place.append(make("p", "", `as of ${moment(data.now)} UTC`));
+  };
+
+  const figure = (label, value, beneath) => {
+    const box = make("div");
+    box.append(make("span", "label", label), make("strong", "", value), make("small", "", beneath));
+    by("figures").append(box);
+  };
+  const figures = () => {
+    for (const service of data.services) {
+      const live = all.find((one) => one.service === service.name && one.kind === "live");
+      const label = several ? `${service.name} runs` : "live";
+      if (live) figure(label, live.tag || live.commit || "an image", `#${live.number}, ${moment(live.at)}`);
+      else figure(label, "nothing proven", "");
+    }
+    const bad = all.filter((one) => one.kind === "bad").length;
+    figure("deployments", String(all.length), all.length ? `since ${day(all[all.length - 1].at)}` : "");
+    figure("failed or taken back", all.length ? `${Math.round(100 * bad / all.length)} %` : "none", plural(bad, "deployment"));
+    const went = all.filter((one) => one.kind === "live" || one.kind === "good");
+    const usual = median(went.map((one) => one.took));
+    figure("usual duration", usual === null ? "unknown" : duration(usual), "median of those that went live");
+  };
+
+  const course = () => {
+    if (all.length < 2) return;
+    const from = all[all.length - 1].at, to = Math.max(data.now, all[0].at + 1), count = 60;
+    const columns = Array.from({ length: count }, () => ({ fine: 0, bad: 0 }));
+    for (const one of all) {
+      const at = Math.min(count - 1, Math.floor(count * (one.at - from) / (to - from)));
+      columns[at][one.kind === "bad" ? "bad" : "fine"] += 1;
+    }
+    const most = Math.max(...columns.map((column) => column.fine + column.bad));
+    const picture = svg("svg", { viewBox: "0 0 600 56", preserveAspectRatio: "none", role: "img" });
+    picture.append(svg("line", { x1: 0, x2: 600, y1: 55.5, y2: 55.5, class: "base" }));
+    columns.forEach((column, at) => {
+      const fine = 50 * column.fine / most, bad = 50 * column.bad / most;
+      const bar = (height, bottom, kind) => height && picture.append(
+        svg("rect", { x: at * 10 + 1, width: 8, y: bottom - height, height, rx: 1, class: kind }));
+      bar(fine, 55, "live");
+      bar(bad, 55 - fine, "bad");
+    });
+    const ends = make("p");
+    const end = to - from < 2 * 86400e3 ? moment : day;
+    ends.append(make("span", "", end(from)), make("span", "", "in red: failed or taken back"), make("span", "", end(to)));
+    by("course").append(picture, ends);
+  };
+
+  const longest = Math.max(1, ...all.map((one) => one.took || 0));
+  const steps = (one) => {
+    const bar = make("span", "bar");
+    const total = one.steps.reduce((sum, step) => sum + (step.took || 0), 0);
+    // The square root keeps a short one visible beside a long one.
+    bar.style.width = `${Math.max(6, 100 * Math.sqrt(total / longest))}%`;
+    for (const step of one.steps) {
+      const part = make("i", step.bad ? "failed" : step.step);
+      part.style.flexGrow = String(Math.max(step.took || 0, total / 200));
+      part.title = `${step.words}, ${duration(step.took)}`;
+      bar.append(part);
+    }
+    return bar;
+  };
+
+  const facts = (one) => {
+    const list = make("dl");
+    const fact = (name, value) => value && list.append(make("dt", "", name), make("dd", "", value));
+    fact("begun", `${moment(one.at)} UTC by ${one.by}`);
+    fact("CI run", one.run);
+    fact("branch", one.branch);
+    fact("commit", one.commit && one.commit + (one.dirty ? ", with uncommitted changes" : ""));
+    fact("tag", one.tag);
+    fact("digest", one.digest);
+    fact("proof", one.proof.join(", "));
+    fact("problem", one.problem);
+    fact("note", one.note);
+    return list;
+  };
+  const details = (one) => {
+    const box = make("div", "details");
+    const table = make("table"), body = make("tbody");
+    for (const step of one.steps) {
+      const line = make("tr"), name = make("td", "name");
+      name.append(make("span", `swatch ${step.bad ? "failed" : step.step}`), step.words);
+      line.append(name, make("td", "num", duration(step.took)), make("td", step.bad ? "text failed-text" : "text", (step.bad ? "failed: " : "") + step.text));
+      body.append(line);
+    }
+    table.append(body);
+    box.append(facts(one), table);
+    return box;
+  };
+
+  const item = (one) => {
+    const element = make("li", `k-${one.kind}`);
+    const row = make("button", "row"), title = make("span", "title");
+    row.type = "button";
+    row.setAttribute("aria-expanded", "false");
+    title.append(make("span", "number", `#${one.number}`));
+    if (several) title.append(make("span", "service", one.service));
+    title.append(make("span", "verdict", one.verdict));
+    title.append(make("span", "mono", one.tag || one.commit || ""));
+    if (one.subject) title.append(make("span", "subject", one.subject));
+    const meta = [one.by, one.branch, one.note].filter(Boolean).join(" · ");
+    row.append(title, make("span", "when", `${moment(one.at)}${one.took === null ? "" : `, ${duration(one.took)}`}`), steps(one), make("span", "meta", meta));
+    element.append(make("span", "dot"), row);
+    row.addEventListener("click", () => {
+      const open = element.classList.toggle("open");
+      row.setAttribute("aria-expanded", String(open));
+      if (open) element.append(details(one)); else element.querySelector(".details").remove();
+      arrows();
+    });
+    one.element = element;
+    return element;
+  };
+
+  // Where a dot stands; none where its deployment is not on the page now.
+  const stand = (one) => one && one.element && one.element.isConnected ? one.element.offsetTop + 26 : null;
+  const arrows = () => {
+    const old = by("arrows");
+    if (old) old.remove();
+    const picture = svg("svg", { id: "arrows", "aria-hidden": "true" });
+    const marker = svg("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" });
+    marker.append(svg("path", { d: "M0 0 L8 4 L0 8 z" }));
+    const definitions = svg("defs");
+    definitions.append(marker);
+    picture.append(definitions);
+    for (const one of shown.filter((one) => one.back !== null)) {
+      const from = stand(one), to = stand(index.get(`${one.service}/${one.back}`));
+      if (from === null || to === null) continue;
+      const reach = Math.max(2, 22 - Math.sqrt(to - from) * 0.9);
+      const path = svg("path", { d: `M25 ${from} C ${reach} ${from + 14}, ${reach} ${to - 14}, 24 ${to}`, "marker-end": "url(#tip)" });
+      if (!one.asked) path.setAttribute("class", "own");
+      picture.append(path);
+    }
+    by("timeline").prepend(picture);
+  };
+
+  const index = new Map(all.map((one) => [one.key, one]));
+  let wanted = all, shown = [];
+  const extend = () => {
+    const next = wanted.slice(shown.length, shown.length + CHUNK);
+    const batch = document.createDocumentFragment();
+    next.forEach((one) => batch.append(item(one)));
+    by("list").append(batch);
+    shown = shown.concat(next);
+    const left = wanted.length - shown.length;
+    by("more").hidden = left === 0;
+    by("more").textContent = `show ${Math.min(CHUNK, left)} more of ${left}`;
+    arrows();
+  };
+  const filter = () => {
+    const words = by("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const service = by("service").value;
+    wanted = all.filter((one) => (!service || one.service === service) && words.every((word) => one.words.includes(word)));
+    shown = [];
+    by("list").replaceChildren();
+    if (wanted.length === 0) by("list").append(make("li", "none", "No deployment is like that."));
+    by("count").textContent = wanted.length === all.length ? plural(all.length, "deployment") : `${wanted.length} of ${all.length}`;
+    extend();
+  };
+
+  if (several) {
+    by("service").hidden = false;
+    by("service").append(new Option("all services", ""), ...data.services.map((service) => new Option(service.name, service.name)));
+  }
+  head();
+  figures();
+  course();
+  by("filter").addEventListener("input", filter);
+  by("service").addEventListener("change", filter);
+  by("more").addEventListener("click", extend);
+  window.addEventListener("resize", arrows);
+  filter();
+})();

@@ -1,0 +1,221 @@
+//! What people audit with: history, page, status, stats, verify, logs.
+
+use serde_json::json;
+
+use super::support::{Project, World};
+
+/// A release, another, a rollback by hand, and a bad one that is taken back.
+fn eventful(world: &World) -> Project<'_> {
+    let project = Project::new(world, "shop");
+    let gate = "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n";
+    project.write("surefoot.toml", gate);
+    project.answers_with_label("state", "well");
+    project.commit("release one");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    project.run(&["rollback"]).exits(0);
+    project.answers_with_label("state", "sick");
+    project.release("release three");
+    project.run(&["deploy"]).exits(13);
+    project
+}
+
+#[test]
+fn history_is_chosen_by_number_verdict_and_time_and_knows_what_ecr_holds() {
+    let world = World::open();
+    let project = eventful(&world);
+    let rows = |arguments: &[&str]| {
+        let ended = project.run(&[&["history", "--json"], arguments].concat()).exits(0);
+        ended.result()["history"]["deployments"].as_array().unwrap().clone()
+    };
+    let all = rows(&[]);
+    let last = all.len();
+    assert_eq!(last, 4, "{all:?}");
+    assert!(
+        all.iter().filter(|row| row["digest"].is_string()).all(|row| row["in_registry"] == true)
+    );
+    assert_eq!(rows(&["-n", "1"]).len(), 1);
+    assert_eq!(rows(&["--status", "live"]).len(), 1);
+    assert_eq!(rows(&["--since", "1h"]).len(), last);
+    assert_eq!(rows(&["--since", "2100-01-01"]).len(), 0);
+    assert!(rows(&["--offline"]).iter().all(|row| row["in_registry"].is_null()));
+    assert_eq!((&all[1]["rollback_to"], &all[1]["subject"]), (&json!(1), &json!(null)));
+    assert_eq!(rows(&["--status", "rolled-back"])[0]["number"], 4);
+    assert!(all[last - 1]["committed_at"].is_string(), "{}", all[last - 1]);
+    project.run(&["history", "--status", "fine"]).exits(2).says("rolled-back");
+    project.run(&["history", "--since", "soon"]).exits(2).says("30d");
+    project
+        .run(&["history"])
+        .exits(0)
+        .says("ECR")
+        .says("rollback to #")
+        .says("next: surefoot show");
+}
+
+#[test]
+fn history_says_what_ecr_no_longer_holds_and_what_it_does_not_say() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    let rows = |ended: super::support::Ended| {
+        ended.result()["history"]["deployments"].as_array().unwrap().clone()
+    };
+    let before = rows(project.run(&["history", "--json"]).exits(0));
+    let target = "AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage";
+    let image = json!([{"imageDigest": before[1]["digest"]}]);
+    let (status, _) = world.call(target, &json!({"repositoryName": "shop", "imageIds": image}));
+    assert_eq!(status, 200);
+    let after = rows(project.run(&["history", "--json"]).exits(0));
+    assert_eq!((&after[0]["in_registry"], &after[1]["in_registry"]), (&json!(true), &json!(false)));
+    project.run(&["history"]).exits(0).says("gone");
+    world.fault(&json!({"operation": "DescribeImages", "kind": "access-denied", "times": 9}));
+    let silent = rows(project.run(&["history", "--json"]).exits(0));
+    assert!(silent.iter().all(|row| row["in_registry"].is_null()), "{silent:?}");
+    project.run(&["history"]).exits(0).says("?");
+}
+
+#[test]
+fn several_services_in_one_journal_are_all_told_where_none_is_named() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.run(&["deploy", "--service-name", "shop"]).exits(0);
+    project.run(&["deploy", "--service-name", "admin"]).exits(0);
+    project.unset("SERVICE_NAME");
+    let ended = project.run(&["history", "--json"]).exits(0);
+    assert_eq!(ended.result()["histories"].as_array().unwrap().len(), 2);
+    let one = project.run(&["history", "--json", "--service", "admin"]).exits(0);
+    assert_eq!(one.result()["history"]["service"], "123456789012/eu-central-1/admin");
+    project.run(&["history", "--html", "all.html"]).exits(0).says("2 deployments in all.html");
+}
+
+#[test]
+fn the_page_is_written_whole_and_a_directory_that_is_not_there_is_told() {
+    let world = World::open();
+    let project = eventful(&world);
+    let ended = project.run(&["history", "--html", "history.html", "--json"]).exits(0);
+    assert_eq!(ended.result()["page"]["file"], "history.html");
+    let page = std::fs::read_to_string(project.path().join("history.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    let nowhere = project.run(&["history", "--html", "no/such/history.html"]).exits(1);
+    nowhere.says("error[page-unwritable]");
+}
+
+#[test]
+fn status_ends_with_what_is_true_where_it_is_asked_for() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.run(&["status", "--exit-code"]).exits(0);
+    project.deploy();
+    project.run(&["status", "--exit-code"]).exits(0).says("by the log").says("by AWS");
+    let arn = world.arn("shop");
+    world.app_runner("PauseService", &json!({"ServiceArn": arn}));
+    world.idle("shop");
+    project.run(&["status"]).exits(0).says("PAUSED").says("differs");
+    project.run(&["status", "--exit-code"]).exits(27).says("status");
+    project.run(&["status", "--exit-code", "--offline"]).exits(0);
+}
+
+#[test]
+fn a_change_from_outside_is_named_field_by_field() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let arn = world.arn("shop");
+    let change =
+        json!({"ServiceArn": arn, "InstanceConfiguration": {"Cpu": "2048", "Memory": "4096"}});
+    world.app_runner("UpdateService", &change);
+    world.idle("shop");
+    let ended = project.run(&["status", "--json", "--exit-code"]).exits(27);
+    let drift = ended.result()["status"]["aws"]["drift"].as_array().unwrap().clone();
+    let fields: Vec<&str> = drift.iter().map(|one| one["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["operation", "cpu", "memory"]);
+    project.run(&["verify"]).exits(27).says("fail  no newer operation").says("warn  configuration");
+}
+
+#[test]
+fn watching_off_a_terminal_appends_only_what_changed_and_ends_when_told() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let run = project.start(&["status", "--watch", "--json"]);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let arn = world.arn("shop");
+    world.app_runner("PauseService", &json!({"ServiceArn": arn}));
+    world.idle("shop");
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    run.signal("INT");
+    let ended = run.end().exits(130);
+    let told: Vec<_> =
+        ended.lines().into_iter().filter(|line| line.get("status").is_some()).collect();
+    assert!((2..=4).contains(&told.len()), "{}", ended.out);
+    assert_eq!(told[0]["status"]["aws"]["status"], "RUNNING");
+    assert_eq!(told[told.len() - 1]["status"]["aws"]["status"], "PAUSED");
+}
+
+#[test]
+fn verify_holds_after_a_deployment_and_says_what_does_not_hold_later() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.run(&["verify"]).exits(27).says("error[nothing-proven]");
+    project.deploy();
+    let ended = project.run(&["verify", "--json"]).exits(0);
+    let checks = ended.result()["verification"]["checks"].as_array().unwrap().clone();
+    assert_eq!(checks.len(), 9);
+    assert!(checks.iter().all(|check| check["outcome"] == "passed"), "{checks:?}");
+    project.run(&["verify"]).exits(0).says("The proof holds.").says("next: surefoot show 1");
+    let arn = world.arn("shop");
+    world.app_runner("PauseService", &json!({"ServiceArn": arn}));
+    world.idle("shop");
+    project.run(&["verify"]).exits(27).says("the service is PAUSED").says("fix: ");
+}
+
+#[test]
+fn verify_proves_what_a_rollback_left() {
+    let world = World::open();
+    let project = eventful(&world);
+    project.run(&["verify"]).exits(0).says("The proof holds.");
+    project.run(&["status", "--exit-code"]).exits(0);
+}
+
+#[test]
+fn what_could_not_be_asked_proves_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    world.fault(&json!({"operation": "DescribeImages", "kind": "access-denied", "times": 9}));
+    project.run(&["verify"]).exits(24).says("cannot be told");
+}
+
+#[test]
+fn stats_tell_the_four_measures() {
+    let world = World::open();
+    let project = eventful(&world);
+    let ended = project.run(&["stats", "--json"]).exits(0);
+    let found = ended.result()["statistics"].clone();
+    assert_eq!(found["deployments"], 4);
+    assert_eq!(found["live"], 3);
+    assert_eq!((&found["changes"], &found["failed_changes"]), (&json!(3), &json!(2)));
+    assert_eq!(found["time_to_restore"]["count"], 2);
+    assert!(found["lead_time"]["count"].as_u64().unwrap() >= 1, "{found}");
+    project.run(&["stats"]).exits(0).says("change failure rate").says("await operation");
+    project.run(&["stats", "--since", "2100-01-01"]).exits(0);
+    project.run(&["stats", "--since", "then"]).exits(2);
+}
+
+#[test]
+fn logs_are_searched_and_kept_to_a_deployment() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let all = project.run(&["logs", "--source", "service"]).exits(0);
+    let found =
+        project.run(&["logs", "--source", "service", "--grep", "(?i)succe(ss|ed)"]).exits(0);
+    assert!(!found.out.is_empty() && found.out.len() < all.out.len(), "{}", found.out);
+    project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
+    project.run(&["logs", "--grep", "("]).exits(2).says("regular expression");
+    project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
+    project.run(&["logs", "--deployment", "9"]).exits(2).says("surefoot history");
+}
