@@ -6,6 +6,7 @@ mod deploy;
 pub mod here;
 mod logs;
 mod preflight;
+mod prune;
 mod record;
 mod resume;
 mod rollback;
@@ -88,6 +89,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::History(history) => record::history(history, setup),
         Command::Show(show) => record::show(show, setup),
         Command::Logs(logs) => logs::logs(logs, setup).await,
+        Command::Prune(prune) => prune::prune(prune, setup).await,
         Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
         Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {
             unreachable!("these need no service")

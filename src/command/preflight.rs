@@ -16,7 +16,7 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     let asked = questions(&deploy, setup)?;
     let seen = look(&setup.world(), &asked).await;
     let seen = seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
-    refuse_a_repository_elsewhere(setup, &seen)?;
+    refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;
     let findings = judge(&seen, &checks(setup));
     let refused = refusal(&findings);
     setup.view.data(&Findings { endpoint: setup.endpoint(), findings });

@@ -2,6 +2,7 @@
 
 use super::fold::fold;
 use super::history::{Row, history};
+use super::keep::pruned;
 use super::live::left_live;
 use super::{Recorded, status};
 use crate::names::DeploymentNumber;
@@ -16,16 +17,21 @@ pub struct Candidate {
     pub release: Release,
 }
 
-/// Every good release but the live one, newest first; of several deployments of the very same
-/// release the newest.
+/// Every good release but the live one and those whose images were pruned, newest first; of several
+/// deployments of the very same release the newest.
 pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
     let live = status(records).live;
     let folded = fold(records);
+    let pruned = pruned(records);
     let mut found: Vec<Candidate> = Vec::new();
     for row in history(records).into_iter().rev().filter(|row| row.verdict.is_good()) {
         let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
         let release = release_of(&folded, row.number);
         let Some(release) = release.filter(|_| !is_live) else { continue };
+        let digest = release.image.digest().or(row.digest.as_ref());
+        if digest.is_some_and(|digest| pruned.contains(digest)) {
+            continue;
+        }
         if found.iter().all(|candidate| candidate.release != release) {
             found.push(Candidate { row, release });
         }

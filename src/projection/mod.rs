@@ -6,6 +6,7 @@ mod candidates;
 pub mod examples;
 mod fold;
 mod history;
+mod keep;
 mod live;
 mod outcome;
 mod problem;
@@ -26,6 +27,11 @@ use crate::names::DeploymentNumber;
 
 pub use candidates::{Candidate, candidates, last_good};
 pub use history::{Judgement, Row, Verdict, history};
+pub use keep::{
+    Choice, Deletions, Failed, Fate, Gone, Kept, LARGEST_RUN, Limits, Memory, Missing, Named,
+    Picture, Prune, PruneOutcome, Running, Stopped, calls, choose, lifecycle_warnings, missing,
+    pruned, prunes, remember,
+};
 pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};
 pub use problem::problem_of;
