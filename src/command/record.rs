@@ -8,7 +8,9 @@ use crate::names::{DeploymentNumber, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, RawEvent, Recorded};
 use crate::release::Release;
-use crate::view::documents::{HistoryTable, RawEvents, Seen, StatusSheet, StorySheet};
+use crate::view::documents::{
+    HistoryTable, PruneHistory, RawEvents, Seen, StatusSheet, StorySheet,
+};
 use crate::world::clock::{Clock as _, SystemClock};
 use crate::world::service::Service;
 use crate::world::{World, WorldError};
@@ -86,7 +88,9 @@ pub(super) fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Pr
     rows.truncate(shown);
     let endpoint = projection::status(&records).endpoint;
     let now = SystemClock::start().now();
+    let prunes = projection::prunes(&records);
     setup.view.data(&HistoryTable { service, endpoint, rows, older, now });
+    setup.view.data(&PruneHistory { prunes, now });
     Ok(ExitCode::Success)
 }
 

@@ -36,6 +36,7 @@ pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, 
     let mut report = Report::open(arguments.report.as_deref())?;
     let world = setup.world();
     let stream = place(setup, &world).await?;
+    let wish = Wish { again: again(arguments, &stream), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
     report.write()?;
     ended.map(|()| ExitCode::Success)
@@ -83,13 +84,14 @@ fn wish(arguments: &Prune) -> Result<Wish, Problem> {
         },
         without_history: names.collect::<Result<_, _>>()?,
         apply: arguments.apply,
-        again: again(arguments),
+        again: String::new(),
     })
 }
 
 /// The same command, with `--apply`.
-fn again(arguments: &Prune) -> String {
-    let mut line = format!("surefoot prune --keep {}", arguments.keep);
+fn again(arguments: &Prune, stream: &StreamName) -> String {
+    let mut line =
+        format!("surefoot prune --service-name {} --keep {}", stream.service, arguments.keep);
     let mut add = |name: &str, value: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let value = if value.chars().all(plain) {
@@ -230,6 +232,7 @@ async fn sheet(
 fn outcome(sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
     PruneOutcomeSheet {
         endpoint: sheet.endpoint.clone(),
+        service: sheet.service.clone(),
         bytes: sheet.bytes_of(&deletions.deleted),
         deletions,
     }

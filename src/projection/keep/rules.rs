@@ -86,7 +86,7 @@ fn latest(picture: &Picture, _: &Limits) -> Vec<(Digest, Kept)> {
 }
 
 /// What somebody else named.
-fn foreign_tags(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
+pub(super) fn foreign_tags(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
     images(picture, |held| {
         let foreign = held.image.tags.iter().find(|tag| !is_own(tag, limits))?;
         Some(Kept::ForeignTag { tag: foreign.clone() })
@@ -94,7 +94,7 @@ fn foreign_tags(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
 }
 
 /// What may have been pushed for a deployment to come.
-fn young(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
+pub(super) fn young(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
     images(picture, |held| {
         age(picture, held).is_none_or(|age| age < limits.grace).then_some(Kept::Young)
     })

@@ -42,6 +42,8 @@ pub struct PruneOutcomeSheet {
     pub deletions: Deletions,
     /// What the deleted images took, in bytes.
     pub bytes: u64,
+    /// The service that was asked about.
+    pub service: StreamName,
 }
 
 /// As many rows of a table as a person reads.
@@ -253,7 +255,10 @@ impl Document for PruneOutcomeSheet {
             shown.push_str(&look.hanging(&label, Accent::Bad, &why));
         }
         if deletions.stopped.is_none() && deletions.failed.is_empty() {
-            shown.push_str("\nnext: surefoot rollback --list\n");
+            let service = &self.service.service;
+            let next = format!("surefoot rollback --list --service-name {service}");
+            shown.push('\n');
+            shown.push_str(&look.to_type("next: ", Accent::None, &next));
         }
         shown
     }
