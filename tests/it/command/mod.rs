@@ -14,5 +14,6 @@ mod faults;
 mod health;
 mod interrupted;
 mod output;
+mod pruning;
 mod support;
 mod unchanged;
