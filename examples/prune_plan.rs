@@ -22,12 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let images = arguments.next().transpose()?.unwrap_or(10_000);
     let services = arguments.next().transpose()?.unwrap_or(50);
     let picture = picture(images, services)?;
-    let limits = Limits {
-        keep: 10,
-        older_than: None,
-        grace: Duration::from_secs(7_200),
-        own_tags: Vec::new(),
-    };
+    let limits =
+        Limits { keep: 10, older_than: None, grace: Duration::from_hours(2), own_tags: Vec::new() };
     #[expect(clippy::disallowed_methods, reason = "the speed of the decision itself")]
     let started = Instant::now();
     let choices = choose(&picture, &limits);
@@ -52,7 +48,11 @@ fn picture(images: usize, services: usize) -> Result<Picture, Box<dyn Error>> {
     let held = |number: usize| Held {
         image: Image {
             digest: digest(number),
-            tags: if number % 3 == 0 { vec![format!("{number:012x}")] } else { Vec::new() },
+            tags: if number.is_multiple_of(3) {
+                vec![format!("{number:012x}")]
+            } else {
+                Vec::new()
+            },
             size: 50_000_000,
             pushed_at: Some(now - TimeDelta::minutes(i64::try_from(images - number).unwrap_or(0))),
             media_type: None,

@@ -3,8 +3,6 @@
 
 mod deletion;
 mod look;
-#[cfg(test)]
-mod tests;
 
 pub use deletion::delete;
 pub use look::look;

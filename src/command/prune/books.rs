@@ -17,7 +17,7 @@ use crate::world::clock::{Clock as _, SystemClock};
 /// The journals of one account and region.
 pub(super) struct Books {
     main: StreamName,
-    books: Vec<Book>,
+    all: Vec<Book>,
     history: std::path::PathBuf,
 }
 
@@ -55,7 +55,7 @@ impl Books {
             }
             books.push(Book { ledger, memory, unsettled });
         }
-        Ok(Self { main: main.clone(), books, history: setup.history.clone() })
+        Ok(Self { main: main.clone(), all: books, history: setup.history.clone() })
     }
 
     /// The service that was asked about.
@@ -65,7 +65,7 @@ impl Books {
 
     /// What all of them remember.
     pub(super) fn memories(&self) -> Vec<Memory> {
-        self.books.iter().map(|book| book.memory.clone()).collect()
+        self.all.iter().map(|book| book.memory.clone()).collect()
     }
 
     /// The services that used the repository, and the one that was asked about.
@@ -73,12 +73,12 @@ impl Books {
         let shares = |memory: &&Memory| {
             memory.stream == self.main || memory.repositories.contains(repository)
         };
-        self.books.iter().map(|book| &book.memory).filter(shares).map(|memory| &memory.stream)
+        self.all.iter().map(|book| &book.memory).filter(shares).map(|memory| &memory.stream)
     }
 
     /// Prunes that could not say how they ended, in words.
     pub(super) fn unsettled(&self, picture: &Picture) -> Vec<String> {
-        let here = self.books.iter().filter(|book| book.memory.stream == self.main);
+        let here = self.all.iter().filter(|book| book.memory.stream == self.main);
         here.filter_map(|book| book.unsettled.as_ref())
             .map(|prune| {
                 let gone = prune.intended.iter().filter(|digest| !picture.holds(digest)).count();
@@ -93,7 +93,7 @@ impl Books {
 
     /// Writes down what became of prunes that could not say it: what is gone is gone.
     pub(super) fn settle(&mut self, picture: &Picture) -> Result<(), Problem> {
-        for book in &mut self.books {
+        for book in &mut self.all {
             let Some(prune) = book.unsettled.take() else { continue };
             if prune.repository.as_ref() != Some(&picture.repository) {
                 continue;
@@ -122,7 +122,7 @@ impl Books {
         let going: Vec<Digest> = calls.into_iter().flatten().collect();
         let sizes = sizes(choices);
         let main = self.main.clone();
-        for book in &mut self.books {
+        for book in &mut self.all {
             let images = share(book, &main, &going);
             if images.is_empty() {
                 continue;
@@ -143,7 +143,7 @@ impl Books {
         let sizes = sizes(&sheet.choices);
         let main = self.main.clone();
         let leaves = format!("{} images were deleted from ECR.", deletions.deleted.len());
-        for book in &mut self.books {
+        for book in &mut self.all {
             // Only where the intention was written.
             let intended = sheet.choices.iter().filter(|choice| choice.goes());
             let intended: Vec<Digest> =

@@ -9,6 +9,7 @@ use crate::plan::identity::{restore_mark, rollback_mark};
 use crate::plan::{Intent, TargetOrigin};
 use crate::projection::fold::{Folded, fold};
 use crate::projection::history::target_digest;
+use crate::projection::live::left_live;
 use crate::projection::{Candidate, Recorded, Row, Verdict, candidates, history};
 use crate::release::Release;
 
@@ -104,9 +105,8 @@ fn named(row: &Row, folded: &[Folded<'_>]) -> Named {
 }
 
 fn live(folded: &[Folded<'_>], rows: &[Row]) -> Option<Named> {
-    let state = folded.iter().rev().filter_map(|one| one.state.as_ref().ok());
-    let (state, release) =
-        state.filter_map(|state| Some((state, super::super::live::left_live(state)?))).next()?;
+    let mut state = folded.iter().rev().filter_map(|one| one.state.as_ref().ok());
+    let (state, release) = state.find_map(|state| Some((state, left_live(state)?)))?;
     let row = rows.iter().find(|row| row.number == state.plan.number)?;
     let digest = matches!(state.phase, Phase::Succeeded).then(|| row.digest.clone()).flatten();
     Some(Named { number: row.number, verdict: row.verdict, digest, image: Some(release.image) })

@@ -94,7 +94,7 @@ fn choose_by(rules: &[Rule], picture: &Picture, limits: &Limits) -> Vec<Choice> 
             Choice { held: held.clone(), fate }
         })
         .collect();
-    choices.sort_by(|a, b| b.held.image.pushed_at.cmp(&a.held.image.pushed_at));
+    choices.sort_by_key(|choice| std::cmp::Reverse(choice.held.image.pushed_at));
     choices
 }
 

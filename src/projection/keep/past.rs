@@ -47,7 +47,7 @@ pub fn prunes(records: &[Recorded]) -> Vec<Prune> {
                 found.push(begun(record, Some(repository), images));
             }
             Ok(Event::ImagesPruned { deleted, failures, repository, bytes, found: later }) => {
-                if !found.last().is_some_and(|prune| prune.outcome.is_none()) {
+                if found.last().is_none_or(|prune| prune.outcome.is_some()) {
                     found.push(begun(record, repository.as_ref(), &[]));
                 }
                 let (deleted, failures) = (deleted.clone(), failures.clone());

@@ -18,10 +18,20 @@ fn complaint(rules: &[Rule], scene: &Scene) -> Option<String> {
     let journals = scene.journals();
     let picture = scene.picture(&journals);
     let choices = choose_by(rules, &picture, &scene.limits());
-    let gone: BTreeSet<Digest> = calls(&picture, &choices).into_iter().flatten().collect();
+    after(scene, &journals, &picture, &choices)
+}
+
+/// What would be wrong after these choices were carried out.
+fn after(
+    scene: &Scene,
+    journals: &[Vec<Recorded>],
+    picture: &Picture,
+    choices: &[Choice],
+) -> Option<String> {
+    let gone: BTreeSet<Digest> = calls(picture, choices).into_iter().flatten().collect();
     let there = |digest: &Digest| picture.holds(digest) && !gone.contains(digest);
     let lost = |digest: &Digest| gone.contains(digest);
-    rollbacks(scene, &journals, &picture, &gone)
+    rollbacks(scene, journals, picture, &gone)
         .or_else(|| {
             let used =
                 picture.services.iter().filter_map(|service| service.image.as_ref()?.digest());
@@ -32,8 +42,8 @@ fn complaint(rules: &[Rule], scene: &Scene) -> Option<String> {
             let parts = whole.flat_map(|index| picture.parts_of(index));
             parts.into_iter().find(|part| lost(part)).map(|part| format!("an index misses {part}"))
         })
-        .or_else(|| promises(scene, &picture, &gone))
-        .or_else(|| order(&picture, &choices))
+        .or_else(|| promises(scene, picture, &gone))
+        .or_else(|| order(picture, choices))
 }
 
 /// What `rollback --list` offers after the prune is there, and it offers as much as was to be kept.
@@ -87,7 +97,7 @@ fn promises(scene: &Scene, picture: &Picture, gone: &BTreeSet<Digest>) -> Option
         }
     }
     for memory in &picture.memories {
-        let good = memory.good.iter().chain(&memory.live).flat_map(|named| named.digests());
+        let good = memory.good.iter().chain(&memory.live).flat_map(super::Named::digests);
         if let Some(found) = good.into_iter().find_map(|digest| of("good or live", digest)) {
             return Some(found);
         }
@@ -123,17 +133,14 @@ proptest! {
     }
 }
 
-/// Whether some scene complains where this rule is missing.
-fn is_missed(rule: Rule) -> bool {
-    let others: Vec<Rule> =
-        RULES.into_iter().filter(|one| !std::ptr::fn_addr_eq(*one, rule)).collect();
-    assert_eq!(others.len(), RULES.len() - 1);
+/// Whether some scene complains of this.
+fn is_noticed(wrong: impl Fn(&Scene) -> Option<String>) -> bool {
     // The first case that complains is enough: a smaller one would prove no more.
     let config =
         Config { cases: 400, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
     let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let ended = TestRunner::new_with_rng(config, random).run(&scenes(), |scene| {
-        prop_assert!(complaint(&others, &scene).is_none());
+        prop_assert!(wrong(&scene).is_none());
         Ok(())
     });
     ended.is_err()
@@ -151,6 +158,19 @@ fn without_any_one_of_the_rules_something_needed_goes() {
         ("young", rules::young),
     ];
     for (name, rule) in needed {
-        assert!(is_missed(rule), "`{name}` is missed by nobody: the property proves nothing of it");
+        let others: Vec<Rule> =
+            RULES.into_iter().filter(|one| !std::ptr::fn_addr_eq(*one, rule)).collect();
+        assert_eq!(others.len(), RULES.len() - 1);
+        let noticed = is_noticed(|scene| complaint(&others, scene));
+        assert!(noticed, "`{name}` is missed by nobody: the property proves nothing of it");
     }
+}
+
+#[test]
+fn without_a_look_into_the_indexes_parts_of_them_go() {
+    assert!(is_noticed(|scene| {
+        let journals = scene.journals();
+        let choices = choose_by(&RULES, &scene.blind(&journals), &scene.limits());
+        after(scene, &journals, &scene.picture(&journals), &choices)
+    }));
 }

@@ -213,6 +213,15 @@ impl Scene {
 
     /// What surefoot sees.
     pub(in crate::projection) fn picture(&self, journals: &[Vec<Recorded>]) -> Picture {
+        self.seen(journals, self.parts())
+    }
+
+    /// What it would see if it did not look into the indexes.
+    pub(in crate::projection) fn blind(&self, journals: &[Vec<Recorded>]) -> Picture {
+        self.seen(journals, BTreeMap::new())
+    }
+
+    fn seen(&self, journals: &[Vec<Recorded>], parts: BTreeMap<Digest, Vec<Digest>>) -> Picture {
         let memories: Vec<Memory> =
             journals.iter().enumerate().map(|(place, it)| remember(&stream(place), it)).collect();
         let services = memories.iter().zip(&self.lives).map(|(memory, life)| Running {
@@ -225,14 +234,7 @@ impl Scene {
             mark: None,
         });
         let services = services.collect();
-        Picture::new(
-            "shop".parse().unwrap(),
-            self.images(),
-            self.parts(),
-            services,
-            memories,
-            now(),
-        )
+        Picture::new("shop".parse().unwrap(), self.images(), parts, services, memories, now())
     }
 
     /// The parts of the indexes that are there.

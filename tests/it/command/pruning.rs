@@ -18,7 +18,7 @@ const APPLY: [&str; 6] = ["prune", "--keep", "2", "--grace", "0s", "--apply"];
 
 /// Starts `prune --apply` with something that delays the policy's answer: between the first look,
 /// on which the decision rests, and the look before the first call.
-fn between_the_looks<'a>(world: &World, project: &Project<'a>) -> Run {
+fn between_the_looks(world: &World, project: &Project<'_>) -> Run {
     world.clear();
     world.fault(
         &json!({"operation": "GetLifecyclePolicy", "kind": "slow-answer", "milliseconds": 4000}),

@@ -111,10 +111,10 @@ impl Registry for Machine {
         images: &[Digest],
     ) -> Result<Vec<(Digest, Deletion)>, WorldError> {
         self.call((PLACE, Kind::Change, "BatchDeleteImage"), |state, _| {
-            let shelf = &mut state.shelf;
+            let stored = &mut state.shelf;
             let became = images.iter().map(|digest| {
-                let there = shelf.holds(repository, digest);
-                shelf.delete(repository, digest);
+                let there = stored.holds(repository, digest);
+                stored.delete(repository, digest);
                 let outcome = if there { Deletion::Deleted } else { Deletion::NotThere };
                 (digest.clone(), outcome)
             });
