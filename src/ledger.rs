@@ -131,6 +131,21 @@ impl Ledger {
         values: &BTreeMap<ValueHash, String>,
         at: DateTime<Utc>,
     ) -> Result<(), LedgerError> {
+        self.write(Some(deployment), event, values, at)
+    }
+
+    /// Appends one event that belongs to no deployment, durable on return.
+    pub fn append_beside(&mut self, event: &Event, at: DateTime<Utc>) -> Result<(), LedgerError> {
+        self.write(None, event, &BTreeMap::new(), at)
+    }
+
+    fn write(
+        &mut self,
+        deployment: Option<DeploymentNumber>,
+        event: &Event,
+        values: &BTreeMap<ValueHash, String>,
+        at: DateTime<Utc>,
+    ) -> Result<(), LedgerError> {
         let draft = self.draft(deployment, event, at);
         let expected = self.entries.last().map_or(0, |entry| entry.sequence);
         let stored = self.journal.append_with_values(
@@ -143,7 +158,7 @@ impl Ledger {
             self.head = last.hash().to_string();
         }
         self.intention = match event {
-            Event::StepStarted { .. } => Some(draft.id),
+            Event::StepStarted { .. } | Event::PruneStarted { .. } => Some(draft.id),
             Event::AnswerLost { .. } | Event::Interrupted { .. } | Event::Resumed { .. } => {
                 self.intention
             }
@@ -153,11 +168,16 @@ impl Ledger {
         Ok(())
     }
 
-    fn draft(&mut self, deployment: DeploymentNumber, event: &Event, at: DateTime<Utc>) -> Draft {
+    fn draft(
+        &mut self,
+        deployment: Option<DeploymentNumber>,
+        event: &Event,
+        at: DateTime<Utc>,
+    ) -> Draft {
         let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         Draft {
             id: EventId::from_parts(milliseconds, (self.chance)()),
-            deployment: Some(deployment),
+            deployment,
             type_name: event.type_name(),
             type_version: TYPE_VERSION,
             settles: self.intention,

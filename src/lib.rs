@@ -28,6 +28,7 @@ pub mod names;
 pub mod plan;
 pub mod problem;
 pub mod projection;
+pub mod prune;
 pub mod redaction;
 pub mod release;
 pub mod sandbox;

@@ -62,6 +62,8 @@ pub enum Command {
     Verify(Verify),
     /// The logs of the service
     Logs(Logs),
+    /// Delete images that nothing needs; shows them, unless told to do it
+    Prune(Prune),
     /// Check everything that would make a deployment fail later
     Preflight(Preflight),
     /// An App Runner on this machine: no AWS account, real containers where Docker is
@@ -120,7 +122,8 @@ pub struct Deploy {
     #[arg(long)]
     pub cleanup_old: bool,
     /// After success delete images that no rollback needs, keeping N releases [default: 10]
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10",
+        value_parser = clap::value_parser!(u32).range(1..))]
     pub prune_images: Option<u32>,
     /// How long App Runner may take, such as 45m
     #[arg(long, value_name = "DURATION")]
@@ -298,6 +301,33 @@ pub struct Preflight {
     /// Do not ask
     #[arg(long, requires = "fix")]
     pub yes: bool,
+}
+
+/// `surefoot prune`
+#[derive(Debug, Clone, Args)]
+pub struct Prune {
+    /// How many rollback targets of each service are kept, beside what is live
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: u32,
+    /// Delete only what was pushed longer ago than this, such as 30d
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<String>,
+    /// Never delete what was pushed within this time: a deployment may be about to use it
+    #[arg(long, default_value = "2h", value_name = "AGE")]
+    pub grace: String,
+    /// Tags of this form may go as surefoot's own may (`*` stands for anything); may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub tag_pattern: Vec<String>,
+    /// Keep no more of this service than what it runs, though this journal does not know its past;
+    /// may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub without_history: Vec<String>,
+    /// Delete
+    #[arg(long)]
+    pub apply: bool,
+    /// Write everything, as JSON, into this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// `surefoot sandbox`

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{here, record, run, sheet, trouble};
+use super::{here, prune, record, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::config::value::AutoDeployments;
 use crate::event::Event;
@@ -14,7 +14,9 @@ use crate::journal::Journal;
 use crate::journal::memory::MemoryJournal;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
-use crate::names::{Digest, ImageIdentifier, Reference, RepositoryName, RoleArn, StreamName, Tag};
+use crate::names::{
+    AccountId, Digest, ImageIdentifier, Reference, Region, RepositoryName, RoleArn, StreamName, Tag,
+};
 use crate::plan::identity::Facts;
 use crate::plan::inventory::{Inventory, Named, Seen};
 use crate::plan::preflight::{Checks, judge};
@@ -35,7 +37,7 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     let inventory = look::look(&world, &asked).await;
     let inventory =
         inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
-    refuse_a_repository_elsewhere(setup, &inventory)?;
+    refuse_a_repository_elsewhere(setup, &inventory.caller.account, &inventory.region)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run {
         None
@@ -66,6 +68,9 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     }
     let options = run::Options { inventory: Some(inventory), tail: arguments.tail };
     let ended = run::begin(plan, setup, &world, ledger, options).await;
+    if let (Some(keep), Ok(ExitCode::Success)) = (arguments.prune_images, &ended) {
+        prune::after_deployment(keep, setup, &world, &stream).await;
+    }
     drop(lock);
     ended
 }
@@ -74,29 +79,26 @@ fn refuse_what_is_not_there_yet(arguments: &Deploy) -> Result<(), Problem> {
     if arguments.cleanup_old {
         return Err(trouble::not_yet("`--cleanup-old`"));
     }
-    if arguments.prune_images.is_some() {
-        return Err(trouble::not_yet("`--prune-images`"));
-    }
     Ok(())
 }
 
 /// A URI of another account or region is not quietly read as a name in ours.
 pub(super) fn refuse_a_repository_elsewhere(
     setup: &Setup,
-    seen: &Inventory,
+    ours: &AccountId,
+    here: &Region,
 ) -> Result<(), Problem> {
     let choice = setup.settings.repository()?;
-    let account = choice.account_hint.as_ref().filter(|account| **account != seen.caller.account);
-    let region = choice.region_hint.as_ref().filter(|region| **region != seen.region);
+    let account = choice.account_hint.as_ref().filter(|account| *account != ours);
+    let region = choice.region_hint.as_ref().filter(|region| *region != here);
     let elsewhere = match (account, region) {
         (None, None) => return Ok(()),
         (Some(account), _) => {
-            format!("it is in account {account}, these credentials are of {}", seen.caller.account)
+            format!("it is in account {account}, these credentials are of {ours}")
         }
         (None, Some(region)) => {
             format!(
-                "it is in {region}, the service is in {}: App Runner pulls from its own region",
-                seen.region
+                "it is in {region}, the service is in {here}: App Runner pulls from its own region"
             )
         }
     };

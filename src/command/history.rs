@@ -40,6 +40,7 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
     let mut tables = Vec::new();
     for (service, records) in loaded {
         let endpoint = projection::status(&records).endpoint;
+        let prunes = projection::prunes(&records);
         let (rows, older) = projection::select(projection::history(&records), &selection);
         let rows = if arguments.offline {
             rows.into_iter().map(|row| HistoryRow { row, in_registry: None }).collect()
@@ -47,7 +48,7 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
             held(rows, &service, endpoint.as_ref(), setup).await
         };
         let asked = !arguments.offline;
-        tables.push(HistoryTable { service, endpoint, rows, older, asked, now });
+        tables.push(HistoryTable { service, endpoint, rows, older, prunes, asked, now });
     }
     match <[HistoryTable; 1]>::try_from(tables) {
         Ok([table]) => setup.view.data(&table),

@@ -11,6 +11,7 @@ mod mark;
 mod moment;
 mod picker;
 mod preflight;
+mod prune;
 mod record;
 mod resume;
 mod rollback;
@@ -112,6 +113,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::Stats(stats) => stats::stats(stats, setup),
         Command::Verify(_) => verify::verify(setup).await,
         Command::Logs(logs) => logs::logs(logs, setup).await,
+        Command::Prune(prune) => prune::prune(prune, setup).await,
         Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
         Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {
             unreachable!("these need no service")

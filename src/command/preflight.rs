@@ -22,7 +22,7 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     if arguments.fix && mend(&world, &seen, arguments.yes, setup).await? {
         seen = looked(&world, &asked, setup).await?;
     }
-    refuse_a_repository_elsewhere(setup, &seen)?;
+    refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;
     let findings = judge(&seen, &checks(setup));
     let refused = refusal(&findings);
     setup.view.data(&Findings { endpoint: setup.endpoint(), findings });

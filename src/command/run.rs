@@ -72,6 +72,11 @@ fn patience(waiting: &Waiting) -> Result<Duration, Problem> {
     })
 }
 
+/// Takes the lock of the service now, or says who has it.
+pub(super) fn lock_now(setup: &Setup, stream: &StreamName) -> Result<Lock, Problem> {
+    attempt(setup, stream).map_err(|error| trouble::lock(&error, stream))
+}
+
 fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
     let directory = here::state_directory(&setup.environment).join("locks");
     let world = setup.endpoint().unwrap_or_default();

@@ -27,6 +27,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Parses how old something is, such as `2h` or `30d`: like a duration, and as long as one likes.
+pub fn parse_age(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    text.parse::<u64>()
+        .map_or_else(|_| parse_parts(text), |seconds| Ok(Duration::from_secs(seconds)))
+}
+
 fn parse_parts(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     let mut total = Duration::ZERO;

@@ -357,7 +357,10 @@ impl Deployment {
 
     /// The state after `event`, or the reason why it cannot come next.
     pub fn evolve(mut self, event: &Event) -> Result<Self, IllegalEvent> {
-        if matches!(event, Event::ReleaseMarked { .. } | Event::ImagesPruned { .. }) {
+        if matches!(
+            event,
+            Event::ReleaseMarked { .. } | Event::PruneStarted { .. } | Event::ImagesPruned { .. }
+        ) {
             return Ok(self);
         }
         if self.is_over() {

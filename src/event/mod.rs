@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{
     Commit, DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId, PayloadHash,
-    ServiceArn, Tag,
+    RepositoryName, ServiceArn, Tag,
 };
 use crate::plan::{Plan, Step};
 use crate::problem::ExitCode;
@@ -208,12 +208,32 @@ pub enum Event {
         /// What is known.
         evidence: Vec<String>,
     },
+    /// Images are about to be deleted: the intention, durable before the first call.
+    PruneStarted {
+        /// The repository.
+        repository: RepositoryName,
+        /// How many rollback targets of each service were to be kept.
+        keep: u32,
+        /// The images. In the journal of a service that shares the repository: those it knows.
+        images: Vec<Digest>,
+        /// What they take, in bytes.
+        bytes: u64,
+    },
     /// Images were deleted, by ECR's own answer.
     ImagesPruned {
         /// Those that are gone.
         deleted: Vec<Digest>,
         /// Those that are not, and why.
         failures: Vec<String>,
+        /// The repository.
+        #[serde(default)]
+        repository: Option<RepositoryName>,
+        /// What those that are gone took, in bytes.
+        #[serde(default)]
+        bytes: u64,
+        /// Whether this was found out afterwards, because the process that deleted could not say.
+        #[serde(default)]
+        found: bool,
     },
     /// A person or a rollback judged a release.
     ReleaseMarked {

@@ -3,6 +3,7 @@
 use super::fold::fold;
 use super::history::{Row, Verdict, history};
 use super::judgement::{Judgement, Source, bad_releases};
+use super::keep::pruned;
 use super::live::left_live;
 use super::{Recorded, status};
 use crate::names::DeploymentNumber;
@@ -18,16 +19,22 @@ pub struct Candidate {
     pub release: Release,
 }
 
-/// Every release that was proven live, but the live one, newest first; of several deployments of the
-/// very same release the newest. What is bad says so by its verdict.
+/// Every release that was proven live, but the live one and those whose images were pruned, newest
+/// first; of several deployments of the very same release the newest. What is bad says so by its
+/// verdict.
 pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
     let live = status(records).live;
     let (folded, bad) = (fold(records), bad_releases(records));
+    let pruned = pruned(records);
     let mut found: Vec<Candidate> = Vec::new();
     for row in history(records).into_iter().rev().filter(was_live) {
         let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
         let release = release_of(&folded, row.number);
         let Some(release) = release.filter(|_| !is_live) else { continue };
+        let digest = release.image.digest().or(row.digest.as_ref());
+        if digest.is_some_and(|digest| pruned.contains(digest)) {
+            continue;
+        }
         if found.iter().all(|candidate| candidate.release != release) {
             found.push(Candidate { row: judged(row, &release, &bad), release });
         }

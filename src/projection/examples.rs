@@ -279,11 +279,14 @@ pub fn health(outcome: HealthOutcome, status: u16, findings: &[&str]) -> HealthR
     }
 }
 
-const UPDATE: &str = "8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d";
-const BACK: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
+/// The operation of an update.
+pub const UPDATE: &str = "8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d";
+/// The operation of the way back.
+pub const BACK: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
 const URI: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop";
 
-fn succeeded(operation: &str) -> Event {
+/// The end of an operation as hoped.
+pub fn succeeded(operation: &str) -> Event {
     Event::OperationSucceeded { operation: operation.parse().unwrap() }
 }
 
@@ -296,7 +299,8 @@ fn failed(status: OperationStatus) -> Event {
     }
 }
 
-fn unfit(status: u16, finding: &str) -> Event {
+/// The health gate refuses.
+pub fn unfit(status: u16, finding: &str) -> Event {
     Event::HealthFailed {
         health: health(HealthOutcome::Failed, status, &[finding]),
         cause: None,
@@ -317,7 +321,7 @@ fn signal(name: &str) -> Event {
 }
 
 /// Up to the moment before the service is touched.
-fn prepared(plan: Plan, previous: Option<Captured>, at: DateTime<Utc>) -> Run {
+pub fn prepared(plan: Plan, previous: Option<Captured>, at: DateTime<Utc>) -> Run {
     let tag = plan.target().unwrap().tag.clone();
     let platform = Platform { os: "linux".into(), architecture: "amd64".into() };
     let (name, id) = (format!("surefoot/shop:{tag}"), "sha256:1".into());

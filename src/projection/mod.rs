@@ -9,6 +9,7 @@ mod expectation;
 mod fold;
 mod history;
 mod judgement;
+mod keep;
 mod live;
 mod outcome;
 mod problem;
@@ -35,6 +36,11 @@ pub use comparison::{Compared, Sighting, compare, drift};
 pub use expectation::{Expectation, expectation};
 pub use history::{Row, Verdict, history};
 pub use judgement::{Judgement, Source, bad_releases};
+pub use keep::{
+    Choice, Deletions, Failed, Fate, Gone, Kept, LARGEST_RUN, Limits, Memory, Missing, Named,
+    Picture, Prune, PruneOutcome, Running, Stopped, calls, choose, lifecycle_warnings, missing,
+    pruned, prunes, remember,
+};
 pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};
 pub use problem::problem_of;

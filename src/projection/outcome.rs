@@ -283,10 +283,13 @@ fn aside(event: &Event) -> Option<Told> {
             let first = evidence.first().map_or("", String::as_str);
             Told::trouble(format!("a person must look: {first}"))
         }
-        Event::ImagesPruned { deleted, failures } if failures.is_empty() => {
+        Event::PruneStarted { images, .. } => {
+            Told::note(format!("{} images are about to be deleted", images.len()))
+        }
+        Event::ImagesPruned { deleted, failures, .. } if failures.is_empty() => {
             Told::note(format!("{} images deleted", deleted.len()))
         }
-        Event::ImagesPruned { deleted, failures } => {
+        Event::ImagesPruned { deleted, failures, .. } => {
             let (gone, left) = (deleted.len(), failures.len());
             Told::trouble(format!("{gone} images deleted, {left} could not be"))
         }

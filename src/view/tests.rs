@@ -151,6 +151,7 @@ fn table(records: &[Recorded]) -> HistoryTable {
         endpoint: None,
         rows,
         older: 0,
+        prunes: Vec::new(),
         asked: true,
         now: morning() + TimeDelta::hours(2),
     }

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["journal", "diagnosis", "redaction"],
     &["projection", "stop", "lock"],
     &["look", "step", "ledger", "view"],
-    &["engine"],
+    &["engine", "prune"],
     &["world"],
     &["sandbox", "demo"],
     &["command"],

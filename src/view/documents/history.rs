@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::prunes;
 use super::status::next_lines;
 use crate::names::StreamName;
-use crate::projection::{Row, Verdict};
+use crate::projection::{Prune, Row, Verdict};
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use crate::view::{Document, Look, measure, to_json};
 
@@ -21,6 +22,8 @@ pub struct HistoryTable {
     pub rows: Vec<HistoryRow>,
     /// How many older ones are not shown.
     pub older: usize,
+    /// The prunes of its repository, oldest first.
+    pub prunes: Vec<Prune>,
     /// Whether ECR was to be asked what it still holds.
     pub asked: bool,
     /// The moment that ages count from.
@@ -84,6 +87,7 @@ impl Document for HistoryTable {
             "endpoint": self.endpoint,
             "older": self.older,
             "deployments": to_json(&self.rows),
+            "prunes": to_json(&self.prunes),
         })
     }
 }
@@ -101,7 +105,7 @@ impl HistoryTable {
         if self.older > 0 {
             shown.push_str(&format!("\n{} older: add `-n 0`\n", self.older));
         }
-        shown
+        shown + &prunes::lines(look, &self.prunes, self.now)
     }
 
     fn next(&self) -> Vec<String> {

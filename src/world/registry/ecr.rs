@@ -2,10 +2,11 @@
 //!
 //! Reads are retried by the SDK; creating a repository and tagging an image are sent once.
 
+mod cleaning;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_sdk_ecr::Client;
@@ -22,7 +23,7 @@ use base64::Engine as _;
 use secrecy::SecretString;
 
 use super::manifest::{self, Platforms};
-use super::{Image, Login, Mutability, Platform, Registry, Repository, image_door};
+use super::{Deletion, Held, Image, Login, Mutability, Platform, Registry, Repository, image_door};
 use crate::names::{AccountId, Digest, NameError, Reference, RepositoryName, Tag};
 use crate::release::Values;
 use crate::world::aws::{Connection, Effect, Promised, garbled, moment, scrub, translate};
@@ -284,6 +285,33 @@ impl Registry for Ecr {
         // The date of expiry is not looked at: a clock may be wrong, the registry's word counts.
         let data = output.authorization_data().first();
         data.and_then(login).ok_or_else(|| unreadable("no usable login in it"))
+    }
+
+    async fn images(&self, repository: &RepositoryName) -> Result<Option<Vec<Held>>, WorldError> {
+        cleaning::images(&self.client, repository).await
+    }
+
+    async fn parts(
+        &self,
+        repository: &RepositoryName,
+        indexes: &[Digest],
+    ) -> Result<BTreeMap<Digest, Vec<Digest>>, WorldError> {
+        cleaning::parts(&self.client, repository, indexes).await
+    }
+
+    async fn delete(
+        &self,
+        repository: &RepositoryName,
+        images: &[Digest],
+    ) -> Result<Vec<(Digest, Deletion)>, WorldError> {
+        cleaning::delete(&self.client, repository, images).await
+    }
+
+    async fn lifecycle_policy(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Option<String>, WorldError> {
+        cleaning::lifecycle_policy(&self.client, repository).await
     }
 }
 

@@ -35,6 +35,12 @@ struct Child {
 }
 
 #[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
 struct Descriptor {
     digest: Digest,
 }
@@ -52,6 +58,13 @@ pub(super) fn platforms(manifest: &str) -> Result<Platforms, String> {
         Some(configuration) => Ok(Platforms::InConfiguration(configuration.digest)),
         None => Err("neither an index nor an image manifest".to_owned()),
     }
+}
+
+/// The manifests that an index names, attestations included; none for a plain manifest.
+pub(super) fn parts(manifest: &str) -> Result<Vec<Digest>, String> {
+    let index: Index =
+        serde_json::from_str(manifest).map_err(|error| format!("not a manifest: {error}"))?;
+    Ok(index.manifests.into_iter().map(|part| part.digest).collect())
 }
 
 /// The platform out of an image's configuration blob.
@@ -76,6 +89,20 @@ mod tests {
             {"digest":"sha256:d"}]}"#;
         let expected = vec![platform("linux", "amd64"), platform("linux", "arm64")];
         assert_eq!(platforms(index), Ok(Platforms::Listed(expected)));
+    }
+
+    #[test]
+    fn an_index_names_its_parts_with_attestations_and_a_manifest_has_none() {
+        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        let index = format!(
+            r#"{{"manifests":[{{"digest":"{one}"}},
+            {{"digest":"{two}","platform":{{"os":"unknown","architecture":"unknown"}}}}]}}"#
+        );
+        assert_eq!(parts(&index), Ok(vec![one.clone(), two]));
+        assert_eq!(parts(&format!(r#"{{"config":{{"digest":"{one}"}}}}"#)), Ok(Vec::new()));
+        for text in ["", "[]", r#"{"manifests":[{"digest":"x"}]}"#, r#"{"manifests":[{}]}"#] {
+            assert!(parts(text).is_err(), "{text}");
+        }
     }
 
     #[test]

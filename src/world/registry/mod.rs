@@ -6,7 +6,7 @@ mod manifest;
 
 pub use ecr::Ecr;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -60,7 +60,30 @@ pub trait Registry: Send + Sync {
     ) -> Result<(), WorldError>;
     /// A fresh login for pushing. Valid for 12 hours at most; never stored.
     async fn login(&self) -> Result<Login, WorldError>;
+    /// Every image in it; `None` where there is no such repository.
+    async fn images(&self, repository: &RepositoryName) -> Result<Option<Vec<Held>>, WorldError>;
+    /// The manifests that each of these indexes names. An index that is gone is left out.
+    async fn parts(
+        &self,
+        repository: &RepositoryName,
+        indexes: &[Digest],
+    ) -> Result<BTreeMap<Digest, Vec<Digest>>, WorldError>;
+    /// Deletes these images, with all their tags, in one call: at most [`MOST_AT_ONCE`]. Says what
+    /// became of each.
+    async fn delete(
+        &self,
+        repository: &RepositoryName,
+        images: &[Digest],
+    ) -> Result<Vec<(Digest, Deletion)>, WorldError>;
+    /// The text of its lifecycle policy, if it has one.
+    async fn lifecycle_policy(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Option<String>, WorldError>;
 }
+
+/// How many images one call names at most. Source: ECR service model, `ImageIdentifierList`.
+pub const MOST_AT_ONCE: usize = 100;
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +126,7 @@ fn matches_any(filters: &[String], text: &str) -> bool {
 }
 
 /// `*` stands for any run of characters, everything else for itself.
-fn matches_wildcard(pattern: &str, text: &str) -> bool {
+pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((head, rest)) => text.strip_prefix(head).is_some_and(|tail| {
@@ -127,6 +150,40 @@ pub struct Image {
     pub pushed_at: Option<DateTime<Utc>>,
     /// The manifest's media type.
     pub media_type: Option<String>,
+}
+
+/// An image as a list of all of them shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The image.
+    pub image: Image,
+    /// The image that it is about, for signatures and attestations that refer to one.
+    pub subject: Option<Digest>,
+}
+
+impl Held {
+    /// Whether it may name other manifests: an index, or something whose kind is not known.
+    pub fn may_have_parts(&self) -> bool {
+        let plain = ["image.manifest.v1+json", "distribution.manifest.v2+json"];
+        let kind = self.image.media_type.as_deref();
+        !kind.is_some_and(|kind| plain.iter().any(|plain| kind.ends_with(plain)))
+    }
+}
+
+/// What became of an image that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Deleted,
+    /// It was gone already.
+    NotThere,
+    /// It stays.
+    Refused {
+        /// ECR's own word, such as `ImageReferencedByManifestList`.
+        code: String,
+        /// ECR's own reason.
+        reason: String,
+    },
 }
 
 /// What an image runs on.

@@ -15,6 +15,7 @@ mod health;
 mod interrupted;
 mod judged;
 mod output;
+mod pruning;
 mod support;
 mod unchanged;
 mod views;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 pub(super) mod process;
 pub(super) mod project;
+mod registry;
 
 pub(super) use process::{Ended, Run, shell};
 pub(super) use project::Project;

@@ -1,6 +1,6 @@
 //! ECR in process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -9,7 +9,9 @@ use super::Machine;
 use super::builder::platform;
 use super::mishap::Kind;
 use crate::names::{AccountId, Digest, Reference, RepositoryName, Tag};
-use crate::world::registry::{Image, Login, Mutability, Platform, Registry, Repository};
+use crate::world::registry::{
+    Deletion, Held, Image, Login, Mutability, Platform, Registry, Repository,
+};
 use crate::world::{Place, WorldError};
 
 const PLACE: Place = Place::Ecr;
@@ -101,5 +103,46 @@ impl Registry for Machine {
             })
         })
         .await
+    }
+
+    async fn images(&self, repository: &RepositoryName) -> Result<Option<Vec<Held>>, WorldError> {
+        let call = (PLACE, Kind::Read, "DescribeImages");
+        self.call(call, |state, _| Ok(state.shelf.images(repository))).await
+    }
+
+    async fn parts(
+        &self,
+        _repository: &RepositoryName,
+        indexes: &[Digest],
+    ) -> Result<BTreeMap<Digest, Vec<Digest>>, WorldError> {
+        let call = (PLACE, Kind::Read, "BatchGetImage");
+        // Nothing on this shelf is an index.
+        self.call(call, |_, _| Ok(indexes.iter().map(|one| (one.clone(), Vec::new())).collect()))
+            .await
+    }
+
+    async fn delete(
+        &self,
+        repository: &RepositoryName,
+        images: &[Digest],
+    ) -> Result<Vec<(Digest, Deletion)>, WorldError> {
+        self.call((PLACE, Kind::Change, "BatchDeleteImage"), |state, _| {
+            let stored = &mut state.shelf;
+            let became = images.iter().map(|digest| {
+                let there = stored.holds(repository, digest);
+                stored.delete(repository, digest);
+                let outcome = if there { Deletion::Deleted } else { Deletion::NotThere };
+                (digest.clone(), outcome)
+            });
+            Ok(became.collect())
+        })
+        .await
+    }
+
+    async fn lifecycle_policy(
+        &self,
+        _repository: &RepositoryName,
+    ) -> Result<Option<String>, WorldError> {
+        self.call((PLACE, Kind::Read, "GetLifecyclePolicy"), |_, _| Ok(None)).await
     }
 }

@@ -7,7 +7,7 @@ use super::super::super::cloud::ACCOUNT;
 use super::super::super::cloud::image::{Images, ResolvedImage};
 use super::builder::digest_of;
 use crate::names::{Digest, ImageIdentifier, Reference, RepositoryName, Tag};
-use crate::world::registry::{Image, Mutability, Repository};
+use crate::world::registry::{Held as Listed, Image, Mutability, Repository};
 use crate::world::{Place, WorldError};
 
 /// The registry.
@@ -138,6 +138,16 @@ impl Shelf {
             pushed_at: chrono::DateTime::from_timestamp_millis(stored.pushed_at),
             media_type: None,
         })
+    }
+
+    /// Every image of a repository.
+    pub(super) fn images(&self, name: &RepositoryName) -> Option<Vec<Listed>> {
+        let held = self.repositories.get(name)?;
+        let all = held.images.keys().filter_map(|digest| {
+            let image = self.image(name, &Reference::Digest(digest.clone()))?;
+            Some(Listed { image, subject: None })
+        });
+        Some(all.collect())
     }
 }
 

@@ -1,0 +1,239 @@
+//! `surefoot prune`: look, decide, show; and where it is told to: write it down, delete, say what
+//! was really deleted.
+
+mod books;
+mod report;
+mod trouble;
+
+use super::arguments::Prune;
+use super::setup::Setup;
+use super::{deploy, run, stream};
+use crate::config::units::parse_age;
+use crate::lock::Lock;
+use crate::names::{RepositoryName, ServiceName, StreamName};
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{
+    Choice, Deletions, Limits, Missing, Picture, choose, lifecycle_warnings, missing,
+};
+use crate::prune::{Pruning, delete, look};
+use crate::view::documents::{PruneOutcomeSheet, PruneSheet};
+use crate::world::World;
+use books::Books;
+use report::Report;
+
+/// What is to be pruned.
+struct Wish {
+    limits: Limits,
+    without_history: Vec<ServiceName>,
+    apply: bool,
+    /// What to type for the same with `--apply`.
+    again: String,
+}
+
+/// Prunes, or shows what would be.
+pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, Problem> {
+    let wish = wish(arguments)?;
+    let mut report = Report::open(arguments.report.as_deref())?;
+    let world = setup.world();
+    let stream = place(setup, &world).await?;
+    let wish = Wish { again: again(arguments, &stream), ..wish };
+    let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
+    report.write()?;
+    ended.map(|()| ExitCode::Success)
+}
+
+/// Prunes after a deployment that succeeded, whose lock is held. Whatever comes of it, the
+/// deployment's verdict stands.
+pub(super) async fn after_deployment(keep: u32, setup: &Setup, world: &World, stream: &StreamName) {
+    let arguments = Prune {
+        keep,
+        older_than: None,
+        grace: GRACE.into(),
+        tag_pattern: Vec::new(),
+        without_history: Vec::new(),
+        apply: true,
+        report: None,
+    };
+    let wish = wish(&arguments).expect("the grace period is a duration");
+    let mut report = Report::none();
+    if let Err(problem) = carry_out(&wish, setup, world, stream, true, &mut report).await {
+        setup.view.say(&format!("the deployment succeeded; pruning did not: {}", problem.what));
+        for line in problem.because.iter().chain(&problem.next) {
+            setup.view.say(&format!("  {line}"));
+        }
+    }
+}
+
+/// Nothing younger goes, where nothing else is said.
+const GRACE: &str = "2h";
+
+fn wish(arguments: &Prune) -> Result<Wish, Problem> {
+    let age = |name: &str, text: &str| {
+        parse_age(text).map_err(|reason| trouble::bad_age(name, text, &reason))
+    };
+    let older_than = arguments.older_than.as_deref();
+    let names = arguments.without_history.iter().map(|name| {
+        name.parse().map_err(|error: crate::names::NameError| trouble::bad_name(&error))
+    });
+    Ok(Wish {
+        limits: Limits {
+            keep: arguments.keep,
+            older_than: older_than.map(|text| age("--older-than", text)).transpose()?,
+            grace: age("--grace", &arguments.grace)?,
+            own_tags: arguments.tag_pattern.clone(),
+        },
+        without_history: names.collect::<Result<_, _>>()?,
+        apply: arguments.apply,
+        again: String::new(),
+    })
+}
+
+/// The same command, with `--apply`.
+fn again(arguments: &Prune, stream: &StreamName) -> String {
+    let mut line =
+        format!("surefoot prune --service-name {} --keep {}", stream.service, arguments.keep);
+    let mut add = |name: &str, value: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let value = if value.chars().all(plain) {
+            value.to_owned()
+        } else {
+            format!("'{}'", value.replace('\'', r"'\''"))
+        };
+        line = format!("{line} {name} {value}");
+    };
+    if let Some(age) = &arguments.older_than {
+        add("--older-than", age);
+    }
+    if arguments.grace != GRACE {
+        add("--grace", &arguments.grace);
+    }
+    arguments.tag_pattern.iter().for_each(|pattern| add("--tag-pattern", pattern));
+    arguments.without_history.iter().for_each(|name| add("--without-history", name));
+    format!("{line} --apply")
+}
+
+/// The service whose repository is meant, in this very account and region.
+async fn place(setup: &Setup, world: &World) -> Result<StreamName, Problem> {
+    let region = setup.settings.region.as_ref();
+    let caller = world.identity.caller().await;
+    let caller = caller.map_err(|error| super::trouble::world(&error, region))?;
+    let Some(journal) = setup.existing_journal()? else { return Err(trouble::no_history(None)) };
+    let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
+        return Err(trouble::no_history(setup.settings.service_name.as_ref()));
+    };
+    deploy::refuse_a_repository_elsewhere(setup, &caller.account, &stream.region)?;
+    if stream.account != caller.account {
+        return Err(trouble::another_account(&stream, &caller.account));
+    }
+    Ok(stream)
+}
+
+async fn carry_out(
+    wish: &Wish,
+    setup: &Setup,
+    world: &World,
+    stream: &StreamName,
+    held: bool,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let repository = &setup.settings.repository()?.name;
+    let mut books = Books::open(setup, stream)?;
+    let mut locks = Vec::new();
+    if wish.apply {
+        locks = lock_all(setup, &books, repository, stream, held)?;
+        // What was read before the locks may have grown since.
+        books = Books::open(setup, stream)?;
+    }
+    let ended = under_lock(wish, setup, world, books, repository, report).await;
+    drop(locks);
+    ended
+}
+
+/// Nobody may begin a deployment of a service that shares the repository meanwhile.
+fn lock_all(
+    setup: &Setup,
+    books: &Books,
+    repository: &RepositoryName,
+    stream: &StreamName,
+    held: bool,
+) -> Result<Vec<Lock>, Problem> {
+    let sharing = books.sharing(repository).filter(|one| !held || *one != stream);
+    sharing.map(|one| run::lock_now(setup, one)).collect()
+}
+
+async fn under_lock(
+    wish: &Wish,
+    setup: &Setup,
+    world: &World,
+    mut books: Books,
+    repository: &RepositoryName,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let seen = look(world, repository, books.memories(), std::collections::BTreeMap::new()).await;
+    let seen = seen.map_err(|error| trouble::look(&error, setup.settings.region.as_ref()))?;
+    let picture = seen.ok_or_else(|| trouble::no_repository(repository))?;
+    if wish.apply {
+        books.settle(&picture)?;
+    }
+    let choices = choose(&picture, &wish.limits);
+    let missing = missing(&picture, &wish.without_history);
+    let sheet = sheet(wish, setup, world, &books, &picture, choices, &missing).await;
+    setup.view.data(&sheet);
+    report.add(&sheet);
+    if !missing.is_empty() {
+        return Err(trouble::incomplete(repository, &missing));
+    }
+    if !wish.apply || !sheet.choices.iter().any(Choice::goes) {
+        return Ok(());
+    }
+    books.begin(&picture, &sheet.choices, wish.limits.keep)?;
+    let pruning = Pruning {
+        world,
+        stop: &setup.stop,
+        limits: &wish.limits,
+        without_history: &wish.without_history,
+    };
+    let deletions = delete(&pruning, picture, &sheet.choices).await;
+    books.end(&sheet, &deletions)?;
+    let outcome = outcome(&sheet, deletions);
+    setup.view.data(&outcome);
+    report.add(&outcome);
+    trouble::of_deletions(repository, &outcome).map_or(Ok(()), Err)
+}
+
+async fn sheet(
+    wish: &Wish,
+    setup: &Setup,
+    world: &World,
+    books: &Books,
+    picture: &Picture,
+    choices: Vec<Choice>,
+    missing: &[Missing],
+) -> PruneSheet {
+    let warnings = match world.registry.lifecycle_policy(&picture.repository).await {
+        Ok(None) => Vec::new(),
+        Ok(Some(policy)) => lifecycle_warnings(&policy, picture, &choices),
+        Err(error) => vec![format!("ECR did not say whether there is a lifecycle policy: {error}")],
+    };
+    PruneSheet {
+        repository: picture.repository.clone(),
+        service: books.main().clone(),
+        endpoint: setup.endpoint(),
+        apply: wish.apply,
+        next: (!wish.apply && missing.is_empty()).then(|| wish.again.clone()),
+        choices,
+        missing: missing.to_vec(),
+        warnings,
+        unsettled: if wish.apply { Vec::new() } else { books.unsettled(picture) },
+        now: picture.now,
+    }
+}
+
+fn outcome(sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
+    PruneOutcomeSheet {
+        endpoint: sheet.endpoint.clone(),
+        service: sheet.service.clone(),
+        bytes: sheet.bytes_of(&deletions.deleted),
+        deletions,
+    }
+}

@@ -1,0 +1,143 @@
+//! What can be wrong with a prune, as problems a person can act on.
+
+use std::path::Path;
+
+use crate::command::trouble::{self, usage};
+use crate::names::{
+    AccountId, NameError, Region, RepositoryName, ServiceName, StreamName, printable,
+};
+use crate::problem::{ExitCode, Problem};
+use crate::projection::{Missing, Stopped};
+use crate::view::documents::PruneOutcomeSheet;
+use crate::world::WorldError;
+
+/// The picture is not complete, so that nothing is deleted.
+fn refused(what: impl Into<String>) -> Problem {
+    Problem::new(ExitCode::Guard, "prune-incomplete", what).leaves("Nothing was deleted.")
+}
+
+/// Something must be known, or over, first.
+pub(super) fn incomplete(repository: &RepositoryName, missing: &[Missing]) -> Problem {
+    let what = format!("not enough is known to prune `{repository}`");
+    let mut problem = refused(what);
+    for one in missing {
+        problem = problem.because(one.words());
+    }
+    let mut hints: Vec<String> = missing.iter().map(Missing::hint).collect();
+    hints.sort();
+    hints.dedup();
+    problem.next = hints;
+    problem
+}
+
+/// The journal knows nothing: neither would it know what a rollback needs.
+pub(super) fn no_history(service: Option<&ServiceName>) -> Problem {
+    let of = service.map(|service| format!(" of `{service}`")).unwrap_or_default();
+    refused(format!("the journal knows no deployment{of}, so it cannot say what a rollback needs"))
+        .hint("prune where its journal is: `--history-dir DIR`")
+}
+
+/// These credentials are of another account.
+pub(super) fn another_account(stream: &StreamName, ours: &AccountId) -> Problem {
+    refused(format!("`{}` is in account {}", stream.service, stream.account))
+        .because(format!("these credentials are of account {ours}"))
+        .hint("use credentials of that account: `AWS_PROFILE=NAME surefoot prune`")
+}
+
+/// There is no such repository.
+pub(super) fn no_repository(repository: &RepositoryName) -> Problem {
+    let what = format!("there is no ECR repository `{repository}` here");
+    Problem::new(ExitCode::Preflight, "no-repository", what)
+        .hint("name the right one: `surefoot prune --ecr-repo NAME`")
+}
+
+/// The first look failed.
+pub(super) fn look(error: &WorldError, region: Option<&Region>) -> Problem {
+    match error {
+        WorldError::Unreachable { .. } => {
+            trouble::world(error, region).leaves("Nothing was deleted.")
+        }
+        WorldError::Refused { place, .. } | WorldError::Unanswered { place, .. } => {
+            refused(format!("{place} did not tell what is needed to prune"))
+                .because(error)
+                .hint("allow it to whoever prunes: docs/guides/pruning.md has the policy")
+        }
+    }
+}
+
+/// An age that is none.
+pub(super) fn bad_age(option: &str, text: &str, reason: &str) -> Problem {
+    let text = printable(text, 80);
+    usage(format!("`{option} {text}`: {reason}"), "write an age such as `2h` or `30d`")
+}
+
+/// A service name that is none.
+pub(super) fn bad_name(error: &NameError) -> Problem {
+    usage(error.to_string(), "see the names: `surefoot prune`")
+}
+
+/// The report cannot be written.
+pub(super) fn report(path: &Path, error: &std::io::Error) -> Problem {
+    let what = format!("cannot write the report {}", path.display());
+    Problem::new(ExitCode::General, "report-unwritable", what)
+        .caused_by(error)
+        .leaves("What was deleted, if anything, is in the journal.")
+        .hint("name another file: `--report FILE`")
+}
+
+/// Why a prune ended before its time, in a line.
+pub(super) fn stopped_words(stopped: &Stopped) -> String {
+    match stopped {
+        Stopped::Signal(name) => format!("stopped by {name}"),
+        Stopped::World(error) | Stopped::Unknown(error) => format!("stopped: {error}"),
+        Stopped::RepositoryGone => "stopped: the repository is gone".into(),
+        Stopped::Incomplete(missing) => {
+            let words: Vec<String> = missing.iter().map(Missing::words).collect();
+            format!("stopped: {}", words.join("; "))
+        }
+    }
+}
+
+/// What went wrong while it deleted, if anything did.
+pub(super) fn of_deletions(
+    repository: &RepositoryName,
+    outcome: &PruneOutcomeSheet,
+) -> Option<Problem> {
+    let deletions = &outcome.deletions;
+    let gone = deletions.deleted.len();
+    let leaves = format!("{gone} images were deleted; every image that is needed is still there.");
+    let failed = |what: String| Problem::new(ExitCode::General, "prune-failed", what);
+    let again = "see what is left: `surefoot prune`";
+    let problem = match &deletions.stopped {
+        None if deletions.failed.is_empty() => return None,
+        None => {
+            let count = deletions.failed.len();
+            let first = &deletions.failed[0];
+            failed(format!("ECR did not delete {count} of the images of `{repository}`"))
+                .because(format!("{}: {}", first.code, first.reason))
+        }
+        Some(Stopped::Signal(name)) => {
+            Problem::new(ExitCode::Interrupted, "interrupted", "pruning was interrupted")
+                .because(format!("{name} came"))
+        }
+        Some(Stopped::Incomplete(missing)) => {
+            return Some(incomplete(repository, missing).leaves(leaves));
+        }
+        Some(Stopped::RepositoryGone) => {
+            failed(format!("the repository `{repository}` went away while it was pruned"))
+        }
+        Some(Stopped::Unknown(error)) => {
+            let unknown = "At least these were deleted; the last call was not answered.";
+            return Some(
+                failed(format!("what was deleted from `{repository}` is not known"))
+                    .because(error)
+                    .leaves(format!("{gone} images are known to be gone. {unknown}"))
+                    .hint("find it out: `surefoot prune`"),
+            );
+        }
+        Some(Stopped::World(error)) => {
+            failed(format!("pruning `{repository}` ended before its time")).because(error)
+        }
+    };
+    Some(problem.leaves(leaves).hint(again))
+}

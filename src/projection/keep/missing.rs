@@ -1,0 +1,135 @@
+//! What is missing before anything may be deleted.
+
+use serde::Serialize;
+
+use super::{Memory, Picture, Running};
+use crate::names::{DeploymentNumber, Digest, ServiceName};
+use crate::world::service::ServiceStatus;
+
+/// Something that must be known, or over, first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "missing")]
+pub enum Missing {
+    /// A deployment is not over.
+    Unfinished {
+        /// The service.
+        service: ServiceName,
+        /// The deployment.
+        number: DeploymentNumber,
+    },
+    /// A deployment was written by a newer surefoot, or makes no sense.
+    Unreadable {
+        /// The service.
+        service: ServiceName,
+        /// The deployment.
+        number: DeploymentNumber,
+    },
+    /// App Runner is at work on a service that uses the repository.
+    Busy {
+        /// The service.
+        service: ServiceName,
+    },
+    /// A service uses the repository, and this journal knows nothing of it.
+    NoHistory {
+        /// The service.
+        service: ServiceName,
+    },
+    /// A service was deployed by a surefoot with another journal.
+    OtherJournal {
+        /// The service.
+        service: ServiceName,
+    },
+    /// What an index holds could not be read.
+    UnreadIndex {
+        /// The index.
+        index: Digest,
+    },
+}
+
+impl Missing {
+    /// What it is, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Unfinished { service, number } => {
+                format!("deployment {number} of `{service}` is unfinished")
+            }
+            Self::Unreadable { service, number } => {
+                format!("deployment {number} of `{service}` cannot be read by this version")
+            }
+            Self::Busy { service } => format!("App Runner is at work on `{service}`"),
+            Self::NoHistory { service } => {
+                format!("`{service}` uses this repository, and this journal knows nothing of it")
+            }
+            Self::OtherJournal { service } => {
+                format!("`{service}` was last deployed by a surefoot with another journal")
+            }
+            Self::UnreadIndex { index } => {
+                format!("ECR did not say what the index {} holds", index.short())
+            }
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unfinished { service, .. } => {
+                format!("end it: `surefoot resume --service-name {service}`")
+            }
+            Self::Unreadable { .. } => "install the newer surefoot that wrote it".into(),
+            Self::Busy { service } => {
+                format!("wait until it is done: `surefoot status --service-name {service}`")
+            }
+            Self::NoHistory { service } | Self::OtherJournal { service } => format!(
+                "prune where its journal is; or, to keep no more of it than what it runs: \
+                 `surefoot prune --without-history {service}`"
+            ),
+            Self::UnreadIndex { .. } => "run the same command again".into(),
+        }
+    }
+}
+
+/// What is missing. Of the services `accepted` nothing is kept but what they run.
+pub fn missing(picture: &Picture, accepted: &[ServiceName]) -> Vec<Missing> {
+    let memories = picture.memories.iter().flat_map(|memory| of_memory(picture, memory));
+    let services = picture.services.iter().filter_map(|service| of_service(picture, service));
+    let accepted = |missing: &Missing| match missing {
+        Missing::NoHistory { service } | Missing::OtherJournal { service } => {
+            accepted.contains(service)
+        }
+        _ => false,
+    };
+    let unread = picture.unread().into_iter().cloned().map(|index| Missing::UnreadIndex { index });
+    memories.chain(services).chain(unread).filter(|missing| !accepted(missing)).collect()
+}
+
+fn of_memory(picture: &Picture, memory: &Memory) -> Vec<Missing> {
+    let service = || memory.stream.service.clone();
+    // Of a deployment that cannot be read, nobody knows which repository it uses.
+    let unreadable = memory
+        .unreadable
+        .iter()
+        .map(|number| Missing::Unreadable { service: service(), number: *number });
+    let unfinished =
+        memory.unfinished.filter(|_| memory.repositories.contains(&picture.repository));
+    let unfinished = unfinished.map(|number| Missing::Unfinished { service: service(), number });
+    unfinished.into_iter().chain(unreadable).collect()
+}
+
+fn of_service(picture: &Picture, service: &Running) -> Option<Missing> {
+    let name = || service.name.clone();
+    let configured =
+        service.image.as_ref().is_some_and(|image| image.repository == picture.repository);
+    let memory = picture.memories.iter().find(|memory| memory.stream.service == service.name);
+    let deployed = memory.is_some_and(|memory| memory.repositories.contains(&picture.repository));
+    if !configured && !deployed {
+        return None;
+    }
+    if service.status == ServiceStatus::OperationInProgress {
+        return Some(Missing::Busy { service: name() });
+    }
+    let Some(memory) = memory.filter(|_| deployed) else {
+        return Some(Missing::NoHistory { service: name() });
+    };
+    let foreign = service.mark.as_ref().is_some_and(|mark| !memory.marks.contains(mark));
+    foreign.then(|| Missing::OtherJournal { service: name() })
+}

@@ -1,0 +1,127 @@
+//! Why an image stays or goes, in words.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::names::{DeploymentNumber, Digest, ServiceName};
+use crate::projection::Verdict;
+
+/// Why an image stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "because")]
+pub enum Kept {
+    /// A service is configured with it now.
+    RunsNow {
+        /// The service.
+        service: ServiceName,
+    },
+    /// By the journal it is live.
+    Live {
+        /// The service.
+        service: ServiceName,
+        /// The deployment that brought it.
+        number: DeploymentNumber,
+    },
+    /// `rollback` offers it.
+    RollbackTarget {
+        /// The service.
+        service: ServiceName,
+        /// The deployment that brought it.
+        number: DeploymentNumber,
+    },
+    /// A deployment that is not over, or whose end is not known, needs it.
+    Unsettled {
+        /// The service.
+        service: ServiceName,
+        /// The deployment.
+        number: DeploymentNumber,
+    },
+    /// A person marked it good.
+    MarkedGood {
+        /// The service.
+        service: ServiceName,
+        /// The deployment that brought it.
+        number: DeploymentNumber,
+    },
+    /// `latest` names it.
+    Latest,
+    /// It has a tag that somebody else made.
+    ForeignTag {
+        /// The tag.
+        tag: String,
+    },
+    /// It is younger than the grace period, or nobody knows how old it is.
+    Young,
+    /// It is younger than `--older-than`.
+    NotOldEnough,
+    /// An index that stays names it.
+    PartOf {
+        /// The index.
+        index: Digest,
+    },
+    /// It is about an image that stays: a signature, an attestation.
+    About {
+        /// The image.
+        image: Digest,
+    },
+}
+
+/// Why an image goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "because")]
+pub enum Gone {
+    /// The index that names it goes.
+    PartOf {
+        /// The index.
+        index: Digest,
+    },
+    /// A deployment brought it, and no rollback needs it.
+    Deployed {
+        /// The service.
+        service: ServiceName,
+        /// The newest deployment of it.
+        number: DeploymentNumber,
+        /// What became of that.
+        verdict: Verdict,
+    },
+    /// No tag names it, and no deployment of this journal.
+    Untagged,
+    /// It has a tag of surefoot's kind, and no deployment of this journal names it.
+    Undeployed,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RunsNow { service } => write!(f, "{service} runs it"),
+            Self::Live { service, number } => {
+                write!(f, "{number} of {service}, live by the journal")
+            }
+            Self::RollbackTarget { service, number } => {
+                write!(f, "{number} of {service}, for a rollback")
+            }
+            Self::Unsettled { service, number } => write!(f, "{number} of {service} may need it"),
+            Self::MarkedGood { service, number } => write!(f, "{number} of {service}, marked good"),
+            Self::Latest => write!(f, "`latest` names it"),
+            Self::ForeignTag { tag } => write!(f, "somebody else's tag `{tag}`"),
+            Self::Young => write!(f, "within the grace period"),
+            Self::NotOldEnough => write!(f, "not older than was asked for"),
+            Self::PartOf { index } => write!(f, "part of {}", index.short()),
+            Self::About { image } => write!(f, "about {}", image.short()),
+        }
+    }
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PartOf { index } => write!(f, "part of {}, which goes", index.short()),
+            Self::Deployed { service, number, verdict } => {
+                write!(f, "{number} of {service}, {}", verdict.words())
+            }
+            Self::Untagged => write!(f, "no tag, no deployment"),
+            Self::Undeployed => write!(f, "no deployment of this journal"),
+        }
+    }
+}
