@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{here, record, run, sheet, trouble};
+use super::{here, record, recover, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::config::value::AutoDeployments;
 use crate::event::Event;
@@ -37,7 +37,10 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     refuse_a_repository_elsewhere(setup, &inventory)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run { None } else { Some(run::lock(setup, &stream)?) };
-    let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
+    let mut ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
+    if !arguments.dry_run {
+        recover::recover(setup, &world, &inventory, &mut ledger)?;
+    }
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
     refuse_an_older_commit(arguments, setup, &inventory, &ledger, &world).await?;
@@ -118,7 +121,7 @@ async fn refuse_an_older_commit(
 /// A dry run leaves no trace, not even an empty journal.
 fn journal(arguments: &Deploy, setup: &Setup) -> Result<Arc<dyn Journal>, Problem> {
     if !arguments.dry_run {
-        return setup.journal();
+        return setup.journal_or_its_export();
     }
     let existing = setup.existing_journal()?;
     Ok(existing.unwrap_or_else(|| Arc::new(MemoryJournal::new())))

@@ -4,9 +4,12 @@ pub mod arguments;
 mod demo;
 mod deploy;
 pub mod here;
+mod journal;
 mod logs;
+mod newest;
 mod preflight;
 mod record;
+mod recover;
 mod resume;
 mod rollback;
 mod run;
@@ -88,6 +91,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::History(history) => record::history(history, setup),
         Command::Show(show) => record::show(show, setup),
         Command::Logs(logs) => logs::logs(logs, setup).await,
+        Command::Journal(journal) => journal::journal(&journal.command, setup),
         Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
         Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {
             unreachable!("these need no service")

@@ -2,11 +2,11 @@
 
 use super::arguments::{History, Show, Status};
 use super::setup::Setup;
-use super::{stream, trouble};
+use super::{newest, stream, trouble};
 use crate::ledger::{Entry, Ledger};
 use crate::names::{DeploymentNumber, StreamName};
 use crate::problem::{ExitCode, Problem};
-use crate::projection::{self, RawEvent, Recorded};
+use crate::projection::{self, Recorded};
 use crate::release::Release;
 use crate::view::documents::{HistoryTable, RawEvents, Seen, StatusSheet, StorySheet};
 use crate::world::clock::{Clock as _, SystemClock};
@@ -15,7 +15,7 @@ use crate::world::{World, WorldError};
 
 /// What the journal and AWS say about the service.
 pub(super) async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
-    let records = of_service(setup)?.map(|(_, ledger)| records(&ledger)).unwrap_or_default();
+    let records = newest::of_status(setup)?;
     let log = projection::status(&records);
     let (aws, aws_silent) = match (arguments.offline, &log.service) {
         (false, Some(_)) => match seen(setup, &records).await {
@@ -73,17 +73,15 @@ fn drift(live: Option<&Release>, service: &Service) -> Vec<crate::release::Diffe
 
 /// The deployments of the service.
 pub(super) fn history(arguments: &History, setup: &Setup) -> Result<ExitCode, Problem> {
-    let Some((service, ledger)) = of_service(setup)? else {
+    let Some((service, newest)) = newest::of_history(setup, arguments.number)? else {
         setup.view.say("Nothing was deployed yet.");
         setup.view.say("next: surefoot deploy");
         return Ok(ExitCode::Success);
     };
-    let records = records(&ledger);
+    let (records, older) = (newest.records, usize::try_from(newest.older).unwrap_or(usize::MAX));
     let mut rows = projection::history(&records);
     rows.reverse();
-    let shown = if arguments.number == 0 { rows.len() } else { arguments.number };
-    let older = rows.len().saturating_sub(shown);
-    rows.truncate(shown);
+    rows.truncate(if arguments.number == 0 { rows.len() } else { arguments.number });
     let endpoint = projection::status(&records).endpoint;
     let now = SystemClock::start().now();
     setup.view.data(&HistoryTable { service, endpoint, rows, older, now });
@@ -120,19 +118,5 @@ fn of_service(setup: &Setup) -> Result<Option<(StreamName, Ledger)>, Problem> {
 }
 
 pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {
-    ledger.entries().iter().map(recorded).collect()
-}
-
-fn recorded(entry: &Entry) -> Recorded {
-    let raw = |data: &serde_json::Value| RawEvent {
-        type_name: entry.type_name.clone(),
-        data: data.clone(),
-    };
-    Recorded {
-        sequence: entry.sequence,
-        at: entry.at,
-        deployment: entry.deployment,
-        actor: format!("{}@{}", entry.actor.user, entry.actor.host),
-        event: entry.event.clone().map_err(|data| raw(&data)),
-    }
+    ledger.entries().iter().map(Entry::recorded).collect()
 }

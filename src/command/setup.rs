@@ -11,8 +11,8 @@ use crate::config::{
     Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
 };
 use crate::event::envelope::Actor;
-use crate::journal::redb::{JournalId, RedbJournal};
-use crate::journal::{Journal, JournalError};
+use crate::journal::redb::{JournalId, RedbJournal, Repair, RepairError};
+use crate::journal::{Journal, JournalError, archive, import};
 use crate::ledger::{Chance, Ledger};
 use crate::names::{Region, StreamName};
 use crate::problem::Problem;
@@ -49,6 +49,8 @@ pub(super) struct Setup {
     pub view: Arc<dyn View>,
     /// Whether a person wants us to stop.
     pub stop: Stop,
+    /// Whether standard output carries JSON alone.
+    pub json: bool,
     connection: Connection,
 }
 
@@ -75,7 +77,8 @@ impl Setup {
         let settings = resolve(&sources)?;
         let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
         let actor = here::actor(&environment);
-        Ok(Self { environment, settings, project, history, actor, view, stop, connection })
+        let json = everywhere.json;
+        Ok(Self { environment, settings, project, history, actor, view, stop, json, connection })
     }
 
     /// An endpoint other than AWS itself: the sandbox.
@@ -107,9 +110,34 @@ impl Setup {
 
     /// The journal, made if there is none.
     pub(super) fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
-        let id = JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)));
-        let made = RedbJournal::create(&self.history, id);
+        let made = RedbJournal::create(&self.history, fresh_id());
         Ok(Arc::new(made.map_err(|error| trouble::journal(&error, &self.history))?))
+    }
+
+    /// The journal, made if there is none; one that was lost comes back from its export.
+    pub(super) fn journal_or_its_export(&self) -> Result<Arc<dyn Journal>, Problem> {
+        let lost = matches!(RedbJournal::open(&self.history), Err(JournalError::Missing { .. }));
+        let journal = self.journal()?;
+        if !lost || !archive::exists(&self.history) {
+            return Ok(journal);
+        }
+        let export = self.history.join(archive::EXPORTS);
+        let imported =
+            import::files(&export).and_then(|files| import::import(journal.as_ref(), &files));
+        let imported = imported.map_err(|error| trouble::import(&error, &self.history))?;
+        let events: u64 = imported.iter().map(|one| one.added).sum();
+        self.view.say(&format!("the journal came back from its export: {events} events"));
+        Ok(journal)
+    }
+
+    /// The journal on disk, which must be there.
+    pub(super) fn stored_journal(&self) -> Result<RedbJournal, Problem> {
+        RedbJournal::open(&self.history).map_err(|error| trouble::journal(&error, &self.history))
+    }
+
+    /// The journal brought back, where it is damaged.
+    pub(super) fn repaired_journal(&self) -> Result<Option<Repair>, RepairError> {
+        RedbJournal::repair(&self.history, fresh_id())
     }
 
     /// The journal, if there is one.
@@ -149,6 +177,11 @@ fn file(current: &Path, project: &Path) -> Result<Option<File>, Problem> {
         None if current != project => load(&project.join(FILE_NAME)),
         found => Ok(found),
     }
+}
+
+/// The identity of a journal that is about to be made.
+fn fresh_id() -> JournalId {
+    JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)))
 }
 
 /// Randomness of the machine.

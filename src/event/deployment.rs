@@ -338,7 +338,7 @@ impl Deployment {
 
     /// The state after `event`, or the reason why it cannot come next.
     pub fn evolve(mut self, event: &Event) -> Result<Self, IllegalEvent> {
-        if matches!(event, Event::ReleaseMarked { .. } | Event::ImagesPruned { .. }) {
+        if event.is_beside_deployments() {
             return Ok(self);
         }
         if self.is_over() {
@@ -575,6 +575,17 @@ impl Deployment {
 }
 
 impl Event {
+    /// Whether it changes the state of no deployment.
+    const fn is_beside_deployments(&self) -> bool {
+        matches!(
+            self,
+            Self::ReleaseMarked { .. }
+                | Self::ImagesPruned { .. }
+                | Self::RecordRecovered { .. }
+                | Self::JournalRestored { .. }
+        )
+    }
+
     /// The step whose outcome this is, where that is told by the event alone.
     fn settles(&self) -> Option<Step> {
         Some(match self {

@@ -3,7 +3,7 @@
 use super::fold::fold;
 use super::history::{Row, history};
 use super::live::left_live;
-use super::{Recorded, status};
+use super::{Recorded, recovered, status};
 use crate::names::DeploymentNumber;
 use crate::release::Release;
 
@@ -24,7 +24,7 @@ pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     for row in history(records).into_iter().rev().filter(|row| row.verdict.is_good()) {
         let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
-        let release = release_of(&folded, row.number);
+        let release = release_of(&folded, row.number).or_else(|| recovered::release(records, &row));
         let Some(release) = release.filter(|_| !is_live) else { continue };
         if found.iter().all(|candidate| candidate.release != release) {
             found.push(Candidate { row, release });

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::fold::{Folded, fold};
-use super::{Recorded, as_seconds, between};
+use super::{Recorded, as_seconds, between, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Event, Interruption, commit_of};
 use crate::names::{Commit, DeploymentNumber, Digest, Tag};
@@ -120,6 +120,7 @@ pub fn history(records: &[Recorded]) -> Vec<Row> {
     let live = live(&folded);
     let mut rows: Vec<Row> =
         folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
+    rows.splice(0..0, recovered::row(records, live, &judgements));
     name_rollbacks(&mut rows);
     rows
 }

@@ -2,6 +2,7 @@
 
 mod findings;
 mod history;
+mod journal;
 mod log;
 mod problem;
 mod rollback_targets;
@@ -11,6 +12,7 @@ mod summary;
 
 pub use findings::Findings;
 pub use history::HistoryTable;
+pub use journal::{Exported, ImportReport, JournalCheck, JournalHeads, RepairReport, Sound};
 pub use log::{LogLines, RawEvents};
 pub use rollback_targets::{RollbackTarget, RollbackTargets};
 pub use status::{Seen, StatusSheet};
