@@ -155,7 +155,7 @@ fn filled(data: &Value, service: &Service) -> Value {
     let text = text
         .replace("SERVICE", service.stream.service.as_str())
         .replace("\"NUMBER\"", &number.to_string())
-        .replace("MARK", &operation(2)[..16])
+        .replace("MARK", &operation(2)[..26])
         .replace("OPERATION", &operation(3))
         .replace("COMMIT", &(operation(4) + "01234567"))
         .replace("NEWDIGEST", &digest(number))

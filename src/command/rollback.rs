@@ -6,7 +6,6 @@ use super::arguments::Rollback;
 use super::setup::Setup;
 use super::{here, record, recover, run, sheet, stream, trouble};
 use crate::event::Event;
-use crate::journal::archive;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
 use crate::names::{DeploymentNumber, Digest, Region, ServiceName, StreamName};
@@ -21,11 +20,9 @@ use crate::world::clock::{Clock as _, SystemClock};
 
 /// Goes back.
 pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<ExitCode, Problem> {
-    let journal = match setup.existing_journal()? {
-        None if archive::exists(&setup.history) => Some(setup.journal_or_its_export()?),
-        journal => journal,
+    let Some(journal) = setup.kept_journal()? else {
+        return Err(nothing_known(setup, arguments).await);
     };
-    let Some(journal) = journal else { return Err(nothing_known(setup, arguments).await) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(nothing_known(setup, arguments).await);
     };

@@ -130,6 +130,14 @@ impl Setup {
         Ok(journal)
     }
 
+    /// The journal, if there is one or its export.
+    pub(super) fn kept_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
+        match self.existing_journal()? {
+            None if archive::exists(&self.history) => self.journal_or_its_export().map(Some),
+            journal => Ok(journal),
+        }
+    }
+
     /// The journal on disk, which must be there.
     pub(super) fn stored_journal(&self) -> Result<RedbJournal, Problem> {
         RedbJournal::open(&self.history).map_err(|error| trouble::journal(&error, &self.history))

@@ -212,6 +212,10 @@ fn judge(files: &[PathBuf]) -> Result<BTreeMap<Arc<StreamName>, Thread>, ImportE
                 thread.last
             ),
         }),
+        None if threads.is_empty() => Err(ImportError::Foreign {
+            path: files.first().cloned().unwrap_or_default(),
+            detail: "there is no event in it".into(),
+        }),
         None => Ok(threads),
     }
 }
@@ -481,3 +485,6 @@ fn recognise(path: &Path, number: u64, bytes: &[u8]) -> Result<(), ImportError> 
     let detail = if bytes.is_empty() { "it is empty" } else { "its first line says nothing of it" };
     Err(ImportError::Foreign { path: path.to_owned(), detail: detail.into() })
 }
+
+#[cfg(test)]
+mod tests;
