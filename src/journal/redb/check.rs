@@ -13,7 +13,7 @@ use crate::names::StreamName;
 use super::super::chain::Chain;
 use super::super::{JournalError, StreamHead};
 use super::RedbJournal;
-use super::scan::{Scanned, scan};
+use super::scan::{Scanned, Stopped, cores, scan};
 use super::storage::{from_database, from_redb, open_to_write};
 use super::table::{self, Derived, EVENTS, HEADS, IDS, Look, PLACES};
 
@@ -30,21 +30,16 @@ pub struct Checked {
 
 impl RedbJournal {
     /// Reads every event: hashes, chains, and that the derived tables say the same. Writes nothing.
-    /// What is wrong is named with the first event that is.
+    /// What is wrong is named with the first event that is, where that can be told.
     pub fn check(&self) -> Result<Checked, JournalError> {
-        self.look(|transaction| {
-            let mut sums = Sums::default();
-            let mut bytes = 0;
-            let chains = follow(transaction, &mut |row| {
-                bytes += row.bytes.len() as u64;
-                sums.add(&row.link, row.position);
-                Ok(())
-            })?;
-            let derived = sums.compare(transaction).and_then(|()| check_ends(transaction, &chains));
-            // The sums only say that something is wrong; looking event by event says what.
-            let events = derived.or_else(|wrong| name_the_first(transaction).and(Err(wrong)))?;
-            Ok(Checked { events, bytes, streams: chains.values().map(Chain::head).collect() })
-        })
+        match self.look(|transaction| Ok(checked(transaction, cores())))? {
+            Ok(checked) => Ok(checked),
+            // Slower, and exact: only now is the first that is wrong the first to be heard of.
+            Err(_) => match self.look(|transaction| Ok(checked(transaction, 1)))? {
+                Ok(checked) => Ok(checked),
+                Err(stopped) => Err(self.named(stopped)),
+            },
+        }
     }
 
     /// Shows the bytes of every event to `each`, in the order of their writing, hashes and chains
@@ -53,11 +48,46 @@ impl RedbJournal {
         &self,
         each: &mut dyn FnMut(&[u8]) -> Result<(), JournalError>,
     ) -> Result<Vec<StreamHead>, JournalError> {
-        self.look(|transaction| {
-            let chains = follow(transaction, &mut |row| each(&row.bytes))?;
+        let mut refused = false;
+        let read = self.look(|transaction| {
+            let chains = follow(transaction, cores(), &mut |row| {
+                let taken = each(&row.bytes);
+                refused = taken.is_err();
+                taken
+            });
+            let chains = chains.map_err(|stopped| stopped.error)?;
             check_heads(transaction, &chains)?;
             Ok(chains.values().map(Chain::head).collect())
-        })
+        });
+        match read {
+            // Not the taker: then the journal, and a check says exactly what.
+            Err(error) if !refused => Err(self.check().err().unwrap_or(error)),
+            read => read,
+        }
+    }
+
+    /// The damage with the event that it met, where the indexes can still tell which that is.
+    fn named(&self, stopped: Stopped) -> JournalError {
+        let unnamed = matches!(&stopped.error, JournalError::Corrupt { sequence: None, .. });
+        match (stopped.error, stopped.position) {
+            (JournalError::Corrupt { detail, .. }, Some(position)) if unnamed => {
+                match self.look(|transaction| place_of(transaction, position)) {
+                    Ok(Some((stream, sequence))) => JournalError::Corrupt {
+                        stream: Some(stream),
+                        sequence: Some(sequence),
+                        detail,
+                    },
+                    _ => {
+                        JournalError::corrupt(format!("the event at position {position}: {detail}"))
+                    }
+                }
+            }
+            (error, _) if unnamed => match self.look(name_the_first) {
+                Err(named @ JournalError::Corrupt { sequence: Some(_), .. }) => named,
+                _ => error,
+            },
+            (error, _) => error,
+        }
     }
 
     /// Lets redb verify the checksum of every page as well, and repair what can be repaired.
@@ -80,13 +110,28 @@ impl RedbJournal {
     }
 }
 
+/// Checks everything with so many workers.
+fn checked(transaction: &ReadTransaction, workers: usize) -> Result<Checked, Stopped> {
+    let mut sums = Sums::default();
+    let mut bytes = 0;
+    let chains = follow(transaction, workers, &mut |row| {
+        bytes += row.bytes.len() as u64;
+        sums.add(&row.link, row.position);
+        Ok(())
+    })?;
+    sums.compare(transaction, workers)?;
+    let events = check_ends(transaction, &chains)?;
+    Ok(Checked { events, bytes, streams: chains.values().map(Chain::head).collect() })
+}
+
 /// Reads every event and follows the chain of its stream.
 fn follow(
     transaction: &ReadTransaction,
+    workers: usize,
     each: &mut dyn FnMut(&Scanned) -> Result<(), JournalError>,
-) -> Result<BTreeMap<Arc<StreamName>, Chain>, JournalError> {
+) -> Result<BTreeMap<Arc<StreamName>, Chain>, Stopped> {
     let mut chains: BTreeMap<Arc<StreamName>, Chain> = BTreeMap::new();
-    scan(transaction, &mut |row| {
+    scan(transaction, workers, &mut |row| {
         if !chains.contains_key(&row.link.stream) {
             chains.insert(row.link.stream.clone(), Chain::empty(&row.link.stream));
         }
@@ -95,6 +140,21 @@ fn follow(
         each(&row)
     })?;
     Ok(chains)
+}
+
+/// The event at a position, by the index of places.
+fn place_of(
+    transaction: &ReadTransaction,
+    position: u64,
+) -> Result<Option<(StreamName, u64)>, JournalError> {
+    let places = transaction.open_table(PLACES).map_err(from_redb)?;
+    for row in places.iter().map_err(from_redb)? {
+        let (key, at) = row.map_err(from_redb)?;
+        if at.value() == position {
+            return Ok(table::split_place(key.value()));
+        }
+    }
+    Ok(None)
 }
 
 /// What the indexes must hold, as sums over their rows: in no order, so that each table is read
@@ -116,15 +176,19 @@ impl Sums {
         self.ids = self.ids.wrapping_add(row);
     }
 
-    fn compare(&self, transaction: &ReadTransaction) -> Result<(), JournalError> {
+    fn compare(&self, transaction: &ReadTransaction, workers: usize) -> Result<(), JournalError> {
         let sum = |table| index_sum(transaction, table, &self.chance);
-        let (places, ids) = thread::scope(|scope| {
-            let places = scope.spawn(|| sum(PLACES));
-            let ids = sum(IDS);
-            (places.join(), ids)
-        });
-        let places = places.map_err(|_| JournalError::corrupt("an index cannot be read"))??;
-        if (places, ids?) == (self.places, self.ids) {
+        let (places, ids) = if workers == 1 {
+            (sum(PLACES)?, sum(IDS)?)
+        } else {
+            thread::scope(|scope| {
+                let places = scope.spawn(|| sum(PLACES));
+                let ids = sum(IDS);
+                let unread = |_| JournalError::corrupt("an index cannot be read");
+                Ok::<_, JournalError>((places.join().map_err(unread)??, ids?))
+            })?
+        };
+        if (places, ids) == (self.places, self.ids) {
             return Ok(());
         }
         Err(JournalError::corrupt("an index does not say what the events say"))

@@ -12,7 +12,7 @@ use crate::event::envelope::{Damage, EventHash, Link, LinkReader};
 
 use super::super::JournalError;
 use super::storage::from_redb;
-use super::table::{self, EVENTS, PLACES};
+use super::table::{self, EVENTS};
 
 /// Rows that one worker reads at a time.
 const BATCH: u64 = 128;
@@ -34,19 +34,42 @@ pub(super) struct Scanned {
 }
 
 /// Some rows in order, and what was wrong behind the last of them.
-type Batch = (Vec<Scanned>, Option<JournalError>);
+type Batch = (Vec<Scanned>, Option<Stopped>);
+
+/// Why a scan did not come to the end.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// The row that could not be read, where it was one.
+    pub(super) position: Option<u64>,
+    /// What was wrong with it.
+    pub(super) error: JournalError,
+}
+
+impl From<JournalError> for Stopped {
+    fn from(error: JournalError) -> Self {
+        Self { position: None, error }
+    }
+}
+
+/// As many workers as there are cores to be had.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS))
+}
 
 /// Shows every event to `each`, in the order of writing. The hash of each is verified against what
 /// is stored beside it; following the chains is up to the caller.
+///
+/// After one access that failed redb refuses every other: of several workers, another may be heard
+/// first. One worker alone names what failed.
 pub(super) fn scan(
     transaction: &ReadTransaction,
+    workers: usize,
     each: &mut dyn FnMut(Scanned) -> Result<(), JournalError>,
-) -> Result<(), JournalError> {
+) -> Result<(), Stopped> {
     let last = {
         let events = transaction.open_table(EVENTS).map_err(from_redb)?;
         events.last().map_err(from_redb)?.map_or(0, |(position, _)| position.value())
     };
-    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS));
     thread::scope(|scope| {
         let lanes: Vec<Receiver<Batch>> = (0..workers)
             .map(|worker| {
@@ -98,7 +121,7 @@ fn read(
     end: u64,
     links: &mut LinkReader,
     rows: &mut Vec<Scanned>,
-) -> Result<(), JournalError> {
+) -> Result<(), Stopped> {
     let events = transaction.open_table(EVENTS).map_err(from_redb)?;
     let mut found = events.range(first..=end).map_err(from_redb)?;
     for position in first..=end {
@@ -111,7 +134,7 @@ fn read(
             }
         });
         let read = row.and_then(|(hash, bytes)| verified(position, hash, bytes, links));
-        rows.push(read.map_err(|error| named(transaction, position, error))?);
+        rows.push(read.map_err(|error| Stopped { position: Some(position), error })?);
     }
     Ok(())
 }
@@ -127,21 +150,4 @@ fn verified(
         return Err(JournalError::corrupt(Damage::Hash.to_string()));
     }
     Ok(Scanned { position, link, bytes })
-}
-
-/// The damage with the event that it met, where the index of places can still tell which that is.
-fn named(transaction: &ReadTransaction, position: u64, error: JournalError) -> JournalError {
-    let JournalError::Corrupt { detail, .. } = error else { return error };
-    let place = transaction.open_table(PLACES).ok().and_then(|places| {
-        let mut rows = places.iter().ok()?.map_while(Result::ok);
-        rows.find_map(|(key, at)| {
-            table::split_place(key.value()).filter(|_| at.value() == position)
-        })
-    });
-    match place {
-        Some((stream, sequence)) => {
-            JournalError::Corrupt { stream: Some(stream), sequence: Some(sequence), detail }
-        }
-        None => JournalError::corrupt(format!("the event at position {position}: {detail}")),
-    }
 }
