@@ -232,34 +232,34 @@ fn note(line: &Line<'_>) -> Result<Option<Note>, ImportError> {
 fn follow(
     threads: &mut BTreeMap<Arc<StreamName>, Thread>,
     line: &Line<'_>,
-    link: Link,
+    event: Link,
 ) -> Result<(), ImportError> {
-    let Some(thread) = threads.get_mut(&link.stream) else {
+    let Some(thread) = threads.get_mut(&event.stream) else {
         let thread = Thread {
             path: line.path.to_owned(),
             line: line.number,
-            first: link.sequence,
-            before: link.previous,
-            last: link.sequence,
-            hash: link.hash,
+            first: event.sequence,
+            before: event.previous,
+            last: event.sequence,
+            hash: event.hash,
             ended: false,
         };
-        threads.insert(link.stream, thread);
+        threads.insert(event.stream, thread);
         return Ok(());
     };
     let due = thread.last + 1;
-    let wrong = match link.sequence {
-        found if found < due => Some(format!("event {found} is there a second time")),
-        found if found > due => Some(format!("event {due} is missing before it")),
-        _ if link.previous != thread.hash => {
+    let wrong = match event.sequence {
+        other if other < due => Some(format!("event {other} is there a second time")),
+        other if other > due => Some(format!("event {due} is missing before it")),
+        _ if event.previous != thread.hash => {
             Some(format!("event {due} does not follow event {}: one was changed", due - 1))
         }
         _ => None,
     };
     if let Some(wrong) = wrong {
-        return Err(line.damaged(Some(&link.stream), wrong));
+        return Err(line.damaged(Some(&event.stream), wrong));
     }
-    (thread.last, thread.hash, thread.ended) = (link.sequence, link.hash, false);
+    (thread.last, thread.hash, thread.ended) = (event.sequence, event.hash, false);
     Ok(())
 }
 
