@@ -96,7 +96,7 @@ pub(super) fn repair(error: &RepairError, setup: &Setup) -> Problem {
     let problem = Problem::new(ExitCode::Journal, "no-export", what).caused_by(damage);
     refused
         .iter()
-        .fold(problem, |problem, refused| problem.because(refused))
+        .fold(problem, Problem::because)
         .leaves("Nothing was moved, and nothing was deleted.")
         .hint("an export of another machine brings it back, too: put it into the directory `export` of the journal's own, then `surefoot journal repair`")
         .hint(format!("without one, move {} aside; the next deployment begins with what AWS tells", setup.history.display()))

@@ -93,7 +93,7 @@ fn first_to_write(place: &Path, head: &StreamHead) -> u64 {
 fn newest_end(place: &Path, stream: &StreamName) -> Option<StreamHead> {
     let names =
         fs::read_dir(place).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let newest = names.filter(|name| name.ends_with(".jsonl")).max()?;
+    let newest = names.filter(|name| is_part(name)).max()?;
     let mut file = File::open(place.join(newest)).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_END))).ok()?;
@@ -106,6 +106,10 @@ fn newest_end(place: &Path, stream: &StreamName) -> Option<StreamHead> {
         }
         _ => None,
     }
+}
+
+fn is_part(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "jsonl")
 }
 
 /// An export of another history is kept: it may be all that is left of it.

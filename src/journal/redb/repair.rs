@@ -74,9 +74,8 @@ impl RedbJournal {
     /// Brings the journal in `directory` back, if it is damaged; none where it is sound. `id` is
     /// random, and used where the damaged one can no longer be read.
     pub fn repair(directory: &Path, id: JournalId) -> Result<Option<Repair>, RepairError> {
-        let damage = match Self::open(directory).and_then(|journal| journal.check()) {
-            Ok(_) => return Ok(None),
-            Err(damage) => damage,
+        let Err(damage) = Self::open(directory).and_then(|journal| journal.check()) else {
+            return Ok(None);
         };
         let exports = directory.join(EXPORTS);
         match damage {
@@ -85,11 +84,10 @@ impl RedbJournal {
             other => return Err(other.into()),
         }
         let lock = home::locked(directory)?;
-        let id = home::marker(directory)
-            .ok()
-            .flatten()
-            .map(|marker| marker.id)
-            .unwrap_or_else(|| id_of(&FileStorage(home::database(directory))).unwrap_or(id));
+        let id = match home::marker(directory) {
+            Ok(Some(marker)) => marker.id,
+            _ => id_of(&FileStorage(home::database(directory))).unwrap_or(id),
+        };
         let unfinished = home::unfinished_database(directory);
         let restored = restore(directory, &exports, &unfinished, id);
         let done = match restored {
@@ -193,10 +191,10 @@ fn save(
     });
     // Damage ends the saving; that is what is being repaired.
     drop(seen);
-    let failed = failed.or_else(|| match provable.is_empty() {
-        true => None,
-        false => fresh.append_stored(stream, end, &provable).err(),
-    });
+    let failed = match failed {
+        None if !provable.is_empty() => fresh.append_stored(stream, end, &provable).err(),
+        failed => failed,
+    };
     match failed {
         // The export leads elsewhere than the damaged file: the export is what proves itself.
         Some(JournalError::Corrupt { .. } | JournalError::IdTaken { .. }) => Ok(0),

@@ -107,7 +107,7 @@ impl Document for Exported {
         );
         shown.push_str(&look.hanging("", Accent::None, &what));
         let file = self.file.display().to_string();
-        if file.ends_with(".csv") {
+        if self.file.extension().is_some_and(|ending| ending == "csv") {
             return shown;
         }
         shown.push('\n');
