@@ -163,7 +163,9 @@ fn another_history_is_refused_and_the_place_is_named() {
 fn windows_line_ends_and_empty_lines_change_nothing() {
     let source = source();
     let mut text: Vec<Vec<u8>> = lines(&source);
-    text.iter_mut().for_each(|line| line.push(b'\r'));
+    for line in &mut text {
+        line.push(b'\r');
+    }
     text.push(Vec::new());
     let copy = MemoryJournal::new();
     imported(&copy, &text).unwrap();

@@ -15,7 +15,7 @@ const EVENTS: u64 = 25;
 
 /// A journal of 25 events of two streams and a value. The export has all but the last three.
 struct Home {
-    _home: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     directory: PathBuf,
     truth: [Vec<StoredEvent>; 2],
 }
@@ -35,7 +35,7 @@ fn home() -> Home {
         }
     }
     let truth = [journal.read(&shop(), 0).unwrap(), journal.read(&depot(), 0).unwrap()];
-    Home { _home: home, directory, truth }
+    Home { _folder: home, directory, truth }
 }
 
 fn value_hash() -> ValueHash {
