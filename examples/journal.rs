@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 use surefoot::event::Event;
 use surefoot::event::envelope::{Actor, Draft, EventHash, EventId, StoredEvent};
 use surefoot::journal::Journal as _;
@@ -160,7 +160,7 @@ fn filled(data: &Value, service: &Service) -> Value {
         .replace("COMMIT", &(operation(4) + "01234567"))
         .replace("NEWDIGEST", &digest(number))
         .replace("OLDDIGEST", &digest(number - 1));
-    serde_json::from_str(&text).unwrap_or_else(|_| json!(null))
+    serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
 fn flush(journal: &RedbJournal, service: &mut Service) -> Outcome<()> {
