@@ -2,6 +2,8 @@
 //!
 //! Between the typed events and the stored envelopes stands nothing but this file.
 
+pub mod newest;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use crate::event::deployment::{Deployment, IllegalEvent};
 use crate::event::envelope::{Actor, Draft, EventId, StoredEvent};
 use crate::journal::{Journal, JournalError};
 use crate::names::{DeploymentNumber, OperationId, StreamName, ValueHash};
+use crate::projection::{RawEvent, Recorded};
 use crate::step::Vault;
 
 /// The version of every event type's data that this version writes.
@@ -82,6 +85,11 @@ impl Ledger {
         &self.stream
     }
 
+    /// The journal it lies in.
+    pub fn journal(&self) -> &dyn Journal {
+        self.journal.as_ref()
+    }
+
     /// Everything that happened, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -134,9 +142,14 @@ impl Ledger {
         self.write(Some(deployment), event, values, at)
     }
 
-    /// Appends one event that belongs to no deployment, durable on return.
-    pub fn append_beside(&mut self, event: &Event, at: DateTime<Utc>) -> Result<(), LedgerError> {
-        self.write(None, event, &BTreeMap::new(), at)
+    /// Appends an event that belongs to no deployment, and the values it refers to.
+    pub fn append_beside(
+        &mut self,
+        event: &Event,
+        values: &BTreeMap<ValueHash, String>,
+        at: DateTime<Utc>,
+    ) -> Result<(), LedgerError> {
+        self.write(None, event, values, at)
     }
 
     fn write(
@@ -180,10 +193,28 @@ impl Ledger {
             deployment,
             type_name: event.type_name(),
             type_version: TYPE_VERSION,
-            settles: self.intention,
+            settles: self.intention.filter(|_| deployment.is_some()),
             at,
             actor: self.actor.clone(),
             data: event.data(),
+        }
+    }
+}
+
+impl Entry {
+    /// What of it is shown.
+    pub fn recorded(&self) -> Recorded {
+        let raw = |data: &serde_json::Value| RawEvent {
+            type_name: self.type_name.clone(),
+            data: data.clone(),
+        };
+        Recorded {
+            sequence: self.sequence,
+            at: self.at,
+            deployment: self.deployment,
+            actor: format!("{}@{}", self.actor.user, self.actor.host),
+            ci_run: self.actor.ci_run.clone(),
+            event: self.event.clone().map_err(|data| raw(&data)),
         }
     }
 }
@@ -224,6 +255,7 @@ fn operations_in(event: &Event) -> Vec<&OperationId> {
         }
         Event::StepStarted { observed, .. } => observed.known_operations.iter().collect(),
         Event::AutoDeploymentsRestored { operation, .. } => operation.iter().collect(),
+        Event::RecordRecovered { operations, .. } => operations.iter().collect(),
         Event::OperationSucceeded { operation } | Event::OperationFailed { operation, .. } => {
             vec![operation]
         }

@@ -64,6 +64,8 @@ pub enum Command {
     Logs(Logs),
     /// Delete images that nothing needs; shows them, unless told to do it
     Prune(Prune),
+    /// The journal itself: verify, export, import, head, repair
+    Journal(Journal),
     /// Check everything that would make a deployment fail later
     Preflight(Preflight),
     /// An App Runner on this machine: no AWS account, real containers where Docker is
@@ -82,7 +84,11 @@ impl Command {
     pub fn asks_only(&self) -> bool {
         matches!(
             self,
-            Self::Status(_) | Self::History(_) | Self::Show(_) | Self::Completions { .. }
+            Self::Status(_)
+                | Self::History(_)
+                | Self::Show(_)
+                | Self::Stats(_)
+                | Self::Completions { .. }
         )
     }
 }
@@ -287,6 +293,61 @@ pub struct Logs {
     /// Which log: of the application, of App Runner, or both
     #[arg(long, default_value = "both", value_parser = ["app", "service", "both"])]
     pub source: String,
+}
+
+/// `surefoot journal`
+#[derive(Debug, Clone, Args)]
+pub struct Journal {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: JournalCommand,
+}
+
+/// The commands of the journal.
+#[derive(Debug, Clone, Subcommand)]
+pub enum JournalCommand {
+    /// Check every hash, every chain and every index; name the first bad event
+    Verify(JournalVerify),
+    /// Write every event, as JSON lines that can be imported or as a table; no environment value
+    Export(JournalExport),
+    /// Take over the events of an export; twice is once, and another history is refused
+    Import(JournalImport),
+    /// Print where every stream ends: an anchor for a CI log
+    Head,
+    /// Move a damaged journal aside and bring it back from its export
+    Repair,
+}
+
+impl JournalCommand {
+    /// Whether it may replace the journal.
+    pub fn repairs(&self) -> bool {
+        matches!(self, Self::Repair)
+    }
+}
+
+/// `surefoot journal verify`
+#[derive(Debug, Clone, Default, Args)]
+pub struct JournalVerify {
+    /// A line that `journal head` printed before: the journal must still contain it
+    #[arg(long, value_name = "LINE")]
+    pub anchor: Vec<String>,
+}
+
+/// `surefoot journal export`
+#[derive(Debug, Clone, Args)]
+pub struct JournalExport {
+    /// Where to [standard output]
+    pub file: Option<PathBuf>,
+    /// jsonl can be imported again; csv is for spreadsheets
+    #[arg(long, default_value = "jsonl", value_parser = ["jsonl", "csv"])]
+    pub format: String,
+}
+
+/// `surefoot journal import`
+#[derive(Debug, Clone, Args)]
+pub struct JournalImport {
+    /// An export: a file, or a directory such as .deploy-history/export
+    pub file: PathBuf,
 }
 
 /// `surefoot preflight`

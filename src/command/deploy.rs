@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{here, prune, record, run, sheet, trouble};
+use super::{here, prune, record, recover, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::config::value::AutoDeployments;
 use crate::event::Event;
@@ -51,7 +51,10 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
             .map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?,
         None => inventory,
     };
-    let ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
+    let mut ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
+    if !arguments.dry_run {
+        recover::recover(setup, &world, &inventory, &mut ledger)?;
+    }
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
     refuse_an_older_commit(arguments, setup, &inventory, &ledger, &world).await?;
@@ -151,7 +154,7 @@ fn refuse_a_bad_release(arguments: &Deploy, plan: &Plan) -> Result<(), Problem> 
 /// A dry run leaves no trace, not even an empty journal.
 fn journal(arguments: &Deploy, setup: &Setup) -> Result<Arc<dyn Journal>, Problem> {
     if !arguments.dry_run {
-        return setup.journal();
+        return setup.journal_or_its_export();
     }
     let existing = setup.existing_journal()?;
     Ok(existing.unwrap_or_else(|| Arc::new(MemoryJournal::new())))

@@ -35,6 +35,7 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     ledger
         .append(number, &event, &BTreeMap::new(), at)
         .map_err(|error| trouble::reading(&error, &setup.history))?;
+    run::export(ledger.journal(), ledger.stream(), setup);
     drop(lock);
     let (service, endpoint) = (ledger.stream().clone(), setup.endpoint());
     setup.view.data(&MarkedRelease { service, endpoint, row, good, reason });

@@ -6,13 +6,16 @@ mod demo;
 mod deploy;
 pub mod here;
 mod history;
+mod journal;
 mod logs;
 mod mark;
 mod moment;
+mod newest;
 mod picker;
 mod preflight;
 mod prune;
 mod record;
+mod recover;
 mod resume;
 mod rollback;
 mod run;
@@ -96,7 +99,10 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
 fn reach(command: &Command) -> Reach {
     match command {
         Command::Status(status) if status.offline => Reach::Journal,
-        Command::Show(_) | Command::History(_) => Reach::Journal,
+        Command::History(history) if history.offline || history.html.is_some() => Reach::Journal,
+        // A repair takes the locks of the services, which know where AWS is.
+        Command::Journal(journal) if !journal.command.repairs() => Reach::Journal,
+        Command::Show(_) | Command::Stats(_) => Reach::Journal,
         _ => Reach::Aws,
     }
 }
@@ -114,6 +120,7 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
         Command::Verify(_) => verify::verify(setup).await,
         Command::Logs(logs) => logs::logs(logs, setup).await,
         Command::Prune(prune) => prune::prune(prune, setup).await,
+        Command::Journal(journal) => journal::journal(&journal.command, setup),
         Command::Preflight(preflight) => preflight::preflight(preflight, setup).await,
         Command::Sandbox(_) | Command::Demo(_) | Command::Completions { .. } => {
             unreachable!("these need no service")

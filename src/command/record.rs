@@ -1,11 +1,14 @@
-//! What the journal holds, as the views read it. The one place where records are loaded.
+//! What the journal holds of a service, whole and verified from its beginning.
+
+use std::sync::Arc;
 
 use super::setup::Setup;
 use super::{stream, trouble};
+use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::names::StreamName;
 use crate::problem::Problem;
-use crate::projection::{RawEvent, Recorded};
+use crate::projection::Recorded;
 
 /// The records of one service, oldest first.
 pub(super) type Loaded = (StreamName, Vec<Recorded>);
@@ -18,35 +21,31 @@ pub(super) fn load(setup: &Setup) -> Result<Option<Loaded>, Problem> {
     Ok(Some((stream, records(&ledger))))
 }
 
-/// The records of every service that may be meant: of all in the journal, where none was named.
+/// The records of every service that may be meant.
 pub(super) fn load_all(setup: &Setup) -> Result<Vec<Loaded>, Problem> {
-    if !setup.service_is_a_guess() {
-        return Ok(load(setup)?.into_iter().collect());
-    }
-    let Some(journal) = setup.existing_journal()? else { return Ok(Vec::new()) };
-    let heads = journal.streams().map_err(|error| trouble::journal(&error, &setup.history))?;
-    let loaded = heads.into_iter().map(|head| {
-        let ledger = setup.ledger(journal.clone(), head.stream.clone())?;
-        Ok((head.stream, records(&ledger)))
+    let Some((journal, streams)) = meant(setup)? else { return Ok(Vec::new()) };
+    let loaded = streams.into_iter().map(|stream| {
+        let ledger = setup.ledger(journal.clone(), stream.clone())?;
+        Ok((stream, records(&ledger)))
     });
     loaded.collect()
 }
 
-pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {
-    ledger.entries().iter().map(recorded).collect()
+/// The journal, and the services of it that may be meant.
+type Meant = (Arc<dyn Journal>, Vec<StreamName>);
+
+/// All that are in the journal, where none was named.
+pub(super) fn meant(setup: &Setup) -> Result<Option<Meant>, Problem> {
+    let Some(journal) = setup.existing_journal()? else { return Ok(None) };
+    let streams = if setup.service_is_a_guess() {
+        let heads = journal.streams().map_err(|error| trouble::journal(&error, &setup.history))?;
+        heads.into_iter().map(|head| head.stream).collect()
+    } else {
+        stream::choose(journal.as_ref(), setup)?.into_iter().collect()
+    };
+    Ok(Some((journal, streams)))
 }
 
-fn recorded(entry: &Entry) -> Recorded {
-    let raw = |data: &serde_json::Value| RawEvent {
-        type_name: entry.type_name.clone(),
-        data: data.clone(),
-    };
-    Recorded {
-        sequence: entry.sequence,
-        at: entry.at,
-        deployment: entry.deployment,
-        actor: format!("{}@{}", entry.actor.user, entry.actor.host),
-        ci_run: entry.actor.ci_run.clone(),
-        event: entry.event.clone().map_err(|data| raw(&data)),
-    }
+pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {
+    ledger.entries().iter().map(Entry::recorded).collect()
 }

@@ -16,7 +16,7 @@ use crate::world::World;
 
 /// Goes on.
 pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
-    let Some(journal) = setup.existing_journal()? else { return Ok(nothing(setup)) };
+    let Some(journal) = setup.kept_journal()? else { return Ok(nothing(setup)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
     let lock = run::lock(setup, &stream, &arguments.waiting).await?;
     let mut ledger = setup.ledger(journal, stream)?;

@@ -2,10 +2,10 @@
 
 use super::arguments::Rollback;
 use super::setup::Setup;
-use super::{here, record, run, sheet, stream, trouble};
+use super::{here, record, recover, run, sheet, stream, trouble};
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
-use crate::names::{DeploymentNumber, Digest};
+use crate::names::{DeploymentNumber, Digest, Region, ServiceName, StreamName};
 use crate::plan::identity::Facts;
 use crate::plan::inventory::{Inventory, Seen};
 use crate::plan::{Intent, Plan, Step};
@@ -16,9 +16,11 @@ use crate::world::World;
 
 /// Goes back.
 pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<ExitCode, Problem> {
-    let Some(journal) = setup.existing_journal()? else { return Err(nothing_known()) };
+    let Some(journal) = setup.kept_journal()? else {
+        return Err(nothing_known(setup, arguments).await);
+    };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
-        return Err(nothing_known());
+        return Err(nothing_known(setup, arguments).await);
     };
     let world = setup.world();
     if arguments.list {
@@ -82,14 +84,48 @@ fn warn(arguments: &Rollback, setup: &Setup, seen: &Inventory, chosen: &Candidat
     }
 }
 
-fn nothing_known() -> Problem {
-    Problem::new(
+/// AWS tells what runs, and nothing of what ran before. What it tells is recorded all the same.
+async fn nothing_known(setup: &Setup, arguments: &Rollback) -> Problem {
+    let problem = Problem::new(
         ExitCode::General,
         "nothing-to-go-back-to",
         "the journal knows no release to go back to",
-    )
-    .because("nothing was deployed from here")
-    .hint("go back to an image in ECR: `surefoot deploy --image REPOSITORY:TAG`")
+    );
+    let problem = match recovered(setup, arguments).await {
+        Ok(Some(runs)) => problem
+            .because(format!("its history is not here; AWS tells only what runs now: {runs}"))
+            .hint("bring the history in: `surefoot journal import FILE`, then `surefoot rollback`"),
+        Ok(None) => problem.because("nothing was deployed from here"),
+        Err(error) => return error,
+    };
+    problem.hint("go back to an image in ECR: `surefoot deploy --image REPOSITORY:TAG`")
+}
+
+/// What runs, where surefoot deployed it from somewhere else.
+async fn recovered(setup: &Setup, arguments: &Rollback) -> Result<Option<String>, Problem> {
+    let (Ok(service), Ok(region)) = (setup.settings.service_name(), setup.region()) else {
+        return Ok(None);
+    };
+    let world = setup.world();
+    let asked = questions_about(setup, region.clone(), service.clone());
+    // Who cannot be asked tells nothing; the journal's own answer stands.
+    let Ok(seen) = look::look(&world, &asked).await else { return Ok(None) };
+    let Some(found) = seen.service.as_ref().filter(|service| service.mark.is_some()) else {
+        return Ok(None);
+    };
+    let image = found.release().map(|release| release.image.short());
+    let stream = StreamName {
+        account: seen.caller.account.clone(),
+        region: seen.region.clone(),
+        service: service.clone(),
+    };
+    if !(arguments.list || arguments.dry_run) {
+        let lock = run::lock(setup, &stream, &arguments.waiting).await?;
+        let mut ledger = setup.ledger(setup.journal()?, stream)?;
+        recover::recover(setup, &world, &seen, &mut ledger)?;
+        drop(lock);
+    }
+    Ok(Some(image.unwrap_or_else(|| "no image of ECR".into())))
 }
 
 fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Problem> {
@@ -149,10 +185,15 @@ async fn refuse_a_missing_image(
 }
 
 fn questions(setup: &Setup, ledger: &Ledger) -> Questions {
+    let StreamName { region, service, .. } = ledger.stream().clone();
+    questions_about(setup, region, service)
+}
+
+fn questions_about(setup: &Setup, region: Region, service: ServiceName) -> Questions {
     Questions {
-        region: ledger.stream().region.clone(),
+        region,
         endpoint: setup.endpoint(),
-        service: ledger.stream().service.clone(),
+        service,
         repository: None,
         wish: None,
         directory: setup.project.clone(),

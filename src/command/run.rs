@@ -1,6 +1,7 @@
 //! Runs a deployment that was planned or taken up, and says how it ended.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::time::Duration;
 
 use super::arguments::Waiting;
@@ -9,6 +10,8 @@ use super::{here, trouble};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::event::deployment::Deployment;
+use crate::journal::Journal;
+use crate::journal::archive::{self, Archived};
 use crate::ledger::{Ledger, LedgerError};
 use crate::lock::{self, Lock, LockError, Owner};
 use crate::names::{DeploymentNumber, StreamName, ValueHash};
@@ -118,6 +121,7 @@ pub(super) fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Probl
 pub(super) fn refuse_mixed_worlds(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
     let recorded = ledger.entries().iter().rev().find_map(|entry| match &entry.event {
         Ok(Event::DeploymentPlanned(plan)) => Some(plan.endpoint.clone()),
+        Ok(Event::RecordRecovered { endpoint, .. }) => Some(endpoint.clone()),
         _ => None,
     });
     let Some(before) = recorded else { return Ok(()) };
@@ -185,6 +189,9 @@ pub(super) async fn go_on(
         tail: options.tail,
     };
     let ended = engine.run(deployment).await;
+    if ended.is_ok() {
+        export(ledger.journal(), ledger.stream(), setup);
+    }
     match ended {
         Ok(deployment) => {
             let now = world.clock.now();
@@ -195,6 +202,22 @@ pub(super) async fn go_on(
             }
         }
         Err(error) => Err(journal_failed(&error, setup, &ledger, number)),
+    }
+}
+
+/// Brings the export up to the journal. It is no part of a deployment: where it cannot be written,
+/// that is said, and nothing else changes.
+pub(super) fn export(journal: &dyn Journal, stream: &StreamName, setup: &Setup) {
+    match archive::update(journal, &setup.history, stream) {
+        Ok(Some(Archived { parted: Some(parted), .. })) => {
+            let place = parted.display();
+            setup.view.say(&format!("note: an export of another history is kept in {place}"));
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let because = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            setup.view.say(&format!("warning: the export could not be written: {error}{because}"));
+        }
     }
 }
 

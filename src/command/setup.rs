@@ -11,8 +11,8 @@ use crate::config::{
     Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
 };
 use crate::event::envelope::Actor;
-use crate::journal::redb::{JournalId, RedbJournal};
-use crate::journal::{Journal, JournalError};
+use crate::journal::redb::{JournalId, RedbJournal, Repair, RepairError};
+use crate::journal::{Journal, JournalError, archive, import};
 use crate::ledger::{Chance, Ledger};
 use crate::names::{Region, StreamName};
 use crate::problem::Problem;
@@ -51,6 +51,8 @@ pub(super) struct Setup {
     pub stop: Stop,
     /// Whether a person sits there who can be asked.
     pub interactive: bool,
+    /// Whether standard output carries JSON alone.
+    pub json: bool,
     connection: Option<Connection>,
 }
 
@@ -94,7 +96,8 @@ impl Setup {
             Reach::Aws => Some(connect(settings.region.as_ref(), None).await),
             Reach::Journal => None,
         };
-        let interactive = !everywhere.json && crate::view::is_interactive();
+        let json = everywhere.json;
+        let interactive = !json && crate::view::is_interactive();
         Ok(Self {
             environment,
             settings,
@@ -104,6 +107,7 @@ impl Setup {
             view,
             stop,
             interactive,
+            json,
             connection,
         })
     }
@@ -137,9 +141,42 @@ impl Setup {
 
     /// The journal, made if there is none.
     pub(super) fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
-        let id = JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)));
-        let made = RedbJournal::create(&self.history, id);
+        let made = RedbJournal::create(&self.history, fresh_id());
         Ok(Arc::new(made.map_err(|error| trouble::journal(&error, &self.history))?))
+    }
+
+    /// The journal, made if there is none; one that was lost comes back from its export.
+    pub(super) fn journal_or_its_export(&self) -> Result<Arc<dyn Journal>, Problem> {
+        let lost = matches!(RedbJournal::open(&self.history), Err(JournalError::Missing { .. }));
+        let journal = self.journal()?;
+        if !lost || !archive::exists(&self.history) {
+            return Ok(journal);
+        }
+        let export = self.history.join(archive::EXPORTS);
+        let imported =
+            import::files(&export).and_then(|files| import::import(journal.as_ref(), &files));
+        let imported = imported.map_err(|error| trouble::import(&error, &self.history))?;
+        let events: u64 = imported.iter().map(|one| one.added).sum();
+        self.view.say(&format!("the journal came back from its export: {events} events"));
+        Ok(journal)
+    }
+
+    /// The journal, if there is one or its export.
+    pub(super) fn kept_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
+        match self.existing_journal()? {
+            None if archive::exists(&self.history) => self.journal_or_its_export().map(Some),
+            journal => Ok(journal),
+        }
+    }
+
+    /// The journal on disk, which must be there.
+    pub(super) fn stored_journal(&self) -> Result<RedbJournal, Problem> {
+        RedbJournal::open(&self.history).map_err(|error| trouble::journal(&error, &self.history))
+    }
+
+    /// The journal brought back, where it is damaged.
+    pub(super) fn repaired_journal(&self) -> Result<Option<Repair>, RepairError> {
+        RedbJournal::repair(&self.history, fresh_id())
     }
 
     /// The journal, if there is one.
@@ -179,6 +216,11 @@ fn file(current: &Path, project: &Path) -> Result<Option<File>, Problem> {
         None if current != project => load(&project.join(FILE_NAME)),
         found => Ok(found),
     }
+}
+
+/// The identity of a journal that is about to be made.
+fn fresh_id() -> JournalId {
+    JournalId((rand() << 64) | (rand() & u128::from(u64::MAX)))
 }
 
 /// Randomness of the machine.

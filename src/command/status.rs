@@ -2,11 +2,12 @@
 
 use super::arguments::Status;
 use super::setup::Setup;
-use super::{record, trouble};
+use super::{newest, trouble};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Expectation, Recorded, Sighting};
 use crate::view::Document as _;
 use crate::view::documents::{Seen, StatusChange, StatusSheet};
+use crate::world::clock::{Clock as _, SystemClock};
 use crate::world::{World, WorldError};
 
 /// What the journal and AWS say about the service.
@@ -27,18 +28,17 @@ struct Look {
 }
 
 async fn look(arguments: &Status, setup: &Setup) -> Result<Look, Problem> {
-    let records = record::load(setup)?.map(|(_, records)| records).unwrap_or_default();
+    let records = newest::of_status(setup)?;
     let log = projection::status(&records);
-    let world = setup.world();
     let (aws, error) = match (arguments.offline, &log.service) {
-        (false, Some(_)) => match seen(&world, &records).await {
+        (false, Some(_)) => match seen(&setup.world(), &records).await {
             Ok(seen) => (Some(seen), None),
             Err(error) => (None, Some(error)),
         },
         _ => (None, None),
     };
     let aws_silent = error.as_ref().map(ToString::to_string);
-    let now = world.clock.now();
+    let now = SystemClock::start().now();
     let sheet = StatusSheet { log, aws, aws_silent, now };
     let exit = exit(&sheet, error.as_ref(), setup);
     Ok(Look { sheet, exit })
@@ -96,7 +96,7 @@ fn told(sighting: Sighting, expected: Option<&Expectation>) -> Seen {
 
 /// Looks until a person has seen enough. A terminal is drawn anew; elsewhere what changed is told.
 async fn watch(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
-    let clock = setup.world().clock;
+    let clock = SystemClock::start();
     let mut before: Option<StatusSheet> = None;
     loop {
         let sheet = tokio::select! {

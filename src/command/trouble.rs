@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
+use super::setup::Setup;
 use crate::event::Failure;
 use crate::event::deployment::IllegalEvent;
 use crate::journal::JournalError;
+use crate::journal::import::ImportError;
+use crate::journal::redb::RepairError;
 use crate::ledger::LedgerError;
 use crate::lock::{LockError, Owner};
 use crate::names::{Region, StreamName};
@@ -45,10 +48,61 @@ pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
         }
         _ => (
             "journal-damaged",
-            format!("keep {path} and move it aside; nothing was changed in AWS"),
+            "move it aside and bring it back from its export: `surefoot journal repair`".to_owned(),
         ),
     };
     Problem::new(ExitCode::Journal, code, "the journal cannot be used").caused_by(error).hint(hint)
+}
+
+/// An export that is not imported. Nothing was written.
+pub(super) fn import(error: &ImportError, path: &Path) -> Problem {
+    let (code, what, hint) = match error {
+        ImportError::Journal(error) => return journal(error, path),
+        ImportError::File { .. } => {
+            let what = "the export cannot be read";
+            return usage(what, "name an export: `surefoot journal import FILE`").caused_by(error);
+        }
+        ImportError::Foreign { .. } => (
+            "export-foreign",
+            "this is not an export of surefoot",
+            "write one where the journal is: `surefoot journal export FILE`",
+        ),
+        ImportError::Newer { .. } => (
+            "journal-newer",
+            "a newer surefoot wrote this export",
+            "install the version that wrote it, then import",
+        ),
+        ImportError::Damaged { .. } => (
+            "export-damaged",
+            "the export is not as it was written",
+            "write it again where the journal is: `surefoot journal export FILE`",
+        ),
+        ImportError::Fork { .. } => (
+            "journal-fork",
+            "journal and export are two histories of one service",
+            "look at the other one beside this: `surefoot journal import FILE --history-dir DIR`",
+        ),
+    };
+    Problem::new(ExitCode::Journal, code, what)
+        .caused_by(error)
+        .leaves("Nothing was imported.")
+        .hint(hint)
+}
+
+/// A journal that is not repaired. Nothing was moved.
+pub(super) fn repair(error: &RepairError, setup: &Setup) -> Problem {
+    let (damage, refused) = match error {
+        RepairError::Journal(error) => return journal(error, &setup.history),
+        RepairError::NoExport { damage, refused } => (damage, refused),
+    };
+    let what = "the journal is damaged, and there is nothing to bring it back from";
+    let problem = Problem::new(ExitCode::Journal, "no-export", what).caused_by(damage);
+    refused
+        .iter()
+        .fold(problem, Problem::because)
+        .leaves("Nothing was moved, and nothing was deleted.")
+        .hint("an export of another machine brings it back, too: put it into the directory `export` of the journal's own, then `surefoot journal repair`")
+        .hint(format!("without one, move {} aside; the next deployment begins with what AWS tells", setup.history.display()))
 }
 
 /// The journal failed in the middle of a deployment: what may go on in AWS is said.

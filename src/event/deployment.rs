@@ -357,10 +357,7 @@ impl Deployment {
 
     /// The state after `event`, or the reason why it cannot come next.
     pub fn evolve(mut self, event: &Event) -> Result<Self, IllegalEvent> {
-        if matches!(
-            event,
-            Event::ReleaseMarked { .. } | Event::PruneStarted { .. } | Event::ImagesPruned { .. }
-        ) {
+        if event.is_beside_deployments() {
             return Ok(self);
         }
         if self.is_over() {
@@ -598,6 +595,18 @@ impl Deployment {
 }
 
 impl Event {
+    /// Whether it changes the state of no deployment.
+    const fn is_beside_deployments(&self) -> bool {
+        matches!(
+            self,
+            Self::ReleaseMarked { .. }
+                | Self::PruneStarted { .. }
+                | Self::ImagesPruned { .. }
+                | Self::RecordRecovered { .. }
+                | Self::JournalRestored { .. }
+        )
+    }
+
     /// The step whose outcome this is, where that is told by the event alone.
     fn settles(&self) -> Option<Step> {
         Some(match self {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{
     Commit, DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId, PayloadHash,
-    RepositoryName, ServiceArn, Tag,
+    RepositoryName, ServiceArn, StreamName, Tag,
 };
 use crate::plan::{Plan, Step};
 use crate::problem::ExitCode;
@@ -234,6 +234,28 @@ pub enum Event {
         /// Whether this was found out afterwards, because the process that deleted could not say.
         #[serde(default)]
         found: bool,
+    },
+    /// The journal began on a service that surefoot had deployed before: what AWS still tells of it.
+    RecordRecovered {
+        /// The service's stream.
+        stream: StreamName,
+        /// An AWS endpoint other than AWS itself.
+        endpoint: Option<String>,
+        /// The service as it was found.
+        found: Box<Captured>,
+        /// Its operations, newest first, as far as AWS lists them.
+        operations: Vec<OperationId>,
+    },
+    /// The journal was damaged and came back.
+    JournalRestored {
+        /// What was wrong.
+        damage: String,
+        /// Where the damaged files are now.
+        moved_to: Option<String>,
+        /// How many events of this stream the export had.
+        from_export: u64,
+        /// How many more the damaged file could prove.
+        saved: u64,
     },
     /// A person or a rollback judged a release.
     ReleaseMarked {

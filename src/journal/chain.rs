@@ -1,6 +1,6 @@
 //! The chain of one stream, checked link by link. Pure.
 
-use crate::event::envelope::{Damage, Draft, EventHash, StoredEvent};
+use crate::event::envelope::{Damage, Draft, EventHash, Link, StoredEvent};
 use crate::names::StreamName;
 
 use super::{JournalError, LARGEST_VALUE, StreamHead};
@@ -59,6 +59,35 @@ impl Chain {
         Ok(event)
     }
 
+    /// Takes the next link as another journal stored it.
+    pub(super) fn admit(&mut self, event: &StoredEvent) -> Result<(), JournalError> {
+        let sequence = self.sequence + 1;
+        event
+            .check_place(&self.stream, sequence, self.hash)
+            .map_err(|damage| JournalError::damaged(&self.stream, sequence, &damage))?;
+        self.sequence = sequence;
+        self.hash = event.hash();
+        Ok(())
+    }
+
+    /// Follows the next link, whose hash was verified already.
+    pub(super) fn link(&mut self, link: &Link) -> Result<(), JournalError> {
+        let sequence = self.sequence + 1;
+        let damage = if link.sequence != sequence {
+            Some(Damage::Sequence(link.sequence))
+        } else if link.previous != self.hash {
+            Some(Damage::Chain)
+        } else {
+            None
+        };
+        if let Some(damage) = damage {
+            return Err(JournalError::damaged(&self.stream, sequence, &damage));
+        }
+        self.sequence = sequence;
+        self.hash = link.hash;
+        Ok(())
+    }
+
     /// Makes the next link from a draft.
     pub(super) fn extend(&mut self, draft: &Draft) -> Result<StoredEvent, JournalError> {
         let event = draft.store(&self.stream, self.sequence + 1, self.hash)?;
@@ -77,6 +106,55 @@ impl Chain {
             sequence: Some(self.sequence.min(head.sequence) + 1),
             detail: format!("its events end at {}, its head at {}", self.sequence, head.sequence),
         })
+    }
+}
+
+/// A chain walked from its end: what the event before the last one shown has to be.
+#[derive(Debug)]
+pub(super) struct Descent {
+    stream: StreamName,
+    sequence: u64,
+    hash: EventHash,
+}
+
+impl Descent {
+    /// The way down from this head.
+    pub(super) fn from(head: &StreamHead) -> Self {
+        Self { stream: head.stream.clone(), sequence: head.sequence, hash: head.hash }
+    }
+
+    /// The number of the event that is due.
+    pub(super) fn due(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Reads the event that is due from what is stored.
+    pub(super) fn step(&mut self, bytes: Vec<u8>) -> Result<StoredEvent, JournalError> {
+        let read = StoredEvent::parse(bytes).and_then(|event| {
+            if event.hash() != self.hash {
+                return Err(Damage::Hash);
+            }
+            event.check_place(&self.stream, self.sequence, event.previous()).map(|()| event)
+        });
+        let event =
+            read.map_err(|damage| JournalError::damaged(&self.stream, self.sequence, &damage))?;
+        self.sequence -= 1;
+        self.hash = event.previous();
+        Ok(event)
+    }
+
+    /// Something is missing where an event is due.
+    pub(super) fn broken(&self) -> JournalError {
+        JournalError::Corrupt {
+            stream: Some(self.stream.clone()),
+            sequence: Some(self.sequence),
+            detail: "it is not there".into(),
+        }
+    }
+
+    /// Checks that this was the beginning.
+    pub(super) fn ends(&self) -> Result<(), JournalError> {
+        if (self.sequence, self.hash) == (0, EventHash::NONE) { Ok(()) } else { Err(self.broken()) }
     }
 }
 
@@ -117,6 +195,15 @@ pub(super) fn refuse_twins(drafts: &[Draft]) -> Result<(), JournalError> {
     let mut seen = std::collections::BTreeSet::new();
     match drafts.iter().find(|draft| !seen.insert(draft.id)) {
         Some(twin) => Err(JournalError::IdTaken { id: twin.id }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses two events of one id in one append.
+pub(super) fn refuse_twin_events(events: &[StoredEvent]) -> Result<(), JournalError> {
+    let mut seen = std::collections::BTreeSet::new();
+    match events.iter().find(|event| !seen.insert(event.id())) {
+        Some(twin) => Err(JournalError::IdTaken { id: twin.id() }),
         None => Ok(()),
     }
 }

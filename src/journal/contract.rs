@@ -1,6 +1,7 @@
 //! The contract of a journal, as tests that every implementation runs.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub(super) fn hold(fresh: &dyn Fn() -> Handles) {
         values_are_kept_beside_the_events,
         suffixes_and_tails,
         the_chain_links_every_event,
+        the_way_back_is_the_way_there,
+        stored_events_move_to_another_journal,
     ] {
         clause(&*fresh());
     }
@@ -277,4 +280,54 @@ fn the_chain_links_every_event(open: &dyn Fn() -> Box<dyn Journal>) {
         previous = event.hash();
     }
     assert_eq!(journal.head(&shop()).unwrap().unwrap().hash, previous);
+}
+
+fn the_way_back_is_the_way_there(open: &dyn Fn() -> Box<dyn Journal>) {
+    let journal = open();
+    journal.append(&shop(), 0, &drafts(1..=5)).unwrap();
+    journal.append(&depot(), 0, &drafts(6..=7)).unwrap();
+    let mut there = journal.read(&shop(), 0).unwrap();
+    there.reverse();
+    for count in 0..=6 {
+        let mut back = Vec::new();
+        let visited = journal.visit_back(&shop(), &mut |event| {
+            back.push(event);
+            if back.len() >= count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        visited.unwrap();
+        assert_eq!(back, there[..count.clamp(1, 5)]);
+    }
+    let nothing: StreamName = "123456789012/eu-central-1/nothing".parse().unwrap();
+    journal.visit_back(&nothing, &mut |event| panic!("{event:?}")).unwrap();
+    for sequence in 0..=6 {
+        let event = journal.event(&shop(), sequence).unwrap();
+        assert_eq!(
+            event.map(|event| event.sequence()),
+            (1..=5).contains(&sequence).then_some(sequence)
+        );
+    }
+}
+
+fn stored_events_move_to_another_journal(open: &dyn Fn() -> Box<dyn Journal>) {
+    let source = super::memory::MemoryJournal::new();
+    source.append(&shop(), 0, &drafts(1..=5)).unwrap();
+    let events = source.read(&shop(), 0).unwrap();
+    let journal = open();
+    journal.append_stored(&shop(), 0, &events[..2]).unwrap();
+    let refused = journal.append_stored(&shop(), 0, &events[2..]).unwrap_err();
+    assert!(matches!(refused, JournalError::Conflict { expected: 0, found: 2 }));
+    let gap = journal.append_stored(&shop(), 2, &events[3..]).unwrap_err();
+    assert!(matches!(gap, JournalError::Corrupt { sequence: Some(3), .. }), "{gap:?}");
+    let elsewhere = journal.append_stored(&depot(), 0, &events[..1]).unwrap_err();
+    assert!(matches!(elsewhere, JournalError::Corrupt { .. }), "{elsewhere:?}");
+    let twice = [events[2].clone(), events[2].clone()];
+    let twins = journal.append_stored(&shop(), 2, &twice).unwrap_err();
+    assert!(matches!(twins, JournalError::IdTaken { .. }), "{twins:?}");
+    assert_eq!(journal.read(&shop(), 0).unwrap(), events[..2]);
+    journal.append_stored(&shop(), 2, &events[2..]).unwrap();
+    assert_eq!(journal.read(&shop(), 0).unwrap(), events);
+    journal.append(&depot(), 0, &drafts(9..=9)).unwrap();
+    let other = draft(9).store(&shop(), 6, events[4].hash()).unwrap();
+    let taken = journal.append_stored(&shop(), 5, &[other]).unwrap_err();
+    assert!(matches!(taken, JournalError::IdTaken { .. }), "{taken:?}");
 }

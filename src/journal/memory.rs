@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::event::envelope::{Draft, EventId, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
-use super::chain::{Chain, Found, recognise, refuse_large_values, refuse_twins};
+use super::chain::{
+    Chain, Found, recognise, refuse_large_values, refuse_twin_events, refuse_twins,
+};
 use super::{Journal, JournalError, StreamHead};
 
 /// A journal that lives as long as its last handle. Clones are handles of the same journal.
@@ -60,12 +62,10 @@ impl Content {
         }
     }
 
-    fn push(&mut self, stream: &StreamName, drafts: &[Draft], events: &[StoredEvent]) {
+    fn push(&mut self, stream: &StreamName, event: &StoredEvent) {
         let all = self.streams.entry(stream.clone()).or_default();
-        for (draft, event) in drafts.iter().zip(events) {
-            self.places.insert(draft.id, (stream.clone(), all.len()));
-            all.push(event.clone());
-        }
+        self.places.insert(event.id(), (stream.clone(), all.len()));
+        all.push(event.clone());
     }
 }
 
@@ -95,11 +95,36 @@ impl Journal for MemoryJournal {
         }
         let events: Vec<_> =
             drafts.iter().map(|draft| chain.extend(draft)).collect::<Result<_, _>>()?;
-        if !events.is_empty() {
-            content.push(stream, drafts, &events);
+        for event in &events {
+            content.push(stream, event);
         }
         content.put_values(values);
         Ok(events)
+    }
+
+    fn append_stored(
+        &self,
+        stream: &StreamName,
+        expected_sequence: u64,
+        events: &[StoredEvent],
+    ) -> Result<(), JournalError> {
+        let mut content = self.content();
+        let mut chain = Chain::behind(stream, content.head(stream).as_ref());
+        if chain.sequence() != expected_sequence {
+            let found = chain.sequence();
+            return Err(JournalError::Conflict { expected: expected_sequence, found });
+        }
+        refuse_twin_events(events)?;
+        for event in events {
+            chain.admit(event)?;
+            if content.places.contains_key(&event.id()) {
+                return Err(JournalError::IdTaken { id: event.id() });
+            }
+        }
+        for event in events {
+            content.push(stream, event);
+        }
+        Ok(())
     }
 
     fn visit(

@@ -16,10 +16,13 @@ use std::ops::ControlFlow;
 use crate::event::envelope::{Draft, EventHash, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
+pub mod archive;
 mod chain;
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod export;
+pub mod import;
 pub mod memory;
 pub mod redb;
 
@@ -53,6 +56,15 @@ pub trait Journal: Send + Sync {
         values: &BTreeMap<ValueHash, String>,
     ) -> Result<Vec<StoredEvent>, JournalError>;
 
+    /// Appends events that another journal made, all of them or none, as they are stored there:
+    /// the chain must go on with them, and none of their ids may be taken.
+    fn append_stored(
+        &self,
+        stream: &StreamName,
+        expected_sequence: u64,
+        events: &[StoredEvent],
+    ) -> Result<(), JournalError>;
+
     /// Shows the events after `after_sequence` to `visitor`, in order, each verified, and checks
     /// that they reach the head of the stream. Holds one event at a time.
     fn visit(
@@ -61,6 +73,22 @@ pub trait Journal: Send + Sync {
         after_sequence: u64,
         visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
     ) -> Result<(), JournalError>;
+
+    /// Shows the events of a stream from its head on backwards to `visitor`, each verified by the
+    /// hash that the event behind it names. What was shown is what led to the head, however little
+    /// of the stream was read.
+    fn visit_back(
+        &self,
+        stream: &StreamName,
+        visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        for event in self.read(stream, 0)?.into_iter().rev() {
+            if visitor(event).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 
     /// Where every stream ends, by name.
     fn streams(&self) -> Result<Vec<StreamHead>, JournalError>;
@@ -96,6 +124,22 @@ pub trait Journal: Send + Sync {
             ControlFlow::Continue(())
         })?;
         Ok(events)
+    }
+
+    /// The event at one place, with its own hash verified; none behind the end.
+    fn event(
+        &self,
+        stream: &StreamName,
+        sequence: u64,
+    ) -> Result<Option<StoredEvent>, JournalError> {
+        let mut found = None;
+        if sequence > 0 && self.head(stream)?.is_some_and(|head| head.sequence >= sequence) {
+            self.visit(stream, sequence - 1, &mut |event| {
+                found = Some(event);
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(found)
     }
 
     /// The last `count` events, oldest first, verified.

@@ -19,12 +19,16 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, WriteTran
 use crate::event::envelope::{Draft, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
-use super::chain::{Chain, Found, recognise, refuse_large_values, refuse_twins};
+use super::chain::{
+    Chain, Descent, Found, recognise, refuse_large_values, refuse_twin_events, refuse_twins,
+};
 use super::{Journal, JournalError, StreamHead};
 
 mod check;
 mod home;
 mod marker;
+mod repair;
+mod scan;
 mod sealed;
 mod storage;
 mod table;
@@ -33,6 +37,7 @@ mod tests;
 
 pub use check::Checked;
 pub use marker::JournalId;
+pub use repair::{Repair, RepairError, RestoredStream};
 
 use storage::{FileStorage, Storage, from_database, from_redb, open_to_read, open_to_write};
 use table::{EVENTS, HEADS, Look, PLACES, VALUES};
@@ -141,6 +146,42 @@ impl fmt::Debug for RedbJournal {
     }
 }
 
+/// A journal held open by its only writer, for many appends in a row.
+pub struct HeldJournal {
+    database: redb::Database,
+}
+
+impl RedbJournal {
+    /// Holds the journal open. Readers are served all the while; other writers wait.
+    pub fn hold_open(&self) -> Result<HeldJournal, JournalError> {
+        let database = open_to_write(&*self.storage)?;
+        self.recognise(&database.begin_read().map_err(from_redb)?)?;
+        Ok(HeldJournal { database })
+    }
+}
+
+impl HeldJournal {
+    /// Appends events as another journal stored them, all of them or none, durable on return.
+    pub fn append_stored(
+        &self,
+        stream: &StreamName,
+        expected_sequence: u64,
+        events: &[StoredEvent],
+    ) -> Result<(), JournalError> {
+        refuse_twin_events(events)?;
+        let mut transaction = self.database.begin_write().map_err(from_redb)?;
+        transaction.set_quick_repair(true);
+        append_stored(&transaction, stream, expected_sequence, events)?;
+        transaction.commit().map_err(from_redb)
+    }
+}
+
+impl fmt::Debug for HeldJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldJournal").finish_non_exhaustive()
+    }
+}
+
 /// Makes an empty database in empty storage.
 fn make(backend: Box<dyn redb::StorageBackend>, id: JournalId) -> Result<(), JournalError> {
     let database = storage::create(backend)?;
@@ -183,6 +224,24 @@ impl Journal for RedbJournal {
         visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
         self.look(|transaction| visit(transaction, stream, after_sequence, visitor))
+    }
+
+    fn append_stored(
+        &self,
+        stream: &StreamName,
+        expected_sequence: u64,
+        events: &[StoredEvent],
+    ) -> Result<(), JournalError> {
+        refuse_twin_events(events)?;
+        self.write(|transaction| append_stored(transaction, stream, expected_sequence, events))
+    }
+
+    fn visit_back(
+        &self,
+        stream: &StreamName,
+        visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        self.look(|transaction| visit_back(transaction, stream, visitor))
     }
 
     fn streams(&self) -> Result<Vec<StreamHead>, JournalError> {
@@ -246,6 +305,25 @@ fn append(
     Ok(events)
 }
 
+fn append_stored(
+    transaction: &WriteTransaction,
+    stream: &StreamName,
+    expected: u64,
+    events: &[StoredEvent],
+) -> Result<(), JournalError> {
+    let mut chain = Chain::behind(stream, transaction.head(stream)?.as_ref());
+    if chain.sequence() != expected {
+        return Err(JournalError::Conflict { expected, found: chain.sequence() });
+    }
+    for event in events {
+        chain.admit(event)?;
+        if transaction.position_of(event.id())?.is_some() {
+            return Err(JournalError::IdTaken { id: event.id() });
+        }
+    }
+    table::push(transaction, events)
+}
+
 fn put_values(
     transaction: &WriteTransaction,
     values: &BTreeMap<ValueHash, String>,
@@ -291,6 +369,34 @@ fn visit(
         Some(head) => chain.reaches(&head),
         None => chain.reaches(&Chain::empty(stream).head()),
     }
+}
+
+fn visit_back(
+    transaction: &ReadTransaction,
+    stream: &StreamName,
+    visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+) -> Result<(), JournalError> {
+    let head = transaction.head(stream)?.unwrap_or_else(|| Chain::empty(stream).head());
+    let mut descent = Descent::from(&head);
+    let places = transaction.open_table(PLACES).map_err(from_redb)?;
+    let events = transaction.open_table(EVENTS).map_err(from_redb)?;
+    let first = table::place_key(stream, 0);
+    let last = table::place_key(stream, u64::MAX);
+    let rows = places.range(first.as_slice()..=last.as_slice()).map_err(from_redb)?;
+    for row in rows.rev() {
+        let (key, position) = row.map_err(from_redb)?;
+        if key.value() != table::place_key(stream, descent.due()) {
+            return Err(descent.broken());
+        }
+        let position = position.value();
+        let row = events.get(position).map_err(from_redb)?;
+        let row = row.ok_or_else(|| table::dangling(position))?;
+        let (_, bytes) = table::split_event(row.value())?;
+        if visitor(descent.step(bytes)?).is_break() {
+            return Ok(());
+        }
+    }
+    descent.ends()
 }
 
 /// The chain that ends right at `after`: the hash stored there is what the next event must name.

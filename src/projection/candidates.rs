@@ -5,7 +5,7 @@ use super::history::{Row, Verdict, history};
 use super::judgement::{Judgement, Source, bad_releases};
 use super::keep::pruned;
 use super::live::left_live;
-use super::{Recorded, status};
+use super::{Recorded, recovered, status};
 use crate::names::DeploymentNumber;
 use crate::plan::BadRelease;
 use crate::release::Release;
@@ -29,7 +29,7 @@ pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     for row in history(records).into_iter().rev().filter(was_live) {
         let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
-        let release = release_of(&folded, row.number);
+        let release = release_of(&folded, row.number).or_else(|| recovered::release(records, &row));
         let Some(release) = release.filter(|_| !is_live) else { continue };
         let digest = release.image.digest().or(row.digest.as_ref());
         if digest.is_some_and(|digest| pruned.contains(digest)) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::fold::{Folded, fold};
 use super::judgement::{Judgement, judgements};
-use super::{Recorded, as_seconds, between};
+use super::{Recorded, as_seconds, between, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Interruption, commit_of};
 use crate::names::{Commit, DeploymentNumber, Digest, RepositoryName, Tag};
@@ -154,6 +154,7 @@ pub fn history(records: &[Recorded]) -> Vec<Row> {
     let live = live(&folded);
     let mut rows: Vec<Row> =
         folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
+    rows.splice(0..0, recovered::row(records, live, &judgements));
     name_rollbacks(&mut rows);
     rows
 }

@@ -293,6 +293,10 @@ fn aside(event: &Event) -> Option<Told> {
             let (gone, left) = (deleted.len(), failures.len());
             Told::trouble(format!("{gone} images deleted, {left} could not be"))
         }
+        Event::RecordRecovered { found, .. } => Told::note(super::recovered::words(found)),
+        Event::JournalRestored { from_export, saved, .. } => Told::note(format!(
+            "the journal was restored: {from_export} events from its export, {saved} more saved"
+        )),
         Event::ReleaseMarked { deployment, good, reason } => {
             let word = if *good { "good" } else { "bad" };
             Told::note(format!("{deployment} marked {word}: {reason}"))

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::Recorded;
 use super::fold::{Folded, fold};
 use super::history::{Row, Verdict, history};
 use super::standing::{next_commands, previous_name, service_address, standing};
+use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{OperationId, StreamName};
 
@@ -49,7 +49,9 @@ pub struct Unfinished {
 pub fn status(records: &[Recorded]) -> Status {
     let folded = fold(records);
     let rows = history(records);
-    let Some((last, last_row)) = folded.last().zip(rows.last()) else { return Status::default() };
+    let Some((last, last_row)) = folded.last().zip(rows.last()) else {
+        return recovered::status(records, rows);
+    };
     let live = rows.iter().rfind(|row| row.verdict == Verdict::Live).cloned();
     let state = folded.iter().rev().find_map(|one| one.state.as_ref().ok());
     let unfinished = unfinished(last, last_row);

@@ -57,6 +57,12 @@ impl Output {
     }
 }
 
+/// Standard output for what is data and no screen: an export. Written as it comes, and a reader who
+/// goes away is an error of the writing.
+pub fn raw_output() -> impl Write {
+    io::stdout().lock()
+}
+
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Output").finish_non_exhaustive()

@@ -197,7 +197,7 @@ fn append(
     leaves: &str,
 ) -> Result<(), Problem> {
     let at = SystemClock::start().now();
-    book.ledger.append_beside(event, at).map_err(|error| {
+    book.ledger.append_beside(event, &BTreeMap::new(), at).map_err(|error| {
         let next = "see what is left: `surefoot prune`".to_owned();
         super::super::trouble::ledger(&error, history, leaves.to_owned(), next)
     })

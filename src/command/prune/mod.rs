@@ -144,7 +144,13 @@ async fn carry_out(
         // What was read before the locks may have grown since.
         books = Books::open(setup, stream)?;
     }
+    let sharing: Vec<StreamName> = books.sharing(repository).cloned().collect();
     let ended = under_lock(wish, setup, world, books, repository, report).await;
+    if let Some(journal) = setup.existing_journal()?.filter(|_| wish.apply) {
+        for one in &sharing {
+            run::export(journal.as_ref(), one, setup);
+        }
+    }
     drop(locks);
     ended
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use redb::backends::FileBackend;
 
 use super::super::JournalError;
+use super::super::archive::write_durably;
 use super::marker::{JOURNAL_FORMAT, JournalId, Marker};
 use super::storage::PATIENCE;
 
@@ -60,6 +61,62 @@ pub(crate) fn marker(directory: &Path) -> Result<Option<Marker>, JournalError> {
     Ok(Some(marker))
 }
 
+/// Where the text that describes a journal is.
+pub(crate) fn marker_file(directory: &Path) -> PathBuf {
+    directory.join(MARKER)
+}
+
+/// Where a database is while it is being made; a creation that finds one there removes it.
+pub(crate) fn unfinished_database(directory: &Path) -> PathBuf {
+    directory.join(format!("{DATABASE}{UNFINISHED}"))
+}
+
+/// Holds the directory, as a creation does, until the file is dropped.
+pub(crate) fn locked(directory: &Path) -> Result<File, JournalError> {
+    let file = File::open(directory)?;
+    lock(directory, &file)?;
+    Ok(file)
+}
+
+/// A new file that only its owner may read.
+pub(crate) fn create(path: &Path) -> Result<File, JournalError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    options.open(path).map_err(|error| unwritable(path, error))
+}
+
+/// A directory that only its owner may enter.
+pub(crate) fn make_directory(path: &Path) -> Result<(), JournalError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| unwritable(path, error))
+}
+
+/// Writes the text that describes a journal: whole, or not at all.
+pub(crate) fn publish_marker(directory: &Path, id: JournalId) -> Result<(), JournalError> {
+    write_durably(&marker_file(directory), &mut |out| {
+        out.write_all(Marker::new(id).to_string().as_bytes())?;
+        Ok(())
+    })
+}
+
+fn lock(path: &Path, directory: &File) -> Result<(), JournalError> {
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        match directory.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(JournalError::Busy { path: path.to_owned() })
+}
+
+fn unwritable(path: &Path, source: io::Error) -> JournalError {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::Full,
+        _ => JournalError::Unwritable { path: path.to_owned(), source },
+    }
+}
+
 /// How a directory is made to hold a journal.
 pub(crate) struct Creation<'a> {
     pub(crate) directory: &'a Path,
@@ -77,7 +134,7 @@ impl Creation<'_> {
         self.make_directory()?;
         after("directory")?;
         let directory = File::open(self.directory)?;
-        self.lock(&directory)?;
+        lock(self.directory, &directory)?;
         self.remove_unfinished()?;
         if !self.directory.join(IGNORE).exists() {
             self.write_durably(IGNORE, b"*\n", after)?;
@@ -107,17 +164,6 @@ impl Creation<'_> {
             Some(parent) => Ok(sync_directory(parent)?),
             None => Ok(()),
         }
-    }
-
-    fn lock(&self, directory: &File) -> Result<(), JournalError> {
-        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
-            match directory.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-            }
-        }
-        Err(JournalError::Busy { path: self.directory.to_owned() })
     }
 
     /// Removes what a creation that died has left; only under the lock.
@@ -162,9 +208,10 @@ impl Creation<'_> {
     }
 
     fn create(&self, name: &str) -> Result<File, JournalError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        options.open(self.unfinished(name)).map_err(|error| self.unwritable(error))
+        create(&self.unfinished(name)).map_err(|error| match error {
+            JournalError::Unwritable { source, .. } => self.unwritable(source),
+            other => other,
+        })
     }
 
     fn publish(&self, name: &str, after: AfterStep<'_>) -> Result<(), JournalError> {
@@ -181,13 +228,11 @@ impl Creation<'_> {
     }
 
     fn unwritable(&self, source: io::Error) -> JournalError {
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::Full,
-            _ => JournalError::Unwritable { path: self.directory.to_owned(), source },
-        }
+        unwritable(self.directory, source)
     }
 }
 
-fn sync_directory(directory: &Path) -> io::Result<()> {
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

@@ -3,7 +3,9 @@
 //!
 //! `EVENTS` is the truth. `PLACES`, `IDS` and `HEADS` are derived from it and can be rebuilt.
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use std::io::Write as _;
+
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::event::envelope::{EventHash, EventId, StoredEvent};
 use crate::names::StreamName;
@@ -118,39 +120,68 @@ pub(super) fn push(
     events: &[StoredEvent],
 ) -> Result<(), JournalError> {
     let mut table = transaction.open_table(EVENTS).map_err(from_redb)?;
+    let mut derived = Derived::open(transaction)?;
     let last = table.last().map_err(from_redb)?.map_or(0, |(position, _)| position.value());
     for (position, event) in (last + 1..).zip(events) {
         table.insert(position, join_event(event).as_slice()).map_err(from_redb)?;
-    }
-    for (position, event) in (last + 1..).zip(events) {
-        derive(transaction, position, event)?;
+        derived.insert(position, event)?;
     }
     Ok(())
 }
 
-/// Writes what is derived from one event.
-pub(super) fn derive(
-    transaction: &WriteTransaction,
-    position: u64,
-    event: &StoredEvent,
-) -> Result<(), JournalError> {
-    let key = place_key(event.stream(), event.sequence());
-    let mut places = transaction.open_table(PLACES).map_err(from_redb)?;
-    places.insert(key.as_slice(), position).map_err(from_redb)?;
-    let mut ids = transaction.open_table(IDS).map_err(from_redb)?;
-    ids.insert(event.id().to_bytes().as_slice(), position).map_err(from_redb)?;
-    let mut heads = transaction.open_table(HEADS).map_err(from_redb)?;
-    let head = [event.sequence().to_be_bytes().as_slice(), &event.hash().0].concat();
-    heads.insert(event.stream().to_string().as_str(), head.as_slice()).map_err(from_redb)?;
-    Ok(())
+/// The derived tables, open to be written.
+pub(super) struct Derived<'a> {
+    places: Table<'a, &'static [u8], u64>,
+    ids: Table<'a, &'static [u8], u64>,
+    heads: Table<'a, &'static str, &'static [u8]>,
+}
+
+impl<'a> Derived<'a> {
+    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, JournalError> {
+        Ok(Self {
+            places: transaction.open_table(PLACES).map_err(from_redb)?,
+            ids: transaction.open_table(IDS).map_err(from_redb)?,
+            heads: transaction.open_table(HEADS).map_err(from_redb)?,
+        })
+    }
+
+    /// Writes what is derived from one event.
+    pub(super) fn insert(
+        &mut self,
+        position: u64,
+        event: &StoredEvent,
+    ) -> Result<(), JournalError> {
+        let key = place_key(event.stream(), event.sequence());
+        self.places.insert(key.as_slice(), position).map_err(from_redb)?;
+        self.ids.insert(event.id().to_bytes().as_slice(), position).map_err(from_redb)?;
+        let head = [event.sequence().to_be_bytes().as_slice(), &event.hash().0].concat();
+        let name = event.stream().to_string();
+        self.heads.insert(name.as_str(), head.as_slice()).map_err(from_redb)?;
+        Ok(())
+    }
 }
 
 /// `stream 0 sequence`: a byte that no name has, so that no stream's keys lie among another's.
 pub(super) fn place_key(stream: &StreamName, sequence: u64) -> Vec<u8> {
-    let mut key = stream.to_string().into_bytes();
+    let mut key = Vec::new();
+    place_key_into(&mut key, stream, sequence);
+    key
+}
+
+/// The same in place of what `key` held.
+pub(super) fn place_key_into(key: &mut Vec<u8>, stream: &StreamName, sequence: u64) {
+    key.clear();
+    // Writing to memory never fails.
+    let _written = write!(key, "{stream}");
     key.push(0);
     key.extend_from_slice(&sequence.to_be_bytes());
-    key
+}
+
+/// The stream and the sequence in a key of `PLACES`.
+pub(super) fn split_place(key: &[u8]) -> Option<(StreamName, u64)> {
+    let (name, sequence) = key.split_last_chunk::<8>()?;
+    let name = std::str::from_utf8(name.strip_suffix(&[0])?).ok()?;
+    Some((name.parse().ok()?, u64::from_be_bytes(*sequence)))
 }
 
 /// The head in a row of `HEADS`.

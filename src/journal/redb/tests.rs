@@ -15,6 +15,7 @@ mod full_disk;
 mod measure;
 mod power_cut;
 mod process;
+mod repair;
 mod unwritable;
 
 /// A journal in a fresh directory, which lives as long as the first value.

@@ -2,6 +2,7 @@
 
 mod findings;
 mod history;
+mod journal;
 mod log;
 mod marked_release;
 mod page;
@@ -17,6 +18,7 @@ mod verification;
 
 pub use findings::Findings;
 pub use history::{Histories, HistoryRow, HistoryTable};
+pub use journal::{Exported, ImportReport, JournalCheck, JournalHeads, RepairReport, Sound};
 pub use log::{LogLines, RawEvents};
 pub use marked_release::MarkedRelease;
 pub use page::PageWritten;

@@ -13,6 +13,7 @@ mod exit_codes;
 mod faults;
 mod health;
 mod interrupted;
+mod journal;
 mod judged;
 mod output;
 mod pruning;

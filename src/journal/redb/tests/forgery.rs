@@ -13,6 +13,13 @@ const EVENTS_IN_ALL: u64 = 5;
 fn broken_at(position: u64, forge: &dyn Fn(&mut Vec<u8>)) -> Option<u64> {
     let (_home, journal) = fresh();
     journal.append(&shop(), 0, &drafts(1..=u128::from(EVENTS_IN_ALL))).unwrap();
+    change(&journal, position, forge);
+    let checked = damaged_event(journal.check().map(drop));
+    assert_eq!(checked, damaged_event(journal.read(&shop(), 0).map(drop)));
+    checked
+}
+
+fn change(journal: &RedbJournal, position: u64, forge: &dyn Fn(&mut Vec<u8>)) {
     journal
         .write(|transaction| {
             let mut table = transaction.open_table(EVENTS).unwrap();
@@ -22,9 +29,6 @@ fn broken_at(position: u64, forge: &dyn Fn(&mut Vec<u8>)) -> Option<u64> {
             Ok(())
         })
         .unwrap();
-    let checked = damaged_event(journal.check().map(drop));
-    assert_eq!(checked, damaged_event(journal.read(&shop(), 0).map(drop)));
-    checked
 }
 
 fn damaged_event(result: Result<(), JournalError>) -> Option<u64> {
@@ -79,6 +83,46 @@ fn a_tail_cut_off_is_seen() {
     cut_tail(&journal);
     assert_eq!(damaged_event(journal.read(&shop(), 0).map(drop)), Some(EVENTS_IN_ALL));
     assert_eq!(damaged_event(journal.read_last(&shop(), 1).map(drop)), Some(EVENTS_IN_ALL));
+}
+
+/// The way back trusts the head alone: what was shown before the error led to it.
+#[test]
+fn the_way_back_stops_at_what_is_not_proven() {
+    for position in 1..=EVENTS_IN_ALL {
+        for hash_made_anew in [false, true] {
+            let (_home, journal) = fresh();
+            journal.append(&shop(), 0, &drafts(1..=u128::from(EVENTS_IN_ALL))).unwrap();
+            change(&journal, position, &|row| {
+                rename(row);
+                if hash_made_anew {
+                    let hash = EventHash::of(&row[32..]);
+                    row[..32].copy_from_slice(&hash.0);
+                }
+            });
+            let mut shown = Vec::new();
+            let stopped = journal.visit_back(&shop(), &mut |event| {
+                shown.push(event.sequence());
+                std::ops::ControlFlow::Continue(())
+            });
+            assert_eq!(damaged_event(stopped), Some(position));
+            assert_eq!(shown, (position + 1..=EVENTS_IN_ALL).rev().collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn an_index_that_lies_is_named_with_the_first_event_it_lies_about() {
+    let (_home, journal) = fresh();
+    journal.append(&shop(), 0, &drafts(1..=u128::from(EVENTS_IN_ALL))).unwrap();
+    journal
+        .write(|transaction| {
+            let mut places = transaction.open_table(PLACES).unwrap();
+            places.insert(place_key(&shop(), 2).as_slice(), 3).unwrap();
+            places.insert(place_key(&shop(), 3).as_slice(), 2).unwrap();
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(damaged_event(journal.check().map(drop)), Some(2));
 }
 
 fn cut_tail(journal: &RedbJournal) {

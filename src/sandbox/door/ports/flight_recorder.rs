@@ -169,6 +169,15 @@ impl Journal for FlightRecorder {
         Ok(stored)
     }
 
+    fn append_stored(
+        &self,
+        stream: &StreamName,
+        expected_sequence: u64,
+        events: &[StoredEvent],
+    ) -> Result<(), JournalError> {
+        self.journal().append_stored(stream, expected_sequence, events)
+    }
+
     fn visit(
         &self,
         stream: &StreamName,

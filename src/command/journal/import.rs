@@ -1,0 +1,21 @@
+//! `surefoot journal import`: the events of an export, judged as a whole before any is written.
+
+use crate::command::arguments::JournalImport;
+use crate::command::setup::Setup;
+use crate::command::{run, trouble};
+use crate::journal::import;
+use crate::problem::{ExitCode, Problem};
+use crate::view::documents::ImportReport;
+
+/// Imports.
+pub(super) fn import(arguments: &JournalImport, setup: &Setup) -> Result<ExitCode, Problem> {
+    let refused = |error| trouble::import(&error, &setup.history);
+    let files = import::files(&arguments.file).map_err(refused)?;
+    let journal = setup.journal()?;
+    let streams = import::import(journal.as_ref(), &files).map_err(refused)?;
+    for stream in streams.iter().filter(|one| one.added > 0) {
+        run::export(journal.as_ref(), &stream.stream, setup);
+    }
+    setup.view.data(&ImportReport { from: arguments.file.clone(), streams });
+    Ok(ExitCode::Success)
+}

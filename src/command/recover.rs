@@ -1,0 +1,65 @@
+//! A journal that begins on a service which surefoot deployed before: a fresh CI runner, a fresh
+//! clone. AWS still tells what runs and whose mark it carries; that is recorded before anything else.
+
+use std::collections::BTreeMap;
+
+use super::setup::Setup;
+use super::trouble;
+use crate::event::{Captured, Event, PreviousDigest};
+use crate::ledger::Ledger;
+use crate::names::ValueHash;
+use crate::plan::inventory::Inventory;
+use crate::problem::Problem;
+use crate::world::World;
+use crate::world::service::Service;
+
+/// Records what AWS tells, where the journal knows nothing of a service that carries our mark.
+/// Whether it did.
+pub(super) fn recover(
+    setup: &Setup,
+    world: &World,
+    seen: &Inventory,
+    ledger: &mut Ledger,
+) -> Result<bool, Problem> {
+    let marked = seen.service.as_ref().filter(|service| service.mark.is_some());
+    let Some(service) = marked.filter(|_| ledger.entries().is_empty()) else { return Ok(false) };
+    let event = Event::RecordRecovered {
+        stream: ledger.stream().clone(),
+        endpoint: seen.endpoint.clone(),
+        found: Box::new(found(service, seen)),
+        operations: seen.operations.iter().map(|operation| operation.id.clone()).collect(),
+    };
+    ledger
+        .append_beside(&event, &values(service), world.clock.now())
+        .map_err(|error| trouble::reading(&error, &setup.history))?;
+    let name = &service.name;
+    setup.view.say(&format!(
+        "`{name}` was deployed by surefoot before, and its history is not here: what AWS tells is \
+         recorded"
+    ));
+    setup.view.say("an export brings the history in, before the next deployment: `surefoot journal import FILE`");
+    Ok(true)
+}
+
+fn found(service: &Service, seen: &Inventory) -> Captured {
+    let release = service.release();
+    let digest = release.as_ref().and_then(|release| release.image.digest()).cloned();
+    Captured {
+        service: service.arn.clone(),
+        service_id: service.id.clone(),
+        url: service.url.clone(),
+        status: service.status.clone(),
+        release,
+        mark: service.mark.clone(),
+        digest: digest.map(|digest| PreviousDigest::Proven {
+            digest,
+            in_registry: seen.previous_in_registry,
+        }),
+    }
+}
+
+/// The plain values that run, for the way back.
+fn values(service: &Service) -> BTreeMap<ValueHash, String> {
+    let values = service.values.iter();
+    values.map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
+}

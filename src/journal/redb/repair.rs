@@ -1,0 +1,254 @@
+//! A damaged journal brought back: from its export, and from what of the damaged file still proves
+//! itself. The damaged files are moved aside; nothing is deleted.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use redb::ReadableTable as _;
+
+use crate::event::envelope::StoredEvent;
+use crate::names::{StreamName, ValueHash};
+
+use super::super::archive::EXPORTS;
+use super::super::import::{self, ImportError};
+use super::super::{Journal, JournalError};
+use super::storage::{FileStorage, from_redb};
+use super::table::VALUES;
+use super::{JournalId, RedbJournal, home, id_of, make};
+
+/// Events that are saved in one transaction.
+const AT_ONCE: usize = 1_000;
+
+/// How a repair went.
+#[derive(Debug)]
+pub struct Repair {
+    /// What was wrong.
+    pub damage: JournalError,
+    /// Where the damaged files are now; none where there was no file at all.
+    pub moved_to: Option<PathBuf>,
+    /// What came back.
+    pub streams: Vec<RestoredStream>,
+    /// How many environment values were saved from the damaged file.
+    pub values: usize,
+    /// Exports that could not be read.
+    pub refused: Vec<ImportError>,
+}
+
+/// A stream that came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredStream {
+    /// The stream.
+    pub stream: StreamName,
+    /// How many of its events the export had.
+    pub from_export: u64,
+    /// How many more the damaged file could prove.
+    pub saved: u64,
+}
+
+/// Why a journal is not repaired. Nothing was moved.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// There is nothing to bring it back from.
+    #[error("there is no export, and nothing of the damaged file can be proven")]
+    NoExport {
+        /// What is wrong with the journal.
+        damage: JournalError,
+        /// Exports that could not be read.
+        refused: Vec<ImportError>,
+    },
+    /// The journal cannot be reached or written, or is of a newer version.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl From<io::Error> for RepairError {
+    fn from(error: io::Error) -> Self {
+        Self::Journal(error.into())
+    }
+}
+
+impl RedbJournal {
+    /// Brings the journal in `directory` back, if it is damaged; none where it is sound. `id` is
+    /// random, and used where the damaged one can no longer be read.
+    pub fn repair(directory: &Path, id: JournalId) -> Result<Option<Repair>, RepairError> {
+        let Err(damage) = Self::open(directory).and_then(|journal| journal.check()) else {
+            return Ok(None);
+        };
+        let exports = directory.join(EXPORTS);
+        match damage {
+            JournalError::Corrupt { .. } | JournalError::Foreign { .. } => {}
+            JournalError::Missing { .. } if exports.is_dir() => {}
+            other => return Err(other.into()),
+        }
+        let lock = home::locked(directory)?;
+        let id = match home::marker(directory) {
+            Ok(Some(marker)) => marker.id,
+            _ => id_of(&FileStorage(home::database(directory))).unwrap_or(id),
+        };
+        let unfinished = home::unfinished_database(directory);
+        let restored = restore(directory, &exports, &unfinished, id);
+        let done = match restored {
+            Ok((streams, values, refused)) if !streams.is_empty() => {
+                let moved_to = put_in_place(directory, &unfinished, id)?;
+                Ok(Some(Repair { damage, moved_to, streams, values, refused }))
+            }
+            Ok((_, _, refused)) => Err(RepairError::NoExport { damage, refused }),
+            Err(error) => Err(error.into()),
+        };
+        if done.is_err() {
+            drop(fs::remove_file(&unfinished));
+        }
+        drop(lock);
+        done
+    }
+}
+
+type Restored = (Vec<RestoredStream>, usize, Vec<ImportError>);
+
+/// Fills a new database: first from the exports, then from the damaged file.
+fn restore(
+    directory: &Path,
+    exports: &Path,
+    unfinished: &Path,
+    id: JournalId,
+) -> Result<Restored, JournalError> {
+    drop(fs::remove_file(unfinished));
+    let file = home::create(unfinished)?;
+    let backend = redb::backends::FileBackend::new(file).map_err(super::from_database)?;
+    make(Box::new(backend), id)?;
+    let fresh = RedbJournal { storage: Box::new(FileStorage(unfinished.to_owned())), id };
+    let mut streams = BTreeMap::new();
+    let refused = import_each(&fresh, exports, &mut streams)?;
+    let damaged = RedbJournal { storage: Box::new(FileStorage(home::database(directory))), id };
+    let named = damaged.streams().unwrap_or_default().into_iter().map(|head| head.stream);
+    let known: Vec<StreamName> = streams.keys().cloned().chain(named).collect();
+    for stream in known {
+        let entry = streams.entry(stream.clone()).or_insert(RestoredStream {
+            stream: stream.clone(),
+            from_export: 0,
+            saved: 0,
+        });
+        entry.saved += save(&damaged, &fresh, &stream)?;
+    }
+    streams.retain(|_, restored| restored.from_export + restored.saved > 0);
+    let values = save_values(&damaged, &fresh)?;
+    fresh.check()?;
+    File::open(unfinished)?.sync_all()?;
+    Ok((streams.into_values().collect(), values, refused))
+}
+
+/// Imports each stream's export by itself: one that is damaged is no reason to lose the others.
+fn import_each(
+    fresh: &RedbJournal,
+    exports: &Path,
+    streams: &mut BTreeMap<StreamName, RestoredStream>,
+) -> Result<Vec<ImportError>, JournalError> {
+    let mut refused = Vec::new();
+    let entries = fs::read_dir(exports).map(Iterator::flatten).into_iter().flatten();
+    let mut places: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    places.sort();
+    for place in places {
+        let imported = import::files(&place).and_then(|files| import::import(fresh, &files));
+        match imported {
+            Ok(imported) => streams.extend(imported.into_iter().map(|one| {
+                let restored = RestoredStream {
+                    stream: one.stream.clone(),
+                    from_export: one.sequence,
+                    saved: 0,
+                };
+                (one.stream, restored)
+            })),
+            Err(ImportError::Journal(error)) => return Err(error),
+            Err(error) => refused.push(error),
+        }
+    }
+    Ok(refused)
+}
+
+/// Saves the events behind what is restored already, as far as the damaged file proves them by its
+/// seals, hashes and chain.
+fn save(
+    damaged: &RedbJournal,
+    fresh: &RedbJournal,
+    stream: &StreamName,
+) -> Result<u64, JournalError> {
+    let mut end = fresh.head(stream)?.map_or(0, |head| head.sequence);
+    let begun = end;
+    let mut provable: Vec<StoredEvent> = Vec::new();
+    let mut failed = None;
+    let seen = damaged.visit(stream, end, &mut |event| {
+        provable.push(event);
+        if provable.len() < AT_ONCE {
+            return ControlFlow::Continue(());
+        }
+        failed = fresh.append_stored(stream, end, &provable).err();
+        end += provable.len() as u64;
+        provable.clear();
+        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    // Damage ends the saving; that is what is being repaired.
+    drop(seen);
+    let failed = match failed {
+        None if !provable.is_empty() => fresh.append_stored(stream, end, &provable).err(),
+        failed => failed,
+    };
+    match failed {
+        // The export leads elsewhere than the damaged file: the export is what proves itself.
+        Some(JournalError::Corrupt { .. } | JournalError::IdTaken { .. }) => Ok(0),
+        Some(error) => Err(error),
+        None => Ok(fresh.head(stream)?.map_or(0, |head| head.sequence) - begun),
+    }
+}
+
+/// Saves the environment values that can still be read.
+fn save_values(damaged: &RedbJournal, fresh: &RedbJournal) -> Result<usize, JournalError> {
+    let mut values: BTreeMap<ValueHash, String> = BTreeMap::new();
+    let read = damaged.look(|transaction| {
+        let table = transaction.open_table(VALUES).map_err(from_redb)?;
+        for row in table.iter().map_err(from_redb)? {
+            let (hash, value) = row.map_err(from_redb)?;
+            if let Ok(hash) = hash.value().parse() {
+                values.insert(hash, value.value().to_owned());
+            }
+        }
+        Ok(())
+    });
+    drop(read);
+    if !values.is_empty() {
+        fresh.put_values(&values)?;
+    }
+    Ok(values.len())
+}
+
+/// The new database takes the place of the damaged one, which keeps a name of its own. There is no
+/// moment without a database.
+fn put_in_place(
+    directory: &Path,
+    unfinished: &Path,
+    id: JournalId,
+) -> Result<Option<PathBuf>, JournalError> {
+    let database = home::database(directory);
+    let aside = (1..).map(|number: u32| directory.join(format!("damaged-{number}")));
+    let aside = aside.into_iter().find(|path| !path.exists()).expect("numbers do not run out");
+    let kept = database.exists() || home::is_complete(directory);
+    if kept {
+        home::make_directory(&aside)?;
+    }
+    if database.exists() {
+        fs::hard_link(&database, aside.join("journal.redb"))?;
+    }
+    let marker_is_right =
+        home::marker(directory).ok().flatten().is_some_and(|marker| marker.id == id);
+    if !marker_is_right && home::is_complete(directory) {
+        fs::rename(home::marker_file(directory), aside.join("FORMAT"))?;
+    }
+    fs::rename(unfinished, &database)?;
+    if !marker_is_right {
+        home::publish_marker(directory, id)?;
+    }
+    home::sync_directory(directory)?;
+    Ok(kept.then_some(aside))
+}

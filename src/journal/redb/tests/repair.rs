@@ -1,0 +1,188 @@
+//! Damaged journals that come back: from the export, and from what the damaged file still proves.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::super::archive::{self, EXPORTS};
+use super::super::super::contract::{depot, draft, drafts, shop};
+use super::super::repair::{Repair, RepairError};
+use super::{Journal, JournalError, JournalId, RedbJournal};
+use crate::event::envelope::StoredEvent;
+use crate::names::ValueHash;
+
+const EVENTS: u64 = 25;
+
+/// A journal of 25 events of two streams and a value. The export has all but the last three.
+struct Home {
+    _folder: tempfile::TempDir,
+    directory: PathBuf,
+    truth: [Vec<StoredEvent>; 2],
+}
+
+fn home() -> Home {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join(".deploy-history");
+    let journal = RedbJournal::create(&directory, JournalId(1)).unwrap();
+    journal.append(&depot(), 0, &drafts(100..=103)).unwrap();
+    let values = BTreeMap::from([(value_hash(), "precious".to_owned())]);
+    for sequence in 0..EVENTS - 4 {
+        let one = [draft(u128::from(sequence))];
+        journal.append_with_values(&shop(), sequence, &one, &values).unwrap();
+        if sequence == EVENTS - 8 {
+            archive::update(&journal, &directory, &shop()).unwrap();
+            archive::update(&journal, &directory, &depot()).unwrap();
+        }
+    }
+    let truth = [journal.read(&shop(), 0).unwrap(), journal.read(&depot(), 0).unwrap()];
+    Home { _folder: home, directory, truth }
+}
+
+fn value_hash() -> ValueHash {
+    ValueHash::of(&"SECRETLY".parse().unwrap(), "precious")
+}
+
+fn database(directory: &Path) -> PathBuf {
+    directory.join("journal.redb")
+}
+
+fn repair(directory: &Path) -> Result<Option<Repair>, RepairError> {
+    RedbJournal::repair(directory, JournalId(2))
+}
+
+/// What came back is the beginning of the truth, and at least what the export had.
+fn holds_the_truth(home: &Home) -> usize {
+    let journal = RedbJournal::open(&home.directory).unwrap();
+    journal.check().unwrap();
+    let read = [journal.read(&shop(), 0).unwrap(), journal.read(&depot(), 0).unwrap()];
+    for (read, truth) in read.iter().zip(&home.truth) {
+        assert_eq!(read[..], truth[..read.len()]);
+    }
+    assert!(read[0].len() as u64 >= EVENTS - 7 && read[1].len() == 4, "the export was complete");
+    read[0].len()
+}
+
+#[test]
+fn a_sound_journal_is_left_alone() {
+    let home = home();
+    let before = fs::read(database(&home.directory)).unwrap();
+    assert!(repair(&home.directory).unwrap().is_none());
+    assert_eq!(fs::read(database(&home.directory)).unwrap(), before);
+}
+
+/// Whatever byte of the file is changed: the journal is sound as it is, or repair brings it back.
+#[test]
+fn a_journal_with_any_byte_changed_comes_back() {
+    let home = home();
+    let whole = fs::read(database(&home.directory)).unwrap();
+    let (mut repaired, mut saved) = (0, 0);
+    for offset in (0..64).step_by(7).chain((64..whole.len()).step_by(1999)) {
+        let mut bytes = whole.clone();
+        bytes[offset] ^= 0x55;
+        fs::write(database(&home.directory), &bytes).unwrap();
+        match repair(&home.directory).unwrap() {
+            None => assert_eq!(holds_the_truth(&home), home.truth[0].len(), "byte {offset}"),
+            Some(repair) => {
+                repaired += 1;
+                saved += usize::from(holds_the_truth(&home) == home.truth[0].len());
+                let kept = repair.moved_to.unwrap().join("journal.redb");
+                assert_eq!(fs::read(kept).unwrap(), bytes, "nothing of the damaged file is lost");
+            }
+        }
+        fs::write(database(&home.directory), &whole).unwrap();
+    }
+    assert!(repaired > 20 && saved > 1, "{repaired} repaired, {saved} of them whole");
+}
+
+#[test]
+fn a_journal_of_any_length_comes_back() {
+    let home = home();
+    let whole = fs::read(database(&home.directory)).unwrap();
+    for length in [0, 1, 15, 16, 17].into_iter().chain((32..whole.len()).step_by(12_000)) {
+        fs::write(database(&home.directory), &whole[..length]).unwrap();
+        assert!(repair(&home.directory).unwrap().is_some(), "{length}");
+        holds_the_truth(&home);
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_and_a_directory_of_its_export_alone_come_back() {
+    let home = home();
+    fs::remove_file(database(&home.directory)).unwrap();
+    assert!(repair(&home.directory).unwrap().is_some());
+    holds_the_truth(&home);
+    fs::remove_file(database(&home.directory)).unwrap();
+    fs::remove_file(home.directory.join("FORMAT")).unwrap();
+    assert!(repair(&home.directory).unwrap().unwrap().moved_to.is_none());
+    holds_the_truth(&home);
+}
+
+#[test]
+fn another_format_text_is_replaced_and_kept() {
+    let home = home();
+    fs::write(home.directory.join("FORMAT"), "something else\n").unwrap();
+    let repair = repair(&home.directory).unwrap().unwrap();
+    assert_eq!(holds_the_truth(&home), home.truth[0].len());
+    let kept = fs::read_to_string(repair.moved_to.unwrap().join("FORMAT")).unwrap();
+    assert_eq!(kept, "something else\n");
+    let journal = RedbJournal::open(&home.directory).unwrap();
+    assert_eq!(journal.value(&value_hash()).unwrap().as_deref(), Some("precious"));
+}
+
+#[test]
+fn what_the_damaged_file_still_proves_comes_back_without_any_export() {
+    let home = home();
+    fs::remove_dir_all(home.directory.join(EXPORTS)).unwrap();
+    fs::write(home.directory.join("FORMAT"), "something else\n").unwrap();
+    let repair = repair(&home.directory).unwrap().unwrap();
+    assert_eq!(repair.streams.iter().map(|one| one.saved).sum::<u64>(), EVENTS);
+    assert_eq!(repair.values, 1);
+}
+
+#[test]
+fn without_export_and_proof_nothing_is_touched() {
+    let home = home();
+    fs::remove_dir_all(home.directory.join(EXPORTS)).unwrap();
+    fs::write(database(&home.directory), "not a journal at all").unwrap();
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&home.directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let refused = repair(&home.directory).unwrap_err();
+    assert!(matches!(refused, RepairError::NoExport { .. }), "{refused:?}");
+    assert_eq!(names(), before);
+    assert_eq!(fs::read(database(&home.directory)).unwrap(), b"not a journal at all");
+}
+
+#[test]
+fn a_newer_journal_is_not_damaged() {
+    let home = home();
+    let text = fs::read_to_string(home.directory.join("FORMAT")).unwrap();
+    fs::write(home.directory.join("FORMAT"), text.replace(" 1\n", " 9\n")).unwrap();
+    let refused = repair(&home.directory).unwrap_err();
+    assert!(
+        matches!(refused, RepairError::Journal(JournalError::NewerFormat { found: 9, .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn an_export_that_is_damaged_too_costs_only_its_own_stream() {
+    let home = home();
+    let export = archive::directory(&home.directory, &shop());
+    let file = fs::read_dir(&export).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&file).unwrap().replace("\"number\":7", "\"number\":8");
+    fs::write(&file, text).unwrap();
+    let mut bytes = fs::read(database(&home.directory)).unwrap();
+    bytes.truncate(100);
+    fs::write(database(&home.directory), bytes).unwrap();
+    let repair = repair(&home.directory).unwrap().unwrap();
+    assert_eq!(repair.refused.len(), 1);
+    let streams: Vec<_> = repair.streams.iter().map(|one| (&one.stream, one.from_export)).collect();
+    assert_eq!(streams, [(&depot(), 4)]);
+}

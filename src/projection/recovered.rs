@@ -1,0 +1,93 @@
+//! What AWS told of a service when its journal began anew: the release that ran then, as number 0.
+
+use std::collections::BTreeMap;
+
+use super::history::{Row, Verdict};
+use super::judgement::Judgement;
+use super::standing::service_address;
+use super::{Recorded, Status};
+use crate::event::{Captured, Event};
+use crate::names::DeploymentNumber;
+use crate::release::Release;
+use crate::world::service::ServiceStatus;
+
+/// The number of what ran before the journal began: no deployment has it.
+pub const RECOVERED: DeploymentNumber = DeploymentNumber(0);
+
+/// What was recovered, in words.
+pub(super) fn words(found: &Captured) -> String {
+    let runs = found.release.as_ref().map_or("no image of ECR".into(), |one| one.image.short());
+    let mark = found.mark.as_deref().map_or(String::new(), |mark| format!(", marked {mark}"));
+    format!("recovered from AWS: it ran {runs}{mark}; what came before is not known here")
+}
+
+/// The release that ran when the journal began, as a row.
+pub(super) fn row(
+    records: &[Recorded],
+    live: Option<DeploymentNumber>,
+    judgements: &BTreeMap<DeploymentNumber, Judgement>,
+) -> Option<Row> {
+    let (record, _, found) = event(records)?;
+    let image = found.release.as_ref().map(|release| &release.image);
+    let judgement = judgements.get(&RECOVERED).cloned();
+    let good = judgement.as_ref().map(|judgement| judgement.good);
+    Some(Row {
+        number: RECOVERED,
+        verdict: match (found.status == ServiceStatus::Running, live, good) {
+            (false, ..) => Verdict::Unknown,
+            (true, None, _) => Verdict::Live,
+            (true, Some(_), Some(true)) => Verdict::Good,
+            (true, Some(_), Some(false)) => Verdict::Bad,
+            (true, Some(_), None) => Verdict::Superseded,
+        },
+        commit: None,
+        dirty: false,
+        branch: None,
+        subject: None,
+        committed_at: None,
+        repository: image.map(|image| image.repository.clone()),
+        tag: image.and_then(|image| image.tag()).cloned(),
+        digest: image.and_then(|image| image.digest()).cloned(),
+        rollback_to: None,
+        by: record.actor.clone(),
+        ci_run: record.ci_run.clone(),
+        started_at: record.at,
+        ended_at: Some(record.at),
+        took: None,
+        note: Some(words(found)),
+        code: None,
+        exit_code: None,
+        judgement,
+    })
+}
+
+/// The whole release behind that row, where it can be named by its content.
+pub(super) fn release(records: &[Recorded], row: &Row) -> Option<Release> {
+    let (_, _, found) = event(records).filter(|_| row.number == RECOVERED)?;
+    found.release.clone().filter(|release| release.image.digest().is_some())
+}
+
+/// Where a service stands of which nothing but that is known.
+pub(super) fn status(records: &[Recorded], rows: Vec<Row>) -> Status {
+    let Some((_, Event::RecordRecovered { stream, endpoint, found, .. }, _)) = event(records)
+    else {
+        return Status::default();
+    };
+    let last = rows.into_iter().next();
+    Status {
+        service: Some(stream.clone()),
+        endpoint: endpoint.clone(),
+        url: Some(service_address(&found.url, endpoint.as_deref())),
+        live: last.clone().filter(|row| row.verdict == Verdict::Live),
+        last,
+        next: vec![format!("surefoot deploy --service-name {}", stream.service)],
+        ..Status::default()
+    }
+}
+
+fn event(records: &[Recorded]) -> Option<(&Recorded, &Event, &Captured)> {
+    records.iter().find_map(|record| match &record.event {
+        Ok(event @ Event::RecordRecovered { found, .. }) => Some((record, event, found.as_ref())),
+        _ => None,
+    })
+}

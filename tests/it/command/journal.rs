@@ -1,0 +1,279 @@
+//! The journal's own commands, through the real binary.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::support::{Ended, Project, World, shell};
+
+/// A service with two deployments, and its journal.
+fn deployed(world: &World) -> Project<'_> {
+    let project = Project::new(world, "shop");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    project
+}
+
+fn export(project: &Project<'_>) -> PathBuf {
+    project.history().join("export").join("123456789012.eu-central-1.shop")
+}
+
+fn events(ended: &Ended, member: &str) -> u64 {
+    ended.result()[member]["events"].as_u64().unwrap()
+}
+
+/// Changes a byte in the middle of what is stored, as a hex editor does; pages that the database no
+/// longer uses are changed as well.
+fn edit(database: &Path) {
+    let mut bytes = fs::read(database).unwrap();
+    let places = bytes.windows(15).enumerate().filter(|(_, text)| *text == b"ReleaseVerified");
+    let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place] ^= 1;
+    }
+    fs::write(database, bytes).unwrap();
+}
+
+#[test]
+fn every_command_says_what_it_found_and_what_to_type_next() {
+    let world = World::open();
+    let project = deployed(&world);
+    project.run(&["journal", "verify"]).exits(0).says("every hash").says("next: surefoot");
+    let verified = project.run(&["journal", "verify", "--json"]).exits(0);
+    assert_eq!(verified.result()["journal"]["sound"], true);
+    let head = project.run(&["journal", "head"]).exits(0);
+    let line = head.out.lines().next().unwrap().to_owned();
+    assert!(line.starts_with("123456789012/eu-central-1/shop "), "{line}");
+    project.run(&["journal", "verify", "--anchor", &line]).exits(0).says("1 anchor");
+    let (start, end) = line.split_at(line.len() - 1);
+    let other = format!("{start}{}", if end == "0" { "1" } else { "0" });
+    let refused = project.run(&["journal", "verify", "--anchor", &other]);
+    refused.exits(74).names("anchor-mismatch");
+    project.run(&["journal", "verify", "--anchor", "nonsense"]).exits(2);
+    project.run(&["journal", "repair"]).exits(0).says("nothing to repair");
+}
+
+#[test]
+fn without_a_journal_every_command_says_so() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for command in ["verify", "export", "head", "repair"] {
+        project.run(&["journal", command]).exits(74).names("no-journal");
+    }
+    assert!(!project.history().exists(), "looking makes no journal");
+    project.run(&["journal", "import", "nothing.jsonl"]).exits(2).says("nothing.jsonl");
+    assert!(!project.history().exists(), "a file that is not there makes no journal");
+}
+
+#[test]
+fn an_export_has_every_event_no_value_and_comes_back_whole() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.write("surefoot.toml", "[environment]\nCANARY = \"xyzzy-value\"\n");
+    project.set("SUREFOOT_X", "1");
+    project.commit("canary");
+    project.deploy();
+    let file = project.path().join("out.jsonl");
+    let name = file.display().to_string();
+    let written = project.run(&["journal", "export", &name, "--json"]).exits(0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("xyzzy-value") && text.contains("CANARY"));
+    let (verified, lines) = (project.run(&["journal", "verify", "--json"]), text.lines().count());
+    assert_eq!(events(&verified, "journal"), lines as u64 - 2);
+    assert_eq!(written.result()["export"]["events"], lines as u64 - 2);
+    let piped = project.run(&["journal", "export"]).exits(0);
+    assert_eq!(piped.out, text);
+    let table = project.run(&["journal", "export", "--format", "csv"]).exits(0);
+    assert_eq!(table.out.lines().count(), lines - 1);
+    assert!(!table.out.contains("xyzzy-value"));
+    project.run(&["journal", "export", "--json"]).exits(2);
+    let clone = project.cloned("clone");
+    clone.run(&["journal", "import", &name]).exits(0).says("events new");
+    clone.run(&["journal", "import", &name]).exits(0).says("here already");
+    let again = clone.run(&["journal", "export"]).exits(0);
+    assert_eq!(again.out, text);
+    let rows = |project: &Project<'_>| {
+        project.run(&["history", "--json"]).exits(0).result()["history"]["deployments"].clone()
+    };
+    assert_eq!(rows(&clone), rows(&project));
+}
+
+#[test]
+fn an_export_with_a_line_missing_or_edited_and_another_history_are_refused() {
+    let world = World::open();
+    let project = deployed(&world);
+    let text = project.run(&["journal", "export"]).exits(0).out;
+    let file = project.path().join("bad.jsonl");
+    let name = file.display().to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    let clone = project.cloned("clone");
+    let without = [&lines[..4], &lines[5..]].concat().join("\n");
+    fs::write(&file, without + "\n").unwrap();
+    let refused = clone.run(&["journal", "import", &name]).exits(74).names("export-damaged");
+    refused.says("event 4 is missing").says("Nothing was imported");
+    fs::write(&file, text.replacen("tester", "nobody", 3)).unwrap();
+    clone.run(&["journal", "import", &name]).exits(74).names("export-damaged").says("was changed");
+    fs::write(&file, "{\"other\":1}\n").unwrap();
+    clone.run(&["journal", "import", &name]).exits(74).names("export-foreign");
+    // Somebody else deployed from another machine: two histories of one service.
+    clone.release("release three");
+    clone.deploy();
+    fs::write(&file, &text).unwrap();
+    let fork = clone.run(&["journal", "import", &name]).exits(74).names("journal-fork");
+    fork.says("parts at event 1");
+}
+
+#[test]
+fn an_export_is_there_after_every_deployment_and_after_failed_ones() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let size = || fs::read_to_string(export(&project).join("000000000001.jsonl")).unwrap().len();
+    let first = size();
+    project.write("Dockerfile", "FROM scratch\nCOPY not-there /\n");
+    project.commit("broken");
+    project.run(&["deploy"]).exits(10);
+    assert!(size() > first);
+    let clone = project.cloned("clone");
+    let directory = project.history().join("export").display().to_string();
+    clone.run(&["journal", "import", &directory]).exits(0);
+    let head = |project: &Project<'_>| project.run(&["journal", "head"]).exits(0).out;
+    assert_eq!(head(&clone), head(&project));
+}
+
+#[test]
+fn a_journal_edited_with_a_hex_editor_is_never_believed_and_comes_back() {
+    let world = World::open();
+    let project = deployed(&world);
+    let before = project.run(&["history", "--json"]).exits(0).result();
+    let database = project.history().join("journal.redb");
+    edit(&database);
+    let edited = fs::read(&database).unwrap();
+    for command in [
+        &["history"][..],
+        &["status", "--offline"],
+        &["show", "1"],
+        &["deploy"],
+        &["resume"],
+        &["rollback"],
+        &["rollback", "--list"],
+        &["journal", "verify"],
+        &["journal", "export"],
+    ] {
+        // What a command does not read it may not have seen; what it prints is true.
+        let ended = project.run(command);
+        if ended.code == 0 {
+            assert_eq!(project.run(&["history", "--json"]).result(), before, "{command:?}");
+            continue;
+        }
+        ended.exits(74).names("journal-damaged").says("surefoot journal repair");
+    }
+    project.run(&["journal", "verify"]).exits(74);
+    let repaired = project.run(&["journal", "repair"]).exits(0).says("from the export");
+    repaired.says("damaged-1");
+    assert_eq!(fs::read(project.history().join("damaged-1/journal.redb")).unwrap(), edited);
+    project.run(&["journal", "verify"]).exits(0);
+    let after = project.run(&["history", "--json"]).exits(0).result();
+    assert_eq!(after["history"]["deployments"], before["history"]["deployments"]);
+    let text = project.run(&["journal", "export"]).exits(0).out;
+    assert!(text.contains("\"JournalRestored\""), "it is recorded");
+    project.run(&["rollback"]).exits(0);
+    assert!(world.serves("shop", "release one"));
+}
+
+#[test]
+fn a_damaged_journal_without_export_is_not_touched() {
+    let world = World::open();
+    let project = deployed(&world);
+    fs::remove_dir_all(project.history().join("export")).unwrap();
+    let database = project.history().join("journal.redb");
+    fs::write(&database, "overwritten").unwrap();
+    project.run(&["journal", "repair"]).exits(74).names("no-export").says("Nothing was moved");
+    assert_eq!(fs::read(&database).unwrap(), b"overwritten");
+}
+
+#[test]
+fn a_fresh_clone_goes_on_with_what_aws_tells() {
+    let world = World::open();
+    let project = deployed(&world);
+    let clone = project.cloned("clone");
+    let refused = clone.run(&["rollback"]).exits(1).names("nothing-to-go-back-to");
+    refused.says("journal import").says("recorded");
+    clone.run(&["history"]).exits(0).says("recovered from AWS").says("#0");
+    clone.run(&["status", "--offline"]).exits(0).says("#0");
+    clone.run(&["journal", "verify"]).exits(0);
+    clone.release("release three");
+    clone.deploy();
+    assert!(world.serves("shop", "release three"));
+    clone.run(&["history"]).exits(0).says("#1");
+    clone.run(&["rollback"]).exits(0);
+    assert!(world.serves("shop", "release two"), "what AWS told of is gone back to");
+    clone.run(&["history"]).exits(0).says("rollback to #0");
+    world.nothing_was_done_twice();
+}
+
+#[test]
+fn a_deployment_from_a_fresh_clone_records_what_it_found() {
+    let world = World::open();
+    let project = deployed(&world);
+    let clone = project.cloned("clone");
+    clone.release("release three");
+    let ended = clone.deploy_json().exits(0);
+    assert_eq!(ended.result()["summary"]["number"], 1);
+    let text = clone.run(&["journal", "export"]).exits(0).out;
+    let first = text.lines().nth(1).unwrap();
+    assert!(first.contains("\"RecordRecovered\"") && first.contains("\"mark\""), "{first}");
+    // Nothing of surefoot's on the service: nothing was recovered.
+    let other = Project::new(&world, "other");
+    other.deploy();
+    assert!(!other.run(&["journal", "export"]).exits(0).out.contains("RecordRecovered"));
+}
+
+#[test]
+fn an_imported_history_rolls_back_with_live_values_and_names_the_others() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write("surefoot.toml", "[environment]\nKEPT = \"same\"\nCHANGED = \"old\"\n");
+    project.commit("one");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    let file = project.path().join("history.jsonl").display().to_string();
+    project.run(&["journal", "export", &file]).exits(0);
+    let clone = project.cloned("clone");
+    clone.run(&["journal", "import", &file]).exits(0);
+    clone.run(&["rollback"]).exits(0);
+    assert!(world.serves("shop", "release one"), "every value runs, so every value is there");
+    project.write("surefoot.toml", "[environment]\nKEPT = \"same\"\nCHANGED = \"new\"\n");
+    let late = project.cloned("late");
+    late.run(&["journal", "import", &file]).exits(0);
+    late.run(&["deploy"]).exits(0);
+    let elsewhere = project.cloned("elsewhere");
+    let file = project.path().join("later.jsonl").display().to_string();
+    late.run(&["journal", "export", &file]).exits(0);
+    elsewhere.run(&["journal", "import", &file]).exits(0);
+    let refused = elsewhere.run(&["rollback"]).names("value-missing");
+    refused.says("CHANGED").does_not_say("KEPT");
+}
+
+#[test]
+fn a_runner_that_cached_the_export_alone_has_its_history_back() {
+    let world = World::open();
+    let project = deployed(&world);
+    let runner = project.cloned("runner");
+    fs::create_dir_all(runner.history()).unwrap();
+    shell(&format!(
+        "cp -a '{}' '{}'",
+        project.history().join("export").display(),
+        runner.history().display()
+    ));
+    runner.release("release three");
+    runner.deploy().says("came back from its export");
+    let rows = runner.run(&["history", "--json"]).exits(0).result();
+    assert_eq!(rows["history"]["deployments"].as_array().unwrap().len(), 3);
+    fs::remove_file(runner.history().join("journal.redb")).unwrap();
+    fs::remove_file(runner.history().join("FORMAT")).unwrap();
+    runner.run(&["rollback"]).exits(0).says("came back from its export");
+    assert!(world.serves("shop", "release two"));
+}
