@@ -62,8 +62,10 @@ pub(super) fn platforms(manifest: &str) -> Result<Platforms, String> {
 
 /// The manifests that an index names, attestations included; none for a plain manifest.
 pub(super) fn parts(manifest: &str) -> Result<Vec<Digest>, String> {
-    let index: Index =
-        serde_json::from_str(manifest).map_err(|error| format!("not a manifest: {error}"))?;
+    let wrong = |error: serde_json::Error| format!("not a manifest: {error}");
+    // A list would be read as an index, member by member.
+    let members: serde_json::Map<_, _> = serde_json::from_str(manifest).map_err(wrong)?;
+    let index: Index = serde_json::from_value(members.into()).map_err(wrong)?;
     Ok(index.manifests.into_iter().map(|part| part.digest).collect())
 }
 
