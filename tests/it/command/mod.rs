@@ -13,6 +13,7 @@ mod exit_codes;
 mod faults;
 mod health;
 mod interrupted;
+mod killed;
 mod output;
 mod support;
 mod unchanged;
