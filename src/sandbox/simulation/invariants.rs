@@ -32,9 +32,11 @@ pub const RULES: &[&str] = &[
     FAILED,
     ATTENTION,
     TRAMPLED,
+    PROVEN,
     EXIT,
     SECRET,
     IDLE,
+    SENSE,
 ];
 
 const ONE_EFFECT: &str = "at most one effect per intention";

@@ -190,10 +190,7 @@ fn planned(entries: &[Entry]) -> usize {
 
 fn issued(entries: &[Entry]) -> usize {
     count(entries, |event| {
-        matches!(
-            event,
-            Event::CreateIssued(_) | Event::UpdateIssued(_) | Event::RollbackIssued(_)
-        )
+        matches!(event, Event::CreateIssued(_) | Event::UpdateIssued(_) | Event::RollbackIssued(_))
     })
 }
 
