@@ -108,6 +108,7 @@ impl Dice {
 struct Tally {
     cells: Mutex<BTreeMap<String, u32>>,
     kills: AtomicU32,
+    at_random: AtomicU32,
     deployments: AtomicU32,
     answers: AtomicU32,
     over: AtomicBool,
@@ -119,6 +120,7 @@ impl Tally {
         Self {
             cells: Mutex::new(cells),
             kills: AtomicU32::new(0),
+            at_random: AtomicU32::new(0),
             deployments: AtomicU32::new(0),
             answers: AtomicU32::new(0),
             over: AtomicBool::new(false),
@@ -152,8 +154,10 @@ impl Tally {
 
     fn histogram(&self, engine: &str) -> String {
         let mut text = format!(
-            "{} kills of a real process ({engine}), {} deployments, {} answers of status beside them",
+            "{} kills of a real process ({engine}), {} at random moments; {} deployments, {} answers of \
+             status beside them",
             self.kills.load(Ordering::Relaxed),
+            self.at_random.load(Ordering::Relaxed),
             self.deployments.load(Ordering::Relaxed),
             self.answers.load(Ordering::Relaxed),
         );
@@ -273,6 +277,7 @@ impl Victim<'_, '_> {
             let ended = match target {
                 _ if life >= LIVES => run.end(),
                 _ if dice.roll(4) == 0 => {
+                    self.tally.at_random.fetch_add(1, Ordering::Relaxed);
                     self.world.pause(Duration::from_millis(dice.roll(RANDOM)));
                     run.kill()
                 }

@@ -3,8 +3,8 @@
 
 use surefoot::problem::ExitCode;
 use surefoot::sandbox::cloud::switches::Switches;
-use surefoot::sandbox::door::ports::Mishap;
-use surefoot::sandbox::simulation::matrix::{Depth, Sweep, Terrain, name, trial, trial_on};
+use surefoot::sandbox::door::ports::{Kind, Mishap};
+use surefoot::sandbox::simulation::matrix::{Depth, Sweep, Terrain, Trial, name, trial, trial_on};
 use surefoot::sandbox::simulation::{Figures, Guard, Situation, run_seed};
 
 /// How each situation ends when nothing strikes.
@@ -199,6 +199,38 @@ fn the_settle_window_is_missed_where_answers_lag() {
     let terrain = Terrain { without: Some(Guard::Settle), ..terrain };
     let taken = trial_on(&terrain, Situation::Update, &[]);
     assert_ne!(name(taken.end.as_ref()), ("succeeded", Some(ExitCode::Success)));
+}
+
+/// The power goes at a write of ours, and a stranger changes the service before the resume.
+fn overtaken(situation: Situation, before: &str, nth: usize) -> Trial {
+    let calm = trial(situation, &[]);
+    let calls: Vec<_> = calm.moments.iter().filter(|moment| moment.call == before).collect();
+    let earlier = calm.moments.iter().rev().filter(|moment| moment.kind == Kind::Append);
+    // Not the intention, which would put the call in doubt: the write before it.
+    let write = earlier.filter(|moment| moment.number < calls[nth].number).nth(1).unwrap();
+    let terrain = Terrain { stranger: true, ..Terrain::default() };
+    trial_on(&terrain, situation, &[(write.number, Mishap::CutAfter)])
+}
+
+#[test]
+fn what_a_stranger_changed_before_our_call_is_not_overwritten() {
+    let trial = overtaken(Situation::Update, "UpdateService", 0);
+    assert_eq!(name(trial.end.as_ref()), ("failed", Some(ExitCode::Update)));
+    assert!(trial.violations.is_empty(), "{:?}", trial.violations);
+}
+
+#[test]
+fn what_a_stranger_changed_before_the_proof_is_not_our_success() {
+    let trial = overtaken(Situation::Update, "GET", 0);
+    assert_eq!(name(trial.end.as_ref()), ("attention", Some(ExitCode::Attention)));
+    assert!(trial.violations.is_empty(), "{:?}", trial.violations);
+}
+
+#[test]
+fn what_a_stranger_changed_after_our_call_is_not_rolled_back() {
+    let trial = overtaken(Situation::Unhealthy, "UpdateService", 1);
+    assert_eq!(name(trial.end.as_ref()), ("attention", Some(ExitCode::Attention)));
+    assert!(trial.violations.is_empty(), "{:?}", trial.violations);
 }
 
 /// Without the mark somebody else's operation passes for ours.
