@@ -14,7 +14,10 @@ GUARDS = [
             "let settled = quiet >= bench.times.settle;",
             f"let settled = quiet >= bench.times.settle || !{asks('settle window')};",
         )],
-        "tests": [("it", "crash::the_settle_window_is_missed_where_answers_lag")],
+        "tests": [
+            ("it", "crash::an_update_nobody_answered_is_found_while_everything_lags"),
+            ("it", "crash::a_fixed_share_of_seeds_breaks_no_rule"),
+        ],
     },
     {
         "name": "known operations",
