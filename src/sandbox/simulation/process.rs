@@ -34,8 +34,11 @@ pub struct Session {
     without: Option<Guard>,
     memory: Memory,
     /// The newest deployment, as of so many writes.
-    newest: Arc<Mutex<Option<(u64, Option<Deployment>)>>>,
+    newest: Arc<Mutex<Option<Known>>>,
 }
+
+/// After how many writes, and the newest deployment then.
+type Known = (u64, Option<Deployment>);
 
 /// Why a process ended without a state of its deployment.
 #[derive(Debug, thiserror::Error)]
