@@ -153,7 +153,7 @@ impl Tally {
     }
 
     fn histogram(&self, engine: &str) -> String {
-        let mut text = format!(
+        let head = format!(
             "{} kills of a real process ({engine}), {} at random moments; {} deployments, {} answers of \
              status beside them",
             self.kills.load(Ordering::Relaxed),
@@ -161,10 +161,9 @@ impl Tally {
             self.deployments.load(Ordering::Relaxed),
             self.answers.load(Ordering::Relaxed),
         );
-        for (cell, count) in self.cells() {
-            text.push_str(&format!("\n  {cell:<36}{count:>4}"));
-        }
-        text
+        let cells = self.cells();
+        let lines = cells.iter().map(|(cell, count)| format!("\n  {cell:<36}{count:>4}"));
+        std::iter::once(head).chain(lines).collect()
     }
 }
 

@@ -162,7 +162,7 @@ fn fresh() -> u64 {
 /// Past the test harness, which keeps what passing tests say to itself.
 fn say(line: &str) {
     use std::io::Write as _;
-    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("stderr");
 }
 
 #[test]
@@ -226,7 +226,8 @@ fn overtaken(situation: Situation, before: &str, nth: usize) -> Trial {
     let calls: Vec<_> = calm.moments.iter().filter(|moment| moment.call == before).collect();
     let earlier = calm.moments.iter().rev().filter(|moment| moment.kind == Kind::Append);
     // Not the intention, which would put the call in doubt: the write before it.
-    let write = earlier.filter(|moment| moment.number < calls[nth].number).nth(1).unwrap();
+    let write = earlier.filter(|moment| moment.number < calls[nth].number).nth(1);
+    let write = write.expect("a write before it");
     let terrain = Terrain { stranger: true, ..Terrain::default() };
     trial_on(&terrain, situation, &[(write.number, Mishap::CutAfter)])
 }
