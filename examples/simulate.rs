@@ -2,7 +2,7 @@
 //!
 //! `--seed S` runs one seed and says what was wrong; `--policy blind-retry` takes away looking before
 //! acting; `--without GUARD` takes away another guard (look, settle, mark, durable-first).
-//! `--matrix once|two-cuts|resume` runs the exhaustive crash matrix instead.
+//! `--matrix once|in-a-row|two-cuts|resume|pairs` runs the exhaustive crash matrix instead.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -42,10 +42,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = figures.seeds as f64 / seconds;
     writeln!(out, "speed            {rate:.0} seeds a second on one core, {seconds:.1} s")?;
-    for seed in &figures.failing {
-        let without = wish.without.map(|guard| format!(" --without {}", guard.name()));
-        let without = without.unwrap_or_default();
-        writeln!(out, "failing: cargo run --release --example simulate -- --seed {seed}{without}")?;
+    for command in figures.commands(wish.without) {
+        writeln!(out, "failing: {command}")?;
     }
     Ok(if figures.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -85,6 +83,8 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Err
                     "once" => Depth::Once,
                     "two-cuts" => Depth::TwoCuts,
                     "resume" => Depth::Resume,
+                    "in-a-row" => Depth::InARow,
+                    "pairs" => Depth::Pairs,
                     _ => return Err(format!("no matrix is named {value}").into()),
                 });
             }

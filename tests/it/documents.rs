@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use surefoot::problem::ExitCode;
 use surefoot::sandbox::cloud::switches::TABLE;
+use surefoot::sandbox::simulation::RULES;
 
 /// Where codes of problems, failures, findings and causes are written down.
 const PLACES_OF_CODES: &[&str] = &[
@@ -163,6 +164,19 @@ fn every_step_is_described_and_has_its_file() {
 fn snake_case(name: &str) -> String {
     let capital = Regex::new("([a-z])([A-Z])").unwrap();
     capital.replace_all(name, "${1}_$2").to_lowercase()
+}
+
+#[test]
+fn every_rule_of_the_proof_is_described() {
+    let document = read("docs/reliability.md");
+    let table = document.split("## The rules").nth(1).unwrap().split("\n## ").next().unwrap();
+    let described: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .filter(|first| *first != "rule" && !first.starts_with('-'))
+        .collect();
+    let rules: BTreeSet<&str> = RULES.iter().copied().collect();
+    assert_eq!(described, rules);
 }
 
 #[test]

@@ -234,5 +234,15 @@ impl Creation<'_> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    File::open(directory)?.sync_all()?;
+    #[cfg(test)]
+    SYNCED.with_borrow_mut(|synced| synced.push(directory.to_owned()));
+    Ok(())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The directories that this thread made durable: no test can see that on the disk.
+    pub(crate) static SYNCED: std::cell::RefCell<Vec<PathBuf>> =
+        const { std::cell::RefCell::new(Vec::new()) };
 }

@@ -13,6 +13,7 @@ mod disk;
 mod forgery;
 mod full_disk;
 mod measure;
+mod names_are_durable;
 mod power_cut;
 mod process;
 mod repair;

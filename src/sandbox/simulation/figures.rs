@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::seed::SeedReport;
+use super::mutant::Guard;
+use super::seed::{LONGEST_LAG, SeedReport};
+use crate::config::Times;
 
 /// Sums over seeds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Seeds.
     pub seeds: u64,
-    /// Strikes of the weather.
-    pub faults: u64,
+    /// What went wrong, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
     /// Processes.
     pub lives: u64,
     /// Power cuts.
@@ -39,7 +41,9 @@ impl Figures {
     /// Adds one seed.
     pub fn add(&mut self, report: &SeedReport) {
         self.seeds += 1;
-        self.faults += report.faults;
+        for (kind, count) in &report.faults {
+            *self.faults.entry(kind).or_default() += count;
+        }
         self.lives += report.lives;
         self.cuts += report.cuts;
         self.simulated += report.simulated;
@@ -57,6 +61,19 @@ impl Figures {
         }
     }
 
+    /// The failing seeds, each as the command that runs it alone.
+    pub fn commands(&self, without: Option<Guard>) -> Vec<String> {
+        let without = without.map(|guard| format!(" --without {}", guard.name()));
+        let without = without.unwrap_or_default();
+        let command = "cargo run --release --example simulate -- --seed";
+        self.failing.iter().map(|seed| format!("{command} {seed}{without}")).collect()
+    }
+
+    /// What went wrong, in all.
+    pub fn injected(&self) -> u64 {
+        self.faults.values().sum()
+    }
+
     /// Broken rules in all.
     pub fn broken(&self) -> u64 {
         self.violations.values().sum()
@@ -68,12 +85,18 @@ impl fmt::Display for Figures {
         let days = self.simulated / 86_400_000;
         writeln!(f, "seeds            {}", self.seeds)?;
         writeln!(f, "deployments      {} in {} processes", self.deployments, self.lives)?;
-        writeln!(f, "faults           {}, power cuts {}", self.faults, self.cuts)?;
+        writeln!(f, "power cuts       {}", self.cuts)?;
+        writeln!(f, "faults           {}", self.injected())?;
+        for (kind, count) in &self.faults {
+            writeln!(f, "  {count:>8} {kind}")?;
+        }
         writeln!(f, "simulated        {days} days")?;
         for (end, count) in &self.ends {
-            writeln!(f, "  {end:<15}{count}")?;
+            writeln!(f, "  {count:>8} {end}")?;
         }
         writeln!(f, "lonely attention {}", self.lonely_attention)?;
+        let settle = Times::default().settle.as_secs();
+        writeln!(f, "settle : lag     {settle} s : at most {LONGEST_LAG} s")?;
         writeln!(f, "duplicates       {}", self.duplicates)?;
         writeln!(f, "violations       {}", self.broken())?;
         for (rule, count) in &self.violations {

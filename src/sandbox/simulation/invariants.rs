@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Timestamp;
+use super::super::cloud::switches::Accepted;
 use super::super::door::ports::{Door, Effect, Truth, Written};
 use super::CANARY;
 use super::process::Session;
@@ -32,9 +33,11 @@ pub const RULES: &[&str] = &[
     FAILED,
     ATTENTION,
     TRAMPLED,
+    PROVEN,
     EXIT,
     SECRET,
     IDLE,
+    SENSE,
 ];
 
 const ONE_EFFECT: &str = "at most one effect per intention";
@@ -103,6 +106,7 @@ pub fn check(door: &Door, contenders: &[Contender]) -> Vec<Violation> {
     let switches = state.cloud.switches();
     let lag = switches.operations_lag_seconds.max(switches.service_lag_seconds);
     let blind = i64::from(lag) * 1_000 + STALE;
+    let no_automation = switches.auto_deployments_with_digest == Accepted::Refused;
     drop(state);
     let mut found = Findings::default();
     effects_are_sound(&effects, &mut found);
@@ -116,7 +120,8 @@ pub fn check(door: &Door, contenders: &[Contender]) -> Vec<Violation> {
         };
         journal_is_sound(ledger, &mut found);
         for deployment in deployments(ledger, &mut found) {
-            let judge = Judge { contender, ledger, effects: &effects, blind, deployment };
+            let judge =
+                Judge { contender, ledger, effects: &effects, blind, no_automation, deployment };
             judge.judge(&mut found);
         }
     }
@@ -205,6 +210,8 @@ struct Judge<'a> {
     effects: &'a [Effect],
     /// How long the world may hide what happens: nobody can be blamed for not seeing it.
     blind: Timestamp,
+    /// Whether AWS refuses auto-deployments beside a digest.
+    no_automation: bool,
     deployment: Deployment,
 }
 
@@ -367,6 +374,10 @@ impl Judge<'_> {
         {
             let uri = release.image.repository_uri();
             release.image = ImageIdentifier::by_digest(&uri, digest).map_err(|e| e.to_string())?;
+        }
+        // Where AWS refuses them beside a digest nobody can give them back: it is said instead.
+        if back.is_some() && self.no_automation && release.image.digest().is_some() {
+            release.configuration.auto_deployments = false;
         }
         if back.is_some() {
             return live(truth, &release, Some(&[rollback_mark(id).as_str()]), true);

@@ -126,6 +126,22 @@ pub fn mishaps(kind: Kind) -> Vec<Mishap> {
     all
 }
 
+/// The same, without those that are one and the same for a look: it has no effect that an answer
+/// could be lost before or after, and no answer is how the network is missed.
+fn distinct(kind: Kind) -> Vec<Mishap> {
+    let mut all = mishaps(kind);
+    if kind == Kind::Read {
+        let same = [
+            Mishap::CutAfter,
+            Mishap::LostAfter,
+            Mishap::BrokenAfter,
+            Mishap::Unreachable(Obstacle::Network),
+        ];
+        all.retain(|mishap| !same.contains(mishap));
+    }
+    all
+}
+
 /// How an end is told from others: the phase and the exit code.
 pub fn name(end: Option<&Deployment>) -> (&'static str, Option<ExitCode>) {
     let Some(end) = end else { return ("nothing", None) };
@@ -162,6 +178,10 @@ pub enum Depth {
     TwoCuts,
     /// After a power cut at each write or change: every mishap at every moment of the resume.
     Resume,
+    /// Two in a row: every mishap at every moment, and every mishap at the very next one.
+    InARow,
+    /// Every mishap at every moment, and every mishap at every later one.
+    Pairs,
 }
 
 impl Sweep {
@@ -179,6 +199,7 @@ impl Sweep {
                 }
             }
             Depth::TwoCuts | Depth::Resume => sweep.strike_twice(situation, &calm, depth, every),
+            Depth::InARow | Depth::Pairs => sweep.strike_pairs(situation, &calm, &moments, depth),
         }
         sweep
     }
@@ -192,12 +213,36 @@ impl Sweep {
             let later = if every { later } else { thinned(&later) };
             for second in &later {
                 let twos = match depth {
-                    Depth::Resume => mishaps(second.kind),
+                    Depth::Resume => distinct(second.kind),
                     _ if second.kind == Kind::Read => Vec::new(),
                     _ => CUTS.to_vec(),
                 };
                 for two in twos {
                     self.strike(situation, calm, &[(first, one), (second, two)]);
+                }
+            }
+        }
+    }
+
+    fn strike_pairs(
+        &mut self,
+        situation: Situation,
+        calm: &Trial,
+        moments: &[Moment],
+        depth: Depth,
+    ) {
+        for first in moments {
+            for one in distinct(first.kind) {
+                let once = trial(situation, &[(first.number, one)]);
+                let later = once.moments.into_iter().filter(|next| next.number > first.number);
+                let later: Vec<_> = match depth {
+                    Depth::InARow => later.take(1).collect(),
+                    _ => thinned(&later.collect::<Vec<_>>()),
+                };
+                for second in &later {
+                    for two in distinct(second.kind) {
+                        self.strike(situation, calm, &[(first, one), (second, two)]);
+                    }
                 }
             }
         }

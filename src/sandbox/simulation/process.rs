@@ -33,7 +33,12 @@ pub struct Session {
     chance: Arc<Mutex<Chance>>,
     without: Option<Guard>,
     memory: Memory,
+    /// The newest deployment, as of so many writes.
+    newest: Arc<Mutex<Option<Known>>>,
 }
+
+/// After how many writes, and the newest deployment then.
+type Known = (u64, Option<Deployment>);
 
 /// Why a process ended without a state of its deployment.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +66,8 @@ impl Session {
         let journal = FlightRecorder::new(&machine);
         let chance = Arc::new(Mutex::new(Chance::new(seed)));
         let (values, memory) = (BTreeMap::new(), Memory::default());
-        Self { machine, journal, times, values, chance, without: None, memory }
+        let newest = Arc::default();
+        Self { machine, journal, times, values, chance, without: None, memory, newest }
     }
 
     /// The same session without one guard.
@@ -152,6 +158,19 @@ impl Session {
 
     /// The newest deployment, as the journal has it.
     pub fn newest(&self) -> Option<Deployment> {
+        let writes = self.journal.writes();
+        let mut known = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((as_of, newest)) if *as_of == writes => newest.clone(),
+            _ => {
+                let newest = self.read_newest();
+                *known = Some((writes, newest.clone()));
+                newest
+            }
+        }
+    }
+
+    fn read_newest(&self) -> Option<Deployment> {
         let ledger = self.ledger().ok()?;
         let last = ledger.next_number().0 - 1;
         (last > 0).then(|| ledger.deployment(DeploymentNumber(last)).ok()).flatten()

@@ -1,8 +1,7 @@
 //! One seed: a situation, a world, weather, strangers and contenders, and what became of it all.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::cloud::chance::Chance;
@@ -17,13 +16,16 @@ use super::mutant::Guard;
 use super::process::{Session, Stopped};
 use super::situation::{Situation, prepare, session};
 use super::stranger::wander;
-use super::weather::{Storm, pick, span};
+use super::weather::{Storm, Strikes, pick, span};
 use super::wish::{Wish, WishedImage};
 use crate::config::Times;
 use crate::event::deployment::Deployment;
 
 /// After so many processes on one machine a deployment must be over.
 const LIVES: u32 = 60;
+
+/// The longest lag of ListOperations that is drawn, in seconds: the settle window outlasts it.
+pub(super) const LONGEST_LAG: u64 = 60;
 
 /// What became of a seed.
 #[derive(Debug, Clone)]
@@ -32,8 +34,8 @@ pub struct SeedReport {
     pub seed: u64,
     /// The situation.
     pub situation: Situation,
-    /// Strikes of the weather.
-    pub faults: u64,
+    /// What went wrong, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
     /// Processes.
     pub lives: u64,
     /// Power cuts.
@@ -55,23 +57,23 @@ pub struct SeedReport {
 /// Runs one seed, with one guard taken away where one is named.
 pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
     let mut chance = Chance::new(seed ^ 0x5eed);
-    let strikes = Arc::new(AtomicU64::new(0));
+    let strikes = Strikes::default();
     let situation = Situation::ALL[pick(&mut chance, Situation::ALL.len())];
     let times = times(&mut chance, without);
     let switches = switches(&mut chance);
-    let storm = Storm::brew(Chance::new(chance.draw()), BEGINNING, Arc::clone(&strikes));
+    let storm = Storm::brew(Chance::new(chance.draw()), BEGINNING, strikes.clone());
     let ground = prepare(situation, seed, switches, times, Box::new(storm));
-    doom(&ground.door, &mut chance);
+    doom(&ground.door, &mut chance, &strikes);
     let mut sessions = vec![(ground.session.without(without), ground.wish)];
     let crowded = chance.draw().is_multiple_of(3);
     if crowded && chance.draw().is_multiple_of(3) {
-        let storm =
-            Storm::brew(Chance::new(chance.draw()), ground.door.now(), Arc::clone(&strikes));
+        let storm = Storm::brew(Chance::new(chance.draw()), ground.door.now(), strikes.clone());
+        strikes.add("a second machine deploys");
         let other = session(&ground.door, seed ^ 0xff, times, Box::new(storm));
         sessions.push(contender(other.without(without), &sessions[0].1, &mut chance));
     }
     let strangers = crowded && (sessions.len() == 1 || chance.draw().is_multiple_of(3));
-    let counts = run(&ground.door, &sessions, strangers, &mut chance);
+    let counts = run(&ground.door, &sessions, strangers.then_some(&strikes), &mut chance);
     let mut violations = counts.nonsense;
     for (session, _) in &sessions {
         violations.extend(idle(session));
@@ -81,7 +83,7 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
     SeedReport {
         seed,
         situation,
-        faults: strikes.load(Ordering::Relaxed),
+        faults: strikes.all(),
         lives: counts.lives,
         cuts: counts.cuts,
         ends: sessions.iter().map(|(s, _)| matrix::name(s.newest().as_ref()).0).collect(),
@@ -110,7 +112,7 @@ fn switches(chance: &mut Chance) -> Switches {
         }
     }
     if chance.draw().is_multiple_of(2) {
-        switches.operations_lag_seconds = u32::try_from(span(chance, 61)).unwrap_or(0);
+        switches.operations_lag_seconds = u32::try_from(span(chance, LONGEST_LAG + 1)).unwrap_or(0);
     }
     if chance.draw().is_multiple_of(4) {
         switches.service_lag_seconds = u32::try_from(span(chance, 31)).unwrap_or(0);
@@ -119,7 +121,7 @@ fn switches(chance: &mut Chance) -> Switches {
 }
 
 /// App Runner's own work goes wrong.
-fn doom(door: &Door, chance: &mut Chance) {
+fn doom(door: &Door, chance: &mut Chance, strikes: &Strikes) {
     if !chance.draw().is_multiple_of(4) {
         return;
     }
@@ -133,6 +135,12 @@ fn doom(door: &Door, chance: &mut Chance) {
         FaultKind::Maintenance { service: super::SERVICE.into(), milliseconds: 120_000 },
     ];
     let kind = kinds[pick(chance, kinds.len())].clone();
+    strikes.add(match &kind {
+        FaultKind::SlowOperation { .. } => "slow operation",
+        FaultKind::RollbackFailed => "App Runner's rollback fails",
+        FaultKind::Maintenance { .. } => "maintenance by AWS",
+        _ => "App Runner gives a release up",
+    });
     let skip = u32::try_from(span(chance, 2)).unwrap_or(0);
     let operation = if chance.draw().is_multiple_of(4) { "CreateService" } else { "UpdateService" };
     door.state().cloud.add_fault(Fault { skip, ..Fault::once(operation, kind) });
@@ -163,7 +171,12 @@ struct Counts {
 type Left = Result<Option<Deployment>, Stopped>;
 
 /// All machines side by side. Counts processes and power cuts.
-fn run(door: &Door, sessions: &[(Session, Wish)], strangers: bool, chance: &mut Chance) -> Counts {
+fn run(
+    door: &Door,
+    sessions: &[(Session, Wish)],
+    strangers: Option<&Strikes>,
+    chance: &mut Chance,
+) -> Counts {
     let counts = RefCell::new(Counts::default());
     let mut tasks: Vec<Task<'_, Left>> = Vec::new();
     for (session, wish) in sessions {
@@ -171,11 +184,11 @@ fn run(door: &Door, sessions: &[(Session, Wish)], strangers: bool, chance: &mut 
         tasks.push(machine(session, wish, fortune, &counts));
     }
     let stranger = door.machine(Box::new(Calm));
-    if strangers {
+    if let Some(strikes) = strangers {
         let fortune = Chance::new(chance.draw());
         let walker = stranger.clone();
         let mut day: Option<Process<'_, Left>> = Some(Box::pin(async move {
-            wander(&walker, fortune).await;
+            wander(&walker, fortune, strikes).await;
             Ok(None)
         }));
         tasks.push(Task::new(&stranger, Box::new(move |_| day.take())));
@@ -236,4 +249,34 @@ fn duplicates(door: &Door) -> u64 {
     let effects = door.state().effects.clone();
     let marks: std::collections::BTreeSet<_> = effects.iter().map(|effect| &effect.mark).collect();
     (effects.len() - marks.len()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_position_of_every_switch_is_drawn() {
+        let drawn: Vec<_> = (0..4_000)
+            .map(|seed| serde_json::to_value(switches(&mut Chance::new(seed))).unwrap())
+            .collect();
+        for row in TABLE {
+            for position in row.positions {
+                let met = drawn
+                    .iter()
+                    .any(|all| all[row.name].to_string().trim_matches('"') == *position);
+                assert!(met, "{} is never {position}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_lists_never_lag_longer_than_the_settle_window_looks() {
+        let settle = Times::default().settle.as_secs();
+        for seed in 0..4_000 {
+            let switches = switches(&mut Chance::new(seed));
+            let lag = switches.operations_lag_seconds.max(switches.service_lag_seconds);
+            assert!(u64::from(lag) <= LONGEST_LAG && settle >= LONGEST_LAG * 3 / 2, "{lag}");
+        }
+    }
 }

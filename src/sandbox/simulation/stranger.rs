@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::cloud::chance::Chance;
+use super::super::cloud::service::ServiceStatus;
 use super::super::cloud::{Api, Call};
 use super::super::door::ports::{Door, Machine, Shelf};
 use super::situation::Situation;
-use super::weather::{pick, span};
+use super::weather::{Strikes, pick, span};
 use super::{SERVICE, repository};
 
 /// What a stranger does at some moment.
@@ -21,6 +22,21 @@ enum Act {
     DropPrevious,
     DropTarget,
     MoveTag,
+}
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ChangeVariable | Self::ReplaceEnvironment | Self::ChangeImage => {
+                "stranger changes the service"
+            }
+            Self::Deploy => "stranger deploys",
+            Self::Pause => "stranger pauses the service",
+            Self::Delete => "stranger deletes the service",
+            Self::DropPrevious | Self::DropTarget => "lifecycle rule deletes an image",
+            Self::MoveTag => "stranger moves a tag",
+        }
+    }
 }
 
 const ACTS: [Act; 12] = [
@@ -39,13 +55,14 @@ const ACTS: [Act; 12] = [
 ];
 
 /// A stranger's day: a few acts at random moments.
-pub(super) async fn wander(machine: &Machine, mut chance: Chance) {
+pub(super) async fn wander(machine: &Machine, mut chance: Chance, strikes: &Strikes) {
     for _ in 0..=chance.draw() % 3 {
         machine.rest(span(&mut chance, 1_500_000)).await;
         let act = ACTS[pick(&mut chance, ACTS.len())];
         // A busy service is tried again, as people do.
         for _ in 0..40 {
             if perform(machine.door(), act, &mut chance) {
+                strikes.add(act.name());
                 break;
             }
             machine.rest(30_000).await;
@@ -82,6 +99,10 @@ fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
     }
     let image = format!("{}@{}", state.shelf.uri(&repository()), Shelf::digest_of(&"2".repeat(64)));
     let Some(service) = state.cloud.service(SERVICE) else { return true };
+    // App Runner would refuse it.
+    if service.status == ServiceStatus::OperationInProgress {
+        return false;
+    }
     let source = json!(service.configuration.source);
     let (operation, body) = request(act, &service.arn, source, &image, chance);
     let (now, shelf) = (state.now, state.shelf.clone());

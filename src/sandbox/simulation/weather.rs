@@ -1,12 +1,28 @@
 //! Weather by chance: storms of a seed, with an end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Timestamp;
 use super::super::cloud::chance::Chance;
 use super::super::door::ports::{Kind, Mishap, Moment, Weather};
 use crate::world::Obstacle;
+
+/// What went wrong how often. Clones are the same count.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Strikes(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Strikes {
+    /// One more of this kind.
+    pub(super) fn add(&self, kind: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Weather that strikes by chance, a limited number of times.
 pub(super) struct Storm {
@@ -17,12 +33,12 @@ pub(super) struct Storm {
     left: u64,
     /// Credentials are expired in this span of time.
     expired: Option<(Timestamp, Timestamp)>,
-    strikes: Arc<AtomicU64>,
+    strikes: Strikes,
 }
 
 impl Storm {
     /// The storm of a chance; `strikes` counts what it does.
-    pub(super) fn brew(mut chance: Chance, now: Timestamp, strikes: Arc<AtomicU64>) -> Self {
+    pub(super) fn brew(mut chance: Chance, now: Timestamp, strikes: Strikes) -> Self {
         let density = [0, 5, 20, 60, 150][pick(&mut chance, 5)];
         let left = chance.draw() % 8;
         let do_expire = chance.draw().is_multiple_of(8);
@@ -46,8 +62,9 @@ impl Weather for Storm {
     fn strike(&mut self, moment: &Moment) -> Option<Mishap> {
         let remote = moment.kind != Kind::Append && moment.call != "GET";
         if remote && self.expired.is_some_and(|(from, to)| (from..to).contains(&moment.at)) {
-            self.strikes.fetch_add(1, Ordering::Relaxed);
-            return Some(Mishap::Unreachable(Obstacle::ExpiredCredentials));
+            let expired = Mishap::Unreachable(Obstacle::ExpiredCredentials);
+            self.strikes.add(expired.name());
+            return Some(expired);
         }
         // What changes the world is struck more often: there the danger is.
         let density = self.density * if moment.kind == Kind::Read { 1 } else { 4 };
@@ -55,8 +72,9 @@ impl Weather for Storm {
             return None;
         }
         self.left -= 1;
-        self.strikes.fetch_add(1, Ordering::Relaxed);
-        Some(draw(&mut self.chance, moment.kind))
+        let mishap = draw(&mut self.chance, moment.kind);
+        self.strikes.add(mishap.name());
+        Some(mishap)
     }
 }
 

@@ -18,15 +18,15 @@ fn containers(service: &str) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Takes the images of a test away, whatever became of it.
-struct Images(&'static str);
+/// Takes the images of repositories with this beginning away, whatever became of the test.
+pub(super) struct Images(pub(super) &'static str);
 
 impl Drop for Images {
     fn drop(&mut self) {
         let repository = self.0;
         shell(&format!(
             "docker images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' \
-             | grep '[/]{repository}:' | xargs -r docker rmi --force >/dev/null 2>&1; true"
+             | grep '[/]{repository}[^/]*:' | xargs -r docker rmi --force >/dev/null 2>&1; true"
         ));
     }
 }

@@ -15,6 +15,7 @@ mod health;
 mod interrupted;
 mod journal;
 mod judged;
+mod killed;
 mod output;
 mod pruning;
 mod support;

@@ -1,9 +1,8 @@
 //! A sandbox in this process, projects beside it, and the built binary inside.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ pub(super) const ACCOUNT: &str = "123456789012";
 /// A sandbox that ends with the test.
 pub(super) struct World {
     runtime: tokio::runtime::Runtime,
-    sandbox: RefCell<Option<Sandbox>>,
+    sandbox: Mutex<Option<Sandbox>>,
     scratch: TempDir,
     kept: Option<TempDir>,
     options: Options,
@@ -109,7 +108,7 @@ impl World {
         let variables = variables(&sandbox, scratch.path());
         let endpoint = sandbox.endpoint.clone();
         let runs_images = !sandbox.engine.contains("stand-in");
-        let sandbox = RefCell::new(Some(sandbox));
+        let sandbox = Mutex::new(Some(sandbox));
         Ok(Self {
             runtime,
             sandbox,
@@ -124,7 +123,7 @@ impl World {
 
     /// The network is gone, or AWS is.
     pub(super) fn stop(&self) {
-        if let Some(sandbox) = self.sandbox.borrow_mut().take() {
+        if let Some(sandbox) = self.sandbox.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.runtime.block_on(sandbox.close());
             // Its socket stays behind, as it would after a crash.
             drop(std::fs::remove_file(self.scratch.path().join("docker.sock")));
@@ -136,7 +135,7 @@ impl World {
         let opened = Sandbox::open(self.options.clone(), clock());
         let sandbox = self.runtime.block_on(opened).unwrap();
         assert_eq!(sandbox.endpoint, self.endpoint, "the ports are kept");
-        self.sandbox.replace(Some(sandbox));
+        *self.sandbox.lock().unwrap() = Some(sandbox);
     }
 
     /// Whether images are really run; a stand-in answers in their place where the kernel lets

@@ -122,7 +122,8 @@ fn sweep(place: &Path) -> Tally {
             tally.take(place, &format!("byte {offset} ^ {mask}"), bytes, &truth);
         }
     }
-    let edges = (0..whole.len()).step_by(512).flat_map(|length| [length, length + 1]);
+    let cut = if stride == 1 { 1 } else { 512 };
+    let edges = (0..whole.len()).step_by(cut).flat_map(|length| [length, length + 1]);
     for length in (0..48).chain(edges).chain([whole.len() - 1]) {
         tally.take(place, &format!("length {length}"), whole[..length].to_vec(), &truth);
     }

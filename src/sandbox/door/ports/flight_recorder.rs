@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::super::Timestamp;
@@ -62,13 +63,20 @@ pub struct FlightRecorder {
     machine: Machine,
     written: Arc<Mutex<Vec<Written>>>,
     drafts: Arc<Mutex<Vec<Draft>>>,
+    writes: Arc<AtomicU64>,
 }
 
 impl FlightRecorder {
     /// An empty journal on this machine.
     pub fn new(machine: &Machine) -> Self {
         let machine = machine.clone();
-        Self { journal: Arc::default(), machine, written: Arc::default(), drafts: Arc::default() }
+        Self {
+            journal: Arc::default(),
+            machine,
+            written: Arc::default(),
+            drafts: Arc::default(),
+            writes: Arc::default(),
+        }
     }
 
     fn journal(&self) -> MemoryJournal {
@@ -79,11 +87,17 @@ impl FlightRecorder {
     pub fn forget_newest(&self, stream: &StreamName) {
         let mut drafts = self.drafts.lock().unwrap_or_else(PoisonError::into_inner);
         drafts.pop();
+        self.writes.fetch_add(1, Ordering::Relaxed);
         self.written.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let fresh = MemoryJournal::new();
         // What was accepted once is accepted again.
         drop(fresh.append(stream, 0, &drafts));
         *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    /// How often it changed.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
     }
 
     /// What became durable, oldest first.
@@ -92,6 +106,7 @@ impl FlightRecorder {
     }
 
     fn note(&self, stream: &StreamName, drafts: &[Draft]) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         let at = self.machine.door.now();
         let truth = |draft: &Draft| {
             let name = stream.service.as_str();

@@ -6,15 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use super::super::super::Timestamp;
-use super::mishap::{Kind, Mishap, Moment, Weather};
+use super::mishap::{Kind, Mishap, Moment, SIGNATURE, Weather};
 use super::{Door, State};
 use crate::names::Commit;
 use crate::stop::{Stop, Stopper};
 use crate::world::builder::LocalImage;
 use crate::world::{Obstacle, Place, World, WorldError};
-
-/// A signed request is good for so long. Source: IAM user guide, signing requests.
-const SIGNATURE: Timestamp = 300_000;
 
 /// A machine. Clones are handles of the same machine; it outlives the processes that run on it.
 #[derive(Clone)]

@@ -3,6 +3,9 @@
 use super::super::super::Timestamp;
 use crate::world::Obstacle;
 
+/// A signed request is good for so long. Source: IAM user guide, signing requests.
+pub(super) const SIGNATURE: Timestamp = 300_000;
+
 /// One reach for the world or for the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
@@ -56,6 +59,31 @@ pub enum Mishap {
     Full,
     /// The wall clock jumps by so many milliseconds.
     ClockJump(Timestamp),
+}
+
+impl Mishap {
+    /// What it is, in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CutBefore => "power cut before",
+            Self::CutAfter => "power cut after",
+            Self::Refused => "refused",
+            Self::LostBefore => "answer lost, no effect",
+            Self::LostAfter => "answer lost after the effect",
+            Self::BrokenBefore => "5xx, no effect",
+            Self::BrokenAfter => "5xx after the effect",
+            Self::Unreachable(Obstacle::Throttled) => "throttled",
+            Self::Unreachable(Obstacle::ExpiredCredentials) => "credentials expired",
+            Self::Unreachable(Obstacle::InvalidCredentials) => "credentials taken away",
+            Self::Unreachable(_) => "no network",
+            Self::Lag(_) => "stale answer",
+            Self::Late(milliseconds) if milliseconds > SIGNATURE => "zombie that woke up late",
+            Self::Late(_) => "slow delivery",
+            Self::Signal => "signal",
+            Self::Full => "full disk",
+            Self::ClockJump(_) => "clock jump",
+        }
+    }
 }
 
 /// Decides what strikes.

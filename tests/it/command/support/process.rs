@@ -118,6 +118,11 @@ impl Run {
         assert!(shown, "`{step}` never began:\n{}\n{}", self.out.text(), self.err.text());
     }
 
+    /// Waits until standard output is like this; false where the process ended before.
+    pub(in crate::command) fn shows(&self, so: impl Fn(&str) -> bool) -> bool {
+        self.out.wait(so)
+    }
+
     /// Sends a signal, such as `INT`.
     pub(in crate::command) fn signal(&self, name: &str) {
         shell(&format!("kill -{name} {}", self.id()));
@@ -138,8 +143,10 @@ impl Run {
     /// Kills it as a power cut would, and waits until it is gone.
     pub(in crate::command) fn kill(mut self) -> Ended {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        Ended { code: 137, out: self.out.text(), err: self.err.text() }
+        let status = self.child.wait().unwrap();
+        // It may have ended by itself before the signal came.
+        let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap();
+        Ended { code, out: self.out.text(), err: self.err.text() }
     }
 }
 
