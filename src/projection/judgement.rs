@@ -183,7 +183,7 @@ fn left(folded: &[Folded<'_>]) -> Vec<Word> {
             && state.done.already_live.is_none()
         {
             let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            let why = format!("rolled back from by {}{why}", one.number);
+            let why = format!("rolled back by {}{why}", one.number);
             // Where both have the same image, the image is not what was wrong.
             let digest = target_digest(left).filter(|left| Some(*left) != target_digest(state));
             words.push(word(one, before.number, why, Source::RolledBackFrom, digest));

@@ -304,7 +304,7 @@ fn a_release_that_was_gone_back_from_is_bad_and_one_gone_forward_from_is_not() {
     let records = stream([run(16, "v1"), run(17, "v2"), back(18, 16, "v1")]);
     let rows = history(&records);
     assert_eq!(rows[1].verdict, Verdict::Bad);
-    assert_eq!(rows[1].note.as_deref(), Some("rolled back from by #18"));
+    assert_eq!(rows[1].note.as_deref(), Some("rolled back by #18"));
     assert_eq!(bad_releases(&records).len(), 1);
     assert!(last_good(&records).is_none(), "a bad one is not gone back to");
     let forward = back(19, 17, "v2");

@@ -47,7 +47,7 @@ fn a_release_that_was_rolled_back_from_is_bad_by_itself() {
     let second = rows.iter().find(|row| row["number"] == 2).unwrap();
     assert_eq!(second["verdict"], "bad", "{second}");
     assert_eq!(second["judgement"]["from"], "rolled_back_from", "{second}");
-    project.run(&["show", "2"]).exits(0).says("rolled back from by #3: too slow");
+    project.run(&["show", "2"]).exits(0).says("rolled back by #3: too slow");
     project.run(&["deploy"]).exits(26).names("bad-release").says("too slow");
     project.run(&["mark", "2", "good", "--reason", "fast enough"]).exits(0);
     project.deploy();
