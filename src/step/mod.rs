@@ -196,7 +196,8 @@ pub async fn observe(
     }
 }
 
-/// How many operations of the list an intention remembers. App Runner lists 20 a page.
+/// How many operations an intention remembers, and how many are looked at afterwards: one that is as
+/// new as those and not remembered came later. App Runner lists 20 a page.
 const REMEMBERED_OPERATIONS: usize = 20;
 
 /// The service as it is now, with every operation known so far.

@@ -89,12 +89,20 @@ impl<'a> Wait<'a> {
 
     /// Our operation, once it is listed: the list can lag behind the answer that named it.
     async fn find(&mut self) -> Result<Option<Operation>, WorldError> {
-        let services = &self.bench.world.services;
-        let listed = services.operations(&self.issue.service, None).await?;
-        let ours = self.issue.operation.as_ref();
-        let found = listed.into_iter().find(|operation| Some(&operation.id) == ours);
+        // One page is enough, unless others were busy meanwhile.
+        let found = match self.listed(Some(super::REMEMBERED_OPERATIONS)).await? {
+            None => self.listed(None).await?,
+            found => found,
+        };
         self.started = found.as_ref().and_then(|operation| operation.started_at);
         Ok(found)
+    }
+
+    async fn listed(&self, limit: Option<usize>) -> Result<Option<Operation>, WorldError> {
+        let services = &self.bench.world.services;
+        let listed = services.operations(&self.issue.service, limit).await?;
+        let ours = self.issue.operation.as_ref();
+        Ok(listed.into_iter().find(|operation| Some(&operation.id) == ours))
     }
 
     async fn show(&mut self, operation: &Operation) {

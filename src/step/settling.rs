@@ -82,7 +82,7 @@ async fn look(
     let Some(service) = services.find(&bench.deployment.plan.stream.service).await? else {
         return Ok((Sight::Nothing, None));
     };
-    let listed = services.operations(&service.arn, None).await?;
+    let listed = services.operations(&service.arn, Some(super::REMEMBERED_OPERATIONS)).await?;
     let sight = judge(mark, observed, &service, &listed);
     Ok((sight, Some(service)))
 }

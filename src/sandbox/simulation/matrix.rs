@@ -10,7 +10,7 @@ use super::mutant::Guard;
 use super::process::{Life, Stopped};
 use super::seed::idle;
 use super::situation::{Ground, Situation, prepare};
-use super::stranger::meddle;
+use super::stranger::{a_past, meddle};
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
 use crate::ledger::LedgerError;
@@ -50,6 +50,8 @@ pub struct Terrain {
     pub without: Option<Guard>,
     /// Whether somebody else changes the service between two processes.
     pub stranger: bool,
+    /// How many times the service was deployed before.
+    pub past: u32,
 }
 
 /// Runs a situation under these strikes until it is over, and judges it.
@@ -64,6 +66,7 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
     let times = terrain.without.map_or_else(times, |guard| guard.defeat_times(times()));
     let mut ground = prepare(situation, 7, terrain.switches.clone(), times, weather);
     ground.session = ground.session.without(terrain.without);
+    a_past(&ground.door, terrain.past);
     let (lives, mut violations) = live(&ground, terrain.stranger);
     violations.extend(idle(&ground.session));
     violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));

@@ -75,6 +75,14 @@ pub(super) fn meddle(door: &Door) {
     perform(door, Act::ChangeVariable, &mut Chance::new(1));
 }
 
+/// Deploys that many times before anything else happens: the list of operations is long.
+pub(super) fn a_past(door: &Door, deployments: u32) {
+    for _ in 0..deployments {
+        perform(door, Act::Deploy, &mut Chance::new(1));
+        door.pass(3_600_000);
+    }
+}
+
 /// True where it is done, or never can be.
 fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
     let mut state = door.state();

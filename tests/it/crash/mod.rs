@@ -220,6 +220,20 @@ fn an_update_nobody_answered_is_found_while_everything_lags() {
     }
 }
 
+/// What was there before is never taken for ours, however much of it there is.
+#[test]
+fn an_update_nobody_answered_is_found_after_a_hundred_deployments() {
+    let terrain = Terrain { past: 100, ..Terrain::default() };
+    let undisturbed = trial_on(&terrain, Situation::Update, &[]);
+    let call = undisturbed.moments.iter().find(|moment| moment.call == "UpdateService").unwrap();
+    for mishap in [Mishap::CutAfter, Mishap::CutBefore, Mishap::LostAfter, Mishap::LostBefore] {
+        let trial = trial_on(&terrain, Situation::Update, &[(call.number, mishap)]);
+        let end = name(trial.end.as_ref());
+        assert_eq!(end, ("succeeded", Some(ExitCode::Success)), "{mishap:?}");
+        assert!(trial.violations.is_empty(), "{mishap:?}: {:?}", trial.violations);
+    }
+}
+
 /// The power goes at a write of ours, and a stranger changes the service before the resume.
 fn overtaken(situation: Situation, before: &str, nth: usize) -> Trial {
     let calm = trial(situation, &[]);
