@@ -108,7 +108,7 @@ fn deployment(
         let at = begun + TimeDelta::seconds(i64::try_from(number)? * 9);
         let stop = fails && name == "HealthPassed";
         let filled = filled(data, service);
-        let event = if stop { failure() } else { Event::parse(name, filled)? };
+        let event = if stop { failure() } else { Event::parse(name, &filled)? };
         number += store(service, &event, id, at)?;
         if stop {
             break;
@@ -187,7 +187,7 @@ fn append(directory: &Path) -> Outcome<()> {
         template.iter().find(|(name, _)| name == "UpdateIssued").ok_or("no issue")?;
     let mut times: [Vec<Duration>; 3] = Default::default();
     for _ in 0..rounds {
-        let event = Event::parse(name, filled(data, &service))?;
+        let event = Event::parse(name, &filled(data, &service))?;
         store(&mut service, &event, &mut id, "2026-01-01T00:00:00Z".parse()?)?;
         let bytes = service.waiting[0].bytes().to_vec();
         times[0].push(time(|| Ok(bare.write_all(&bytes).and_then(|()| bare.sync_data())?))?);
@@ -195,7 +195,7 @@ fn append(directory: &Path) -> Outcome<()> {
     }
     let held = journal.hold_open()?;
     for _ in 0..rounds {
-        let event = Event::parse(name, filled(data, &service))?;
+        let event = Event::parse(name, &filled(data, &service))?;
         store(&mut service, &event, &mut id, "2026-01-01T00:00:00Z".parse()?)?;
         let bytes = service.waiting[0].bytes().to_vec();
         times[0].push(time(|| Ok(bare.write_all(&bytes).and_then(|()| bare.sync_data())?))?);

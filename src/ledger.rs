@@ -5,6 +5,7 @@
 pub mod newest;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -74,9 +75,13 @@ impl Ledger {
         actor: Actor,
         chance: Chance,
     ) -> Result<Self, JournalError> {
-        let stored = journal.read(&stream, 0)?;
-        let head = stored.last().map(|event| event.hash().to_string()).unwrap_or_default();
-        let entries = stored.iter().map(entry).collect();
+        let (mut entries, mut head) = (Vec::new(), None);
+        journal.visit(&stream, 0, &mut |stored| {
+            entries.push(entry(&stored));
+            head = Some(stored.hash());
+            ControlFlow::Continue(())
+        })?;
+        let head = head.map(|hash| hash.to_string()).unwrap_or_default();
         Ok(Self { journal, stream, actor, chance, entries, head, intention: None })
     }
 
@@ -177,7 +182,12 @@ impl Ledger {
             }
             _ => None,
         };
-        self.entries.extend(stored.iter().map(entry));
+        // What was just written is known, and need not be read again.
+        self.entries.extend(stored.iter().map(|stored| {
+            let written = written(stored, Some(event));
+            debug_assert_eq!(written, entry(stored), "what is written reads as it was");
+            written
+        }));
         Ok(())
     }
 
@@ -188,15 +198,16 @@ impl Ledger {
         at: DateTime<Utc>,
     ) -> Draft {
         let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        let (type_name, data) = event.words();
         Draft {
             id: EventId::from_parts(milliseconds, (self.chance)()),
             deployment,
-            type_name: event.type_name(),
+            type_name,
             type_version: TYPE_VERSION,
             settles: self.intention.filter(|_| deployment.is_some()),
             at,
             actor: self.actor.clone(),
-            data: event.data(),
+            data,
         }
     }
 }
@@ -227,6 +238,11 @@ impl Vault for Ledger {
 
 /// A stored event as an entry.
 pub fn entry(stored: &StoredEvent) -> Entry {
+    written(stored, stored.event())
+}
+
+/// A stored event as an entry, with what it says.
+fn written(stored: &StoredEvent, event: Option<&Event>) -> Entry {
     match stored.envelope() {
         Some(envelope) => Entry {
             sequence: envelope.sequence,
@@ -234,8 +250,7 @@ pub fn entry(stored: &StoredEvent) -> Entry {
             deployment: envelope.deployment,
             actor: envelope.actor.clone(),
             type_name: envelope.type_name.clone(),
-            event: Event::parse(&envelope.type_name, envelope.data.clone())
-                .map_err(|_| envelope.data.clone()),
+            event: event.cloned().ok_or_else(|| envelope.data.clone()),
         },
         None => Entry {
             sequence: stored.sequence(),

@@ -10,12 +10,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::Event;
 use crate::names::{DeploymentNumber, StreamName};
 
 /// The format of the envelopes that this version writes, and the newest that it reads.
@@ -303,12 +304,26 @@ impl LinkReader {
     }
 }
 
-/// An event with the very bytes that are stored.
+/// An event with the very bytes that are stored. Clones share them, and what was read from them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     bytes: Box<[u8]>,
     hash: EventHash,
     content: Content,
+    /// What the data says, once somebody asked: `None` where this version cannot read it.
+    event: OnceLock<Option<Event>>,
+}
+
+/// Everything else follows from the bytes.
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -409,7 +424,8 @@ impl StoredEvent {
             Err(error) => Content::Newer(newer_spine(&bytes).map_err(|_| unreadable(&error))?),
         };
         let hash = EventHash::of(&bytes);
-        Ok(Self { bytes: bytes.into_boxed_slice(), hash, content })
+        let (bytes, event) = (bytes.into_boxed_slice(), OnceLock::new());
+        Ok(Self { shared: Arc::new(Shared { bytes, hash, content, event }) })
     }
 
     /// Checks that this event is the one at `sequence` of `stream`, right behind `previous`.
@@ -433,17 +449,17 @@ impl StoredEvent {
 
     /// The bytes as they are stored, hashed and exported: one line of JSON without line break.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.shared.bytes
     }
 
     /// The hash of the bytes, which the next event names.
     pub fn hash(&self) -> EventHash {
-        self.hash
+        self.shared.hash
     }
 
     /// The format of the envelope; above [`ENVELOPE_FORMAT`] there is no [`Self::envelope`].
     pub fn format(&self) -> u32 {
-        match &self.content {
+        match &self.shared.content {
             Content::Known(envelope) => envelope.format,
             Content::Newer(spine) => spine.format,
         }
@@ -451,7 +467,7 @@ impl StoredEvent {
 
     /// The identity.
     pub fn id(&self) -> EventId {
-        match &self.content {
+        match &self.shared.content {
             Content::Known(envelope) => envelope.id,
             Content::Newer(spine) => spine.id,
         }
@@ -459,7 +475,7 @@ impl StoredEvent {
 
     /// The stream.
     pub fn stream(&self) -> &StreamName {
-        match &self.content {
+        match &self.shared.content {
             Content::Known(envelope) => &envelope.stream,
             Content::Newer(spine) => &spine.stream,
         }
@@ -467,7 +483,7 @@ impl StoredEvent {
 
     /// The place in the stream, from 1.
     pub fn sequence(&self) -> u64 {
-        match &self.content {
+        match &self.shared.content {
             Content::Known(envelope) => envelope.sequence,
             Content::Newer(spine) => spine.sequence,
         }
@@ -475,7 +491,7 @@ impl StoredEvent {
 
     /// The hash of the event before it.
     pub fn previous(&self) -> EventHash {
-        match &self.content {
+        match &self.shared.content {
             Content::Known(envelope) => envelope.previous,
             Content::Newer(spine) => spine.previous,
         }
@@ -483,18 +499,17 @@ impl StoredEvent {
 
     /// The event; none where a newer version wrote it in a format that this one cannot read.
     pub fn envelope(&self) -> Option<&Envelope> {
-        match &self.content {
+        match &self.shared.content {
             Content::Known(envelope) => Some(envelope),
             Content::Newer(_) => None,
         }
     }
 
-    /// The event without its bytes.
-    pub fn into_envelope(self) -> Option<Envelope> {
-        match self.content {
-            Content::Known(envelope) => Some(*envelope),
-            Content::Newer(_) => None,
-        }
+    /// What happened, read from the stored data; none where this version cannot read it.
+    pub fn event(&self) -> Option<&Event> {
+        let envelope = self.envelope()?;
+        let read = || Event::parse(&envelope.type_name, &envelope.data).ok();
+        self.shared.event.get_or_init(read).as_ref()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod envelope;
 
 use std::time::Duration;
 
+use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{
@@ -271,23 +272,29 @@ pub enum Event {
 impl Event {
     /// The name of its type: what the envelope carries.
     pub fn type_name(&self) -> String {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        value.get("type").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+        self.words().0
     }
 
     /// Its data alone, as the envelope carries it.
     pub fn data(&self) -> serde_json::Value {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        value.get("data").cloned().unwrap_or(serde_json::Value::Null)
+        self.words().1
+    }
+
+    /// The name of its type and its data, as the envelope carries them.
+    pub fn words(&self) -> (String, serde_json::Value) {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let mut take = |key| value.get_mut(key).map(serde_json::Value::take).unwrap_or_default();
+        let name = take("type").as_str().unwrap_or_default().to_owned();
+        (name, take("data"))
     }
 
     /// The event of this type with this data, or why this version cannot read it.
-    pub fn parse(type_name: &str, data: serde_json::Value) -> Result<Self, serde_json::Error> {
-        let mut tagged = serde_json::Map::from_iter([("type".to_owned(), type_name.into())]);
-        if !data.is_null() {
-            tagged.insert("data".into(), data);
-        }
-        serde_json::from_value(tagged.into())
+    pub fn parse(type_name: &str, data: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        // The type first: data that comes before its type is read into a buffer, and again.
+        let type_name = serde_json::Value::from(type_name);
+        let content = (!data.is_null()).then_some(("data", data));
+        let fields = std::iter::once(("type", &type_name)).chain(content);
+        Self::deserialize(MapDeserializer::new(fields))
     }
 }
 

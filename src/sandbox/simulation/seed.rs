@@ -238,9 +238,9 @@ pub(super) fn idle(session: &Session) -> Option<Violation> {
     if session.is_pending() {
         return None;
     }
-    let before = (session.machine.moments(), session.journal.written().len());
+    let before = (session.machine.moments(), session.journal.writes());
     drop(run_one(&session.machine, session.resume(false)));
-    let after = (session.machine.moments(), session.journal.written().len());
+    let after = (session.machine.moments(), session.journal.writes());
     let what = format!("{before:?} became {after:?}");
     (before != after).then_some(Violation { rule: IDLE, what })
 }

@@ -62,7 +62,6 @@ pub struct FlightRecorder {
     journal: Arc<Mutex<MemoryJournal>>,
     machine: Machine,
     written: Arc<Mutex<Vec<Written>>>,
-    drafts: Arc<Mutex<Vec<Draft>>>,
     writes: Arc<AtomicU64>,
 }
 
@@ -70,13 +69,7 @@ impl FlightRecorder {
     /// An empty journal on this machine.
     pub fn new(machine: &Machine) -> Self {
         let machine = machine.clone();
-        Self {
-            journal: Arc::default(),
-            machine,
-            written: Arc::default(),
-            drafts: Arc::default(),
-            writes: Arc::default(),
-        }
+        Self { journal: Arc::default(), machine, written: Arc::default(), writes: Arc::default() }
     }
 
     fn journal(&self) -> MemoryJournal {
@@ -85,13 +78,13 @@ impl FlightRecorder {
 
     /// The newest event was never on disk: for a journal that tells before it writes.
     pub fn forget_newest(&self, stream: &StreamName) {
-        let mut drafts = self.drafts.lock().unwrap_or_else(PoisonError::into_inner);
-        drafts.pop();
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.written.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut events = self.journal().read(stream, 0).unwrap_or_default();
+        events.pop();
         let fresh = MemoryJournal::new();
         // What was accepted once is accepted again.
-        drop(fresh.append(stream, 0, &drafts));
+        drop(fresh.append_stored(stream, 0, &events));
         *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
@@ -129,7 +122,6 @@ impl FlightRecorder {
             truth: truth(draft),
         });
         self.written.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
-        self.drafts.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(drafts);
     }
 }
 
