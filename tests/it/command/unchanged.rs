@@ -72,6 +72,10 @@ fn prepared(world: &World) -> Project<'_> {
     world.app_runner("DeleteService", &json!({"ServiceArn": world.arn("seed")}));
     world.app_runner("CreateService", &made_by_hand(world, &image, &secret));
     world.idle("shop");
+    // The list may lag behind the status.
+    world.until("its creation is over", || {
+        !matches!(world.operations("shop")[0].1.as_str(), "PENDING" | "IN_PROGRESS")
+    });
     assert_eq!(world.operations("shop")[0].1, "SUCCEEDED", "{}", world.service_log("shop"));
     project.release("release two");
     project
