@@ -82,8 +82,9 @@ async fn compare(ignore: &str) {
     let project = tree(ignore);
     let (ours, theirs) = (ImageName::new(), ImageName::new());
     let (answer, _) = build(&builder, &project.request(), &ours).await;
+    // Without its cache: a layer found there may be removed by a neighbour before it is used.
     let client = Command::new("docker")
-        .args(["build", "--quiet", "--tag", &theirs.name, "."])
+        .args(["build", "--quiet", "--no-cache", "--tag", &theirs.name, "."])
         .env("DOCKER_BUILDKIT", "0")
         .current_dir(project.path())
         .output()
