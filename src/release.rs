@@ -113,6 +113,11 @@ impl Values {
         self.0.iter().map(|(name, value)| (name, value.as_str()))
     }
 
+    /// The values by their hashes: the form in which a journal keeps them.
+    pub fn by_hash(&self) -> BTreeMap<ValueHash, String> {
+        self.iter().map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
+    }
+
     /// Names with the hashes of their values: what may be stored and shown.
     pub fn hashed(&self) -> BTreeMap<VariableName, ValueHash> {
         self.iter().map(|(name, value)| (name.clone(), ValueHash::of(name, value))).collect()

@@ -6,24 +6,22 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{here, prune, record, recover, run, sheet, trouble};
+use super::{prune, record, recover, run, sheet, trouble};
 use crate::config::Overlay;
-use crate::config::value::AutoDeployments;
 use crate::event::Event;
 use crate::journal::Journal;
 use crate::journal::memory::MemoryJournal;
 use crate::ledger::Ledger;
-use crate::look::{self, Questions};
+use crate::look::Questions;
 use crate::names::{
     AccountId, Digest, ImageIdentifier, Reference, Region, RepositoryName, RoleArn, StreamName, Tag,
 };
-use crate::plan::identity::Facts;
 use crate::plan::inventory::{Inventory, Named, Seen};
 use crate::plan::preflight::{Checks, judge};
 use crate::plan::target::{self, Wish};
-use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
+use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
 use crate::problem::{ExitCode, Problem};
-use crate::projection;
+use crate::projection::{self, Recorded};
 use crate::step::preflight::refusal;
 use crate::step::refuse_bad;
 use crate::world::World;
@@ -34,9 +32,7 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     refuse_what_is_not_there_yet(arguments)?;
     let world = setup.world();
     let asked = questions(arguments, setup)?;
-    let inventory = look::look(&world, &asked).await;
-    let inventory =
-        inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let inventory = setup.look(&world, &asked).await?;
     refuse_a_repository_elsewhere(setup, &inventory.caller.account, &inventory.region)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run {
@@ -45,25 +41,22 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
         Some(run::lock(setup, &stream, &arguments.waiting).await?)
     };
     // Who had to wait for another deployment has seen a world that is gone.
-    let inventory = match arguments.waiting.lock_wait {
-        Some(_) => look::look(&world, &asked)
-            .await
-            .map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?,
-        None => inventory,
-    };
+    let waited = lock.as_ref().is_some_and(|lock| lock.waited);
+    let inventory = if waited { setup.look(&world, &asked).await? } else { inventory };
     let mut ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
     if !arguments.dry_run {
         recover::recover(setup, &world, &inventory, &mut ledger)?;
     }
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
-    refuse_an_older_commit(arguments, setup, &inventory, &ledger, &world).await?;
+    let records = record::records(&ledger);
+    refuse_an_older_commit(arguments, setup, &inventory, &records, &world).await?;
     let repository = setup.settings.repository()?.name.clone();
     let known = known(&inventory, &ledger, &world, &repository).await;
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
     let mut plan = plan(setup, &inventory, &ledger, target);
     if !arguments.allow_bad {
-        plan.bad = projection::bad_releases(&record::records(&ledger));
+        plan.bad = projection::bad_releases(&records);
     }
     refuse_a_bad_release(arguments, &plan)?;
     if arguments.dry_run {
@@ -117,11 +110,10 @@ async fn refuse_an_older_commit(
     arguments: &Deploy,
     setup: &Setup,
     seen: &Inventory,
-    ledger: &Ledger,
+    records: &[Recorded],
     world: &World,
 ) -> Result<(), Problem> {
-    let records = record::records(ledger);
-    let live = projection::status(&records).live.and_then(|row| row.commit);
+    let live = projection::status(records).live.and_then(|row| row.commit);
     let (Some(live), Some(checkout)) = (live, &seen.checkout) else { return Ok(()) };
     let builds = seen.image.is_none() && !arguments.allow_older;
     let older = builds.then(|| world.source.is_ancestor(&setup.project, &checkout.commit, &live));
@@ -243,27 +235,16 @@ fn stream(setup: &Setup, seen: &Inventory) -> Result<StreamName, Problem> {
 
 fn plan(setup: &Setup, seen: &Inventory, ledger: &Ledger, target: Target) -> Plan {
     let settings = &setup.settings;
-    let number = ledger.next_number();
-    let place = here::place(&setup.actor, &setup.history);
-    let facts = Facts {
-        stream: ledger.stream(),
-        number,
-        head: ledger.head(),
-        newest_operation: seen.operations.first().map(|operation| &operation.id),
-        place: &place,
-    };
     let health = settings.health.clone().expecting(versions(&target));
+    let default_access_role = found(&seen.access_role);
+    let intent = Intent::Deploy { target, overlay: overlay(setup, seen), default_access_role };
     Plan {
-        id: facts.deployment(),
-        number,
+        id: run::identity(setup, seen, ledger),
+        number: ledger.next_number(),
         stream: ledger.stream().clone(),
         endpoint: seen.endpoint.clone(),
-        steps: steps(&target, settings.auto_deployments),
-        intent: Intent::Deploy {
-            target,
-            overlay: overlay(setup, seen),
-            default_access_role: found(&seen.access_role),
-        },
+        steps: steps::of(&intent, settings.auto_deployments),
+        intent,
         auto_deployments: settings.auto_deployments,
         force_restart: settings.force_restart,
         health,
@@ -406,27 +387,6 @@ pub(super) fn checks(setup: &Setup) -> Checks<'_> {
         health: &setup.settings.health,
         port: setup.settings.service.port.as_deref(),
     }
-}
-
-fn steps(target: &Target, auto_deployments: AutoDeployments) -> Vec<Step> {
-    let mut steps = vec![Step::Preflight];
-    if matches!(target.origin, TargetOrigin::Build { .. }) {
-        steps.extend([Step::EnsureRepository, Step::BuildImage, Step::PushImage]);
-    }
-    steps.extend([
-        Step::CapturePrevious,
-        Step::ChangeService,
-        Step::AwaitOperation,
-        Step::VerifyRelease,
-        Step::CheckHealth,
-    ]);
-    if target.latest {
-        steps.push(Step::TagLatest);
-    }
-    if auto_deployments == AutoDeployments::Restore {
-        steps.push(Step::RestoreAutoDeployments);
-    }
-    steps
 }
 
 fn latest() -> Tag {

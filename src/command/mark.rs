@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::arguments::{Mark, Verdict};
 use super::setup::Setup;
-use super::{record, run, stream, trouble};
+use super::{record, run, show, stream, trouble};
 use crate::event::Event;
-use crate::names::{DeploymentNumber, NameError, printable};
+use crate::names::printable;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Row};
 use crate::view::documents::MarkedRelease;
@@ -17,17 +17,17 @@ const LONGEST_REASON: usize = 500;
 
 /// Marks.
 pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Problem> {
-    let number: DeploymentNumber =
-        arguments.number.parse().map_err(|error: NameError| usage(&error.to_string()))?;
+    let number = show::number(&arguments.number)?;
     let reason = reason(&arguments.reason)?;
-    let Some(journal) = setup.existing_journal()? else { return Err(unknown(number)) };
+    let Some(journal) = setup.existing_journal()? else { return Err(show::unknown(number)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
-        return Err(unknown(number));
+        return Err(show::unknown(number));
     };
     let lock = run::lock(setup, &stream, &arguments.waiting).await?;
     let mut ledger = setup.ledger(journal, stream)?;
     let rows = projection::history(&record::records(&ledger));
-    let row = rows.into_iter().find(|row| row.number == number).ok_or_else(|| unknown(number))?;
+    let row =
+        rows.into_iter().find(|row| row.number == number).ok_or_else(|| show::unknown(number))?;
     refuse_nonsense(&row)?;
     let good = arguments.verdict == Verdict::Good;
     let event = Event::ReleaseMarked { deployment: number, good, reason: reason.clone() };
@@ -66,10 +66,6 @@ fn refuse_nonsense(row: &Row) -> Result<(), Problem> {
         return Err(usage(&format!("{number} never had a release: it ended before the push")));
     }
     Ok(())
-}
-
-fn unknown(number: DeploymentNumber) -> Problem {
-    usage(&format!("there is no deployment {number}"))
 }
 
 fn usage(what: &str) -> Problem {

@@ -4,7 +4,6 @@ use super::arguments::{Deploy, Preflight};
 use super::deploy::{checks, questions, refuse_a_repository_elsewhere};
 use super::setup::Setup;
 use super::trouble;
-use crate::look::{Questions, look};
 use crate::plan::inventory::Inventory;
 use crate::plan::preflight::judge;
 use crate::plan::roles::{NewRole, missing};
@@ -18,11 +17,11 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
     let world = setup.world();
-    let mut seen = looked(&world, &asked, setup).await?;
-    if arguments.fix && mend(&world, &seen, arguments.yes, setup).await? {
-        seen = looked(&world, &asked, setup).await?;
-    }
+    let mut seen = setup.look(&world, &asked).await?;
     refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;
+    if arguments.fix && mend(&world, &seen, arguments.yes, setup).await? {
+        seen = setup.look(&world, &asked).await?;
+    }
     let findings = judge(&seen, &checks(setup));
     let refused = refusal(&findings);
     setup.view.data(&Findings { endpoint: setup.endpoint(), findings });
@@ -30,11 +29,6 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
         Some(failure) => Err(trouble::failure(&failure)),
         None => Ok(ExitCode::Success),
     }
-}
-
-async fn looked(world: &World, asked: &Questions, setup: &Setup) -> Result<Inventory, Problem> {
-    let seen = look(world, asked).await;
-    seen.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))
 }
 
 /// Creates the roles that are missing, each with consent; whether any was created.

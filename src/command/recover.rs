@@ -1,13 +1,10 @@
 //! A journal that begins on a service which surefoot deployed before: a fresh CI runner, a fresh
 //! clone. AWS still tells what runs and whose mark it carries; that is recorded before anything else.
 
-use std::collections::BTreeMap;
-
 use super::setup::Setup;
 use super::trouble;
 use crate::event::{Captured, Event, PreviousDigest};
 use crate::ledger::Ledger;
-use crate::names::ValueHash;
 use crate::plan::inventory::Inventory;
 use crate::problem::Problem;
 use crate::world::World;
@@ -30,7 +27,7 @@ pub(super) fn recover(
         operations: seen.operations.iter().map(|operation| operation.id.clone()).collect(),
     };
     ledger
-        .append_beside(&event, &values(service), world.clock.now())
+        .append_beside(&event, &service.values.by_hash(), world.clock.now())
         .map_err(|error| trouble::reading(&error, &setup.history))?;
     let name = &service.name;
     setup.view.say(&format!(
@@ -44,22 +41,7 @@ pub(super) fn recover(
 fn found(service: &Service, seen: &Inventory) -> Captured {
     let release = service.release();
     let digest = release.as_ref().and_then(|release| release.image.digest()).cloned();
-    Captured {
-        service: service.arn.clone(),
-        service_id: service.id.clone(),
-        url: service.url.clone(),
-        status: service.status.clone(),
-        release,
-        mark: service.mark.clone(),
-        digest: digest.map(|digest| PreviousDigest::Proven {
-            digest,
-            in_registry: seen.previous_in_registry,
-        }),
-    }
-}
-
-/// The plain values that run, for the way back.
-fn values(service: &Service) -> BTreeMap<ValueHash, String> {
-    let values = service.values.iter();
-    values.map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
+    let digest = digest
+        .map(|digest| PreviousDigest::Proven { digest, in_registry: seen.previous_in_registry });
+    Captured::of(service, digest)
 }

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use super::arguments::Resume;
 use super::run::{self, Options};
 use super::setup::Setup;
-use super::{stream, trouble};
+use super::{show, stream, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
-use crate::names::DeploymentNumber;
 use crate::problem::{ExitCode, Problem};
 use crate::world::World;
 
@@ -48,12 +47,9 @@ fn unfinished(
 ) -> Result<Option<Deployment>, Problem> {
     let reading = |error| trouble::reading(&error, &setup.history);
     let Some(text) = &arguments.number else { return run::pending(ledger).map_err(reading) };
-    let number: DeploymentNumber = text.parse().map_err(|error: crate::names::NameError| {
-        trouble::usage(error.to_string(), "see the numbers: `surefoot history`")
-    })?;
+    let number = show::number(text)?;
     if number >= ledger.next_number() {
-        let what = format!("there is no deployment {number}");
-        return Err(trouble::usage(what, "see the numbers: `surefoot history`"));
+        return Err(show::unknown(number));
     }
     let deployment = ledger.deployment(number).map_err(reading)?;
     Ok((!deployment.is_over()).then_some(deployment))

@@ -1,14 +1,16 @@
 //! `surefoot rollback`: a new deployment whose release is an earlier one, whole.
 
+use std::sync::Arc;
+
 use super::arguments::Rollback;
 use super::setup::Setup;
-use super::{here, record, recover, run, sheet, stream, trouble};
+use super::{record, recover, run, sheet, stream, trouble};
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
 use crate::names::{DeploymentNumber, Digest, Region, ServiceName, StreamName};
-use crate::plan::identity::Facts;
 use crate::plan::inventory::{Inventory, Seen};
-use crate::plan::{Intent, Plan, Step};
+use crate::plan::{Intent, Plan, steps};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Candidate, Recorded};
 use crate::view::documents::{RollbackTarget, RollbackTargets};
@@ -27,7 +29,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
         let ledger = setup.ledger(journal, stream)?;
         return list(setup, &world, &record::records(&ledger), &ledger).await;
     }
-    let picked = pick(arguments, setup, &setup.ledger(journal.clone(), stream.clone())?).await?;
+    let picked = pick(arguments, setup, &journal, &stream).await?;
     let lock = if arguments.dry_run {
         None
     } else {
@@ -38,9 +40,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     run::refuse_mixed_worlds(&ledger, setup)?;
     let chosen = choose(picked.as_ref().unwrap_or(arguments), &record::records(&ledger))?;
     refuse_a_missing_image(&world, setup, &chosen).await?;
-    let inventory = look::look(&world, &questions(setup, &ledger)).await;
-    let inventory =
-        inventory.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let inventory = setup.look(&world, &questions(setup, &ledger)).await?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
     warn(arguments, setup, &inventory, &chosen);
     if arguments.dry_run {
@@ -56,13 +56,15 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
 async fn pick(
     arguments: &Rollback,
     setup: &Setup,
-    ledger: &Ledger,
+    journal: &Arc<dyn Journal>,
+    stream: &StreamName,
 ) -> Result<Option<Rollback>, Problem> {
     if arguments.number.is_some() || arguments.to.is_some() || !setup.interactive {
         return Ok(None);
     }
-    run::refuse_pending(ledger, setup)?;
-    let records = record::records(ledger);
+    let ledger = setup.ledger(journal.clone(), stream.clone())?;
+    run::refuse_pending(&ledger, setup)?;
+    let records = record::records(&ledger);
     let rows = projection::candidates(&records).into_iter().map(|candidate| candidate.row);
     let usual = projection::last_good(&records).map(|candidate| candidate.row.number);
     let number = super::picker::pick(setup, &rows.collect::<Vec<_>>(), usual).await?;
@@ -209,27 +211,21 @@ fn plan(
     ledger: &Ledger,
     chosen: &Candidate,
 ) -> Plan {
-    let number = ledger.next_number();
-    let place = here::place(&setup.actor, &setup.history);
-    let facts = Facts {
-        stream: ledger.stream(),
-        number,
-        head: ledger.head(),
-        newest_operation: seen.operations.first().map(|operation| &operation.id),
-        place: &place,
-    };
     let mut release = chosen.release.clone();
     if let (true, Some(service)) = (arguments.image_only, &seen.service) {
         release.configuration = service.configuration.clone();
     }
     debug_assert_eq!(seen.instance_role, Seen::NotAsked);
+    let intent = Intent::Rollback { to: chosen.row.number, release, reason: reason(arguments) };
+    let auto_deployments = setup.settings.auto_deployments;
     Plan {
-        id: facts.deployment(),
-        number,
+        id: run::identity(setup, seen, ledger),
+        number: ledger.next_number(),
         stream: ledger.stream().clone(),
         endpoint: seen.endpoint.clone(),
-        intent: Intent::Rollback { to: chosen.row.number, release, reason: reason(arguments) },
-        auto_deployments: setup.settings.auto_deployments,
+        steps: steps::of(&intent, auto_deployments),
+        intent,
+        auto_deployments,
         force_restart: false,
         health: crate::config::HealthGate {
             // What is asserted of a newer release's answer is not asked of an older one.
@@ -237,14 +233,6 @@ fn plan(
             version: None,
             ..setup.settings.health.clone()
         },
-        steps: vec![
-            Step::Preflight,
-            Step::CapturePrevious,
-            Step::ChangeService,
-            Step::AwaitOperation,
-            Step::VerifyRelease,
-            Step::CheckHealth,
-        ],
         bad: Vec::new(),
     }
 }

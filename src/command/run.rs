@@ -1,6 +1,5 @@
 //! Runs a deployment that was planned or taken up, and says how it ended.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -14,8 +13,9 @@ use crate::journal::Journal;
 use crate::journal::archive::{self, Archived};
 use crate::ledger::{Ledger, LedgerError};
 use crate::lock::{self, Lock, LockError, Owner};
-use crate::names::{DeploymentNumber, StreamName, ValueHash};
+use crate::names::{DeploymentId, DeploymentNumber, StreamName};
 use crate::plan::Plan;
+use crate::plan::identity::Facts;
 use crate::plan::inventory::Inventory;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{next_commands, problem_of, standing, summary};
@@ -34,19 +34,29 @@ pub(super) struct Options {
 /// How long `--lock-wait` sleeps between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
+/// A lock, for as long as this lives.
+pub(super) struct Held {
+    _lock: Lock,
+    /// Whether somebody else had it before: what was seen until then may be gone.
+    pub(super) waited: bool,
+}
+
 /// Takes the lock of the service, or says who has it. Where it was asked for, waits until it is free.
 pub(super) async fn lock(
     setup: &Setup,
     stream: &StreamName,
     waiting: &Waiting,
-) -> Result<Lock, Problem> {
+) -> Result<Held, Problem> {
     let patience = patience(waiting)?;
     let (clock, mut waited) = (SystemClock::start(), Duration::ZERO);
     let mut told = None;
     loop {
         let held = match attempt(setup, stream) {
             Err(LockError::Held(owner)) if waited < patience => owner,
-            other => return other.map_err(|error| trouble::lock(&error, stream)),
+            other => {
+                let lock = other.map_err(|error| trouble::lock(&error, stream))?;
+                return Ok(Held { _lock: lock, waited: told.is_some() });
+            }
         };
         if told.as_ref() != Some(&held) {
             setup.view.say(&trouble::waiting(held.as_deref(), stream));
@@ -145,6 +155,18 @@ pub(super) fn refuse_other_world(
         .hint("name another journal: `--history-dir DIR`"))
 }
 
+/// Who the next deployment is: its identity follows from what was seen.
+pub(super) fn identity(setup: &Setup, seen: &Inventory, ledger: &Ledger) -> DeploymentId {
+    let facts = Facts {
+        stream: ledger.stream(),
+        number: ledger.next_number(),
+        head: ledger.head(),
+        newest_operation: seen.operations.first().map(|operation| &operation.id),
+        place: &here::place(&setup.actor, &setup.history),
+    };
+    facts.deployment()
+}
+
 /// Begins a deployment: the plan is durable before the first effect.
 pub(super) async fn begin(
     plan: Plan,
@@ -153,7 +175,7 @@ pub(super) async fn begin(
     mut ledger: Ledger,
     options: Options,
 ) -> Result<ExitCode, Problem> {
-    let values: BTreeMap<ValueHash, String> = values(setup);
+    let values = setup.values().by_hash();
     let deployment = Deployment::begin(plan.clone());
     let (number, event) = (plan.number, Event::DeploymentPlanned(Box::new(plan)));
     let at = world.clock.now();
@@ -162,11 +184,6 @@ pub(super) async fn begin(
         .map_err(|error| trouble::reading(&error, &setup.history))?;
     setup.view.event(&event, &deployment, at, world.clock.elapsed());
     go_on(deployment, setup, world, ledger, options).await
-}
-
-fn values(setup: &Setup) -> BTreeMap<ValueHash, String> {
-    let values = setup.values();
-    values.iter().map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
 }
 
 /// Brings a deployment to its end, and says how it ended.

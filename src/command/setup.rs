@@ -14,7 +14,9 @@ use crate::event::envelope::Actor;
 use crate::journal::redb::{JournalId, RedbJournal, Repair, RepairError};
 use crate::journal::{Journal, JournalError, archive, import};
 use crate::ledger::{Chance, Ledger};
+use crate::look::{self, Questions};
 use crate::names::{Region, StreamName};
+use crate::plan::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::view::View;
@@ -137,6 +139,16 @@ impl Setup {
             health: Box::new(HttpHealth::new()),
             clock: clock(),
         }
+    }
+
+    /// Looks at the world, or says why it cannot be seen.
+    pub(super) async fn look(
+        &self,
+        world: &World,
+        asked: &Questions,
+    ) -> Result<Inventory, Problem> {
+        let seen = look::look(world, asked).await;
+        seen.map_err(|error| trouble::world(&error, self.settings.region.as_ref()))
     }
 
     /// The journal, made if there is none.

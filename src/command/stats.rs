@@ -8,7 +8,7 @@ use crate::projection;
 use crate::view::documents::StatisticsSheet;
 use crate::world::clock::{Clock as _, SystemClock};
 
-/// The figures of each service that may be meant.
+/// The figures of the service that is meant.
 pub(super) fn stats(arguments: &Stats, setup: &Setup) -> Result<ExitCode, Problem> {
     let now = SystemClock::start().now();
     let since = arguments.since.as_deref().map(|text| moment::since(text, now)).transpose()?;

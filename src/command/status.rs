@@ -15,7 +15,7 @@ pub(super) async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode
     if arguments.watch {
         return watch(arguments, setup).await;
     }
-    let look = look(arguments, setup).await?;
+    let look = look(world(arguments, setup).as_ref(), setup).await?;
     setup.view.data(&look.sheet);
     Ok(if arguments.exit_code { look.exit } else { ExitCode::Success })
 }
@@ -27,11 +27,16 @@ struct Look {
     exit: ExitCode,
 }
 
-async fn look(arguments: &Status, setup: &Setup) -> Result<Look, Problem> {
+/// AWS, where it is to be asked.
+fn world(arguments: &Status, setup: &Setup) -> Option<World> {
+    (!arguments.offline).then(|| setup.world())
+}
+
+async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let records = newest::of_status(setup)?;
     let log = projection::status(&records);
-    let (aws, error) = match (arguments.offline, &log.service) {
-        (false, Some(_)) => match seen(&setup.world(), &records).await {
+    let (aws, error) = match (world, &log.service) {
+        (Some(world), Some(_)) => match seen(world, &records).await {
             Ok(seen) => (Some(seen), None),
             Err(error) => (None, Some(error)),
         },
@@ -96,12 +101,12 @@ fn told(sighting: Sighting, expected: Option<&Expectation>) -> Seen {
 
 /// Looks until a person has seen enough. A terminal is drawn anew; elsewhere what changed is told.
 async fn watch(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
-    let clock = SystemClock::start();
+    let (world, clock) = (world(arguments, setup), SystemClock::start());
     let mut before: Option<StatusSheet> = None;
     loop {
         let sheet = tokio::select! {
             () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
-            look = look(arguments, setup) => look?.sheet,
+            look = look(world.as_ref(), setup) => look?.sheet,
         };
         if !setup.view.redraw(&sheet) && before.as_ref().is_none_or(|b| b.json() != sheet.json()) {
             let changes = sheet.changes_since(before.as_ref());

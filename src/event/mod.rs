@@ -19,7 +19,7 @@ use crate::plan::{Plan, Step};
 use crate::problem::ExitCode;
 use crate::release::{Difference, Release};
 use crate::world::registry::Platform;
-use crate::world::service::{OperationStatus, ServiceStatus};
+use crate::world::service::{OperationStatus, Service, ServiceStatus};
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -332,6 +332,19 @@ pub struct Captured {
 }
 
 impl Captured {
+    /// A service as it is now, with what is known of the digest behind its image.
+    pub fn of(service: &Service, digest: Option<PreviousDigest>) -> Self {
+        Self {
+            service: service.arn.clone(),
+            service_id: service.id.clone(),
+            url: service.url.clone(),
+            status: service.status.clone(),
+            release: service.release(),
+            mark: service.mark.clone(),
+            digest,
+        }
+    }
+
     /// The release it ran. What a service in `CREATE_FAILED` is configured with never ran.
     pub fn ran(&self) -> Option<&Release> {
         self.release.as_ref().filter(|_| self.status != ServiceStatus::CreateFailed)

@@ -5,6 +5,7 @@ pub mod identity;
 pub mod inventory;
 pub mod preflight;
 pub mod roles;
+pub mod steps;
 pub mod target;
 
 use chrono::{DateTime, Utc};

@@ -2,13 +2,12 @@
 //!
 //! Leaves behind: the release to go back to. Undo: none; it only reads.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::operation::told;
 use super::{Bench, Outcome, StepError};
 use crate::event::{Captured, Event, Failure, PreviousDigest};
-use crate::names::{Reference, ValueHash};
+use crate::names::Reference;
 use crate::problem::ExitCode;
 use crate::world::Progress;
 use crate::world::registry::Registry;
@@ -26,7 +25,7 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     };
     refuse_unfit(&service)?;
     let captured = capture(bench, &service).await?;
-    let values = kept_values(&service);
+    let values = service.values.by_hash();
     Ok(Outcome { event: Event::PreviousCaptured { previous: Some(Box::new(captured)) }, values })
 }
 
@@ -70,15 +69,7 @@ async fn capture(bench: &Bench<'_>, service: &Service) -> Result<Captured, StepE
         Some(release) => Some(digest(bench.world.registry.as_ref(), &release.image).await?),
         None => None,
     };
-    Ok(Captured {
-        service: service.arn.clone(),
-        service_id: service.id.clone(),
-        url: service.url.clone(),
-        status: service.status.clone(),
-        release,
-        mark: service.mark.clone(),
-        digest,
-    })
+    Ok(Captured::of(service, digest))
 }
 
 /// The digest behind an identifier, and how well it is known.
@@ -98,11 +89,6 @@ pub(super) async fn digest(
             None => PreviousDigest::Gone,
         },
     })
-}
-
-fn kept_values(service: &Service) -> BTreeMap<ValueHash, String> {
-    let values = service.values.iter();
-    values.map(|(name, value)| (ValueHash::of(name, value), value.to_owned())).collect()
 }
 
 /// The states and kinds of service that cannot be deployed to, each with its way on.

@@ -7,7 +7,7 @@ use crate::config::value::{AutoDeployments, HealthFrom};
 use crate::config::{HealthGate, Overlay};
 use crate::names::{DeploymentNumber, ImageIdentifier, OperationId, RoleArn, Tag};
 use crate::plan::identity::Facts;
-use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
+use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
 use crate::release::Release;
 use crate::world::builder::BuildRequest;
 
@@ -77,15 +77,16 @@ impl Wish {
             newest_operation: seen.newest,
             place: &self.place,
         };
+        let intent = self.intent();
         Plan {
             id: facts.deployment(),
             number: seen.number,
             endpoint: None,
-            intent: self.intent(),
+            steps: steps::of(&intent, self.auto_deployments),
+            intent,
             auto_deployments: self.auto_deployments,
             force_restart: self.force_restart,
             health: gate(),
-            steps: self.steps(),
             bad: Vec::new(),
             stream,
         }
@@ -116,28 +117,6 @@ impl Wish {
             overlay: self.overlay.clone(),
             default_access_role: self.access_role.clone(),
         }
-    }
-
-    /// The steps that `surefoot deploy` plans.
-    fn steps(&self) -> Vec<Step> {
-        let mut steps = vec![Step::Preflight];
-        if matches!(self.image, WishedImage::Built { .. }) {
-            steps.extend([Step::EnsureRepository, Step::BuildImage, Step::PushImage]);
-        }
-        steps.extend([
-            Step::CapturePrevious,
-            Step::ChangeService,
-            Step::AwaitOperation,
-            Step::VerifyRelease,
-            Step::CheckHealth,
-        ]);
-        if self.latest {
-            steps.push(Step::TagLatest);
-        }
-        if self.auto_deployments == AutoDeployments::Restore {
-            steps.push(Step::RestoreAutoDeployments);
-        }
-        steps
     }
 }
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::prunes;
 use super::status::next_lines;
+use super::{heading, prunes};
 use crate::names::StreamName;
 use crate::projection::{Prune, Row, Verdict};
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
@@ -94,9 +94,11 @@ impl Document for HistoryTable {
 
 impl HistoryTable {
     fn body(&self, look: Look) -> String {
-        let StreamName { account, region, service } = &self.service;
-        let title = look.paint(Accent::Strong, service.as_str());
-        let mut shown = format!("{title}   {region}, account {account}\n\n");
+        let service = &self.service.service;
+        let mut shown = heading(look, service.as_str(), &self.service)
+            + "
+
+";
         if self.rows.is_empty() {
             shown.push_str("No deployment is of this kind.\n");
             return shown;

@@ -31,8 +31,8 @@ pub use verification::Verification;
 
 pub(super) use findings::tree;
 
-use super::look::harmless;
-use crate::names::{Digest, ImageIdentifier, Tag};
+use super::look::{Accent, Look, harmless};
+use crate::names::{Digest, ImageIdentifier, StreamName, Tag};
 
 /// The first line of every screen of a world that is not AWS itself.
 pub(super) fn endpoint_line(endpoint: &str) -> String {
@@ -58,4 +58,10 @@ pub(super) fn short_image(text: &str) -> String {
         Ok(image) if image.digest().is_some() => image.short(),
         _ => text.into(),
     }
+}
+
+/// The first line of a screen: what it is about, and where that is.
+fn heading(look: Look, name: &str, place: &StreamName) -> String {
+    let title = look.paint(Accent::Strong, name);
+    format!("{title}   {}, account {}", place.region, place.account)
 }

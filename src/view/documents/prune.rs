@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::heading;
 use crate::names::{Digest, RepositoryName, StreamName};
 use crate::projection::{Choice, Deletions, Fate, Gone, Kept, Missing, Stopped};
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
@@ -126,9 +127,8 @@ impl Document for PruneSheet {
     }
 
     fn text(&self, look: Look) -> String {
-        let StreamName { account, region, .. } = &self.service;
-        let title = look.paint(Accent::Strong, self.repository.as_str());
-        let mut shown = format!("repository {title}   {region}, account {account}\n\n");
+        let heading = heading(look, self.repository.as_str(), &self.service);
+        let mut shown = format!("repository {heading}\n\n");
         for line in &self.unsettled {
             shown.push_str(&look.hanging("note: ", Accent::Warning, line));
         }

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::image_words;
+use super::{heading, image_words};
 use crate::names::StreamName;
 use crate::projection::Row;
-use crate::view::look::{Accent, harmless};
+use crate::view::look::harmless;
 use crate::view::{Document, Look, measure, to_json};
 
 /// What can be gone back to.
@@ -43,9 +43,11 @@ impl Document for RollbackTargets {
     }
 
     fn text(&self, look: Look) -> String {
-        let StreamName { account, region, service } = &self.service;
-        let title = look.paint(Accent::Strong, service.as_str());
-        let mut shown = format!("{title}   {region}, account {account}\n\n");
+        let service = &self.service.service;
+        let mut shown = heading(look, service.as_str(), &self.service)
+            + "
+
+";
         if self.targets.is_empty() {
             shown.push_str("There is no other good release to go back to.\n");
             return shown;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::heading;
 use super::status::next_lines;
 use crate::names::StreamName;
 use crate::projection::{Spread, Statistics};
@@ -29,9 +30,11 @@ impl Document for StatisticsSheet {
     }
 
     fn text(&self, look: Look) -> String {
-        let StreamName { account, region, service } = &self.service;
-        let title = look.paint(Accent::Strong, service.as_str());
-        let mut shown = format!("{title}   {region}, account {account}\n\n");
+        let service = &self.service.service;
+        let mut shown = heading(look, service.as_str(), &self.service)
+            + "
+
+";
         let found = &self.statistics;
         let since = found.from.format("%Y-%m-%d");
         if found.deployments == 0 {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{image_words, short_image};
+use super::{heading, image_words, short_image};
 use crate::names::OperationId;
 use crate::projection::{Compared, Row, Status};
 use crate::release::Difference;
@@ -92,8 +92,7 @@ impl Document for StatusSheet {
         let Some(service) = &self.log.service else {
             return "Nothing was deployed yet.\n\nnext: surefoot deploy\n".into();
         };
-        let title = look.paint(Accent::Strong, service.service.as_str());
-        let mut shown = format!("{title}   {}, account {}\n\n", service.region, service.account);
+        let mut shown = heading(look, service.service.as_str(), service) + "\n\n";
         shown.push_str(&look.pairs(2, &self.log_pairs()));
         shown.push_str(&self.unfinished(look));
         shown.push_str(&self.aws_lines(look));

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::findings::tree;
+use super::heading;
 use super::status::next_lines;
 use crate::names::{DeploymentNumber, StreamName};
 use crate::plan::findings::{Finding, Outcome};
-use crate::view::look::Accent;
 use crate::view::{Document, Look, to_json};
 
 /// Every check of the proof.
@@ -52,10 +52,10 @@ impl Document for Verification {
     }
 
     fn text(&self, look: Look) -> String {
-        let StreamName { account, region, service } = &self.service;
-        let title = look.paint(Accent::Strong, service.as_str());
+        let service = &self.service.service;
         let mut shown = format!(
-            "{title}   {region}, account {account}   {} {}\n\n{}\n{}\n",
+            "{}   {} {}\n\n{}\n{}\n",
+            heading(look, service.as_str(), &self.service),
             self.number,
             self.image,
             tree(look, &self.findings),
