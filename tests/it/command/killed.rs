@@ -357,7 +357,12 @@ fn ask(projects: &[Project<'_>], names: &[String], tally: &Tally) {
             if !project.history().exists() {
                 continue;
             }
-            project.run(&["status"]).exits(0).says(name);
+            // Killed before its plan was durable, nothing was deployed: the answer says so.
+            let is_planned = planned(&history(project)) > 0;
+            let status = project.run(&["status"]).exits(0);
+            if is_planned {
+                status.says(name);
+            }
             tally.answers.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(BETWEEN_QUESTIONS);
         }
