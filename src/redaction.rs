@@ -1,6 +1,7 @@
 //! Takes out of foreign texts what must not be shown or stored: known values, and what gives itself
 //! away as a credential by its shape.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -11,15 +12,36 @@ use crate::release::Values;
 const SHORTEST_BEGINNING: usize = 6;
 const HIDDEN: &str = "(hidden)";
 
-/// The text without these values, in any of the shapes they take, and without credentials. Values
-/// shorter than `shortest` are no secrets, and hiding them would make any text unreadable.
-pub fn hide(text: &str, secrets: &Values, shortest: usize) -> String {
-    let mut clean = text.to_owned();
-    for form in forms(secrets, shortest) {
-        clean = clean.replace(&form, HIDDEN);
-        clean = without_cut_off(clean, &form);
+/// What is to be taken out of texts.
+pub struct Redaction {
+    forms: Vec<String>,
+}
+
+impl Redaction {
+    /// Takes out these values, in any of the shapes they take, and credentials. Values shorter than
+    /// `shortest` are no secrets, and hiding them would make any text unreadable.
+    pub fn of(secrets: &Values, shortest: usize) -> Self {
+        Self { forms: forms(secrets, shortest) }
     }
-    hide_credentials(&clean)
+
+    /// The text without them.
+    pub fn hide(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        for form in &self.forms {
+            if clean.contains(form) {
+                clean = clean.replace(form, HIDDEN);
+            }
+            clean = without_cut_off(clean, form);
+        }
+        hide_credentials(&clean)
+    }
+}
+
+/// Without the values: they are what must not be printed.
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redaction").finish_non_exhaustive()
+    }
 }
 
 /// The values and the shapes they take inside other texts, longest first, so that no part of a
@@ -111,7 +133,7 @@ mod tests {
             ("using ghp_0123456789abcdef0123", "using (hidden)"),
             ("AKIAIOSFODNN7EXAMPLE", "(hidden)"),
         ] {
-            assert_eq!(hide(line, &Values::default(), 6), clean);
+            assert_eq!(Redaction::of(&Values::default(), 6).hide(line), clean);
         }
     }
 
@@ -124,7 +146,7 @@ mod tests {
             "ModuleNotFoundError: No module named 'tokenizers'",
             "listening on 0.0.0.0:8080",
         ] {
-            assert_eq!(hide(line, &Values::default(), 6), line);
+            assert_eq!(Redaction::of(&Values::default(), 6).hide(line), line);
         }
     }
 
@@ -133,6 +155,8 @@ mod tests {
         let values = [("A", "prod"), ("B", "s3cr3tive")];
         let named = values.iter().map(|(n, v)| (n.parse().unwrap(), (*v).to_owned()));
         let values = Values::new(named.collect());
-        assert_eq!(hide("in prod with s3cr3tive", &values, 6), "in prod with (hidden)");
+        let redaction = Redaction::of(&values, 6);
+        assert_eq!(redaction.hide("in prod with s3cr3tive"), "in prod with (hidden)");
+        assert!(!format!("{redaction:?}").contains("s3cr3tive"));
     }
 }

@@ -9,7 +9,7 @@ use super::{Bench, StepError};
 use crate::diagnosis;
 use crate::event::{Cause, Event, Interruption, Issue};
 use crate::names::OperationId;
-use crate::redaction;
+use crate::redaction::Redaction;
 use crate::release::Values;
 use crate::world::log::{LogQuery, LogSource};
 use crate::world::service::{Operation, OperationStatus};
@@ -32,6 +32,7 @@ pub struct Wait<'a> {
     since: DateTime<Utc>,
     started: Option<DateTime<Utc>>,
     shown: BTreeSet<String>,
+    redaction: Redaction,
     cause: Option<Cause>,
 }
 
@@ -49,7 +50,8 @@ impl<'a> Wait<'a> {
     /// Begins to wait for the operation of this change.
     pub fn begin(bench: &'a Bench<'a>, issue: &'a Issue) -> Self {
         let since = bench.world.clock.now() - LOG_MARGIN;
-        Self { bench, issue, since, started: None, shown: BTreeSet::new(), cause: None }
+        let (redaction, shown) = (redaction(bench, issue), BTreeSet::new());
+        Self { bench, issue, since, started: None, shown, redaction, cause: None }
     }
 
     /// The cause of the failure, as far as the log tells. The first failure line decides: later
@@ -151,10 +153,11 @@ impl<'a> Wait<'a> {
         }
         let began = self.started.map(|started| started - LINE_MARGIN);
         lines.retain(|line| began.is_none_or(|began| line.at >= began));
+        lines.retain(|line| !self.shown.contains(&line.text));
         lines.sort_by_key(|line| line.at);
         // App Runner writes some lines into both streams.
         lines.retain(|line| self.shown.insert(line.text.clone()));
-        lines.into_iter().map(|line| harmless(self.bench, self.issue, &line.text)).collect()
+        lines.iter().map(|line| self.redaction.hide(&line.text)).collect()
     }
 
     /// The last lines of the application, and whether it ever wrote any.
@@ -185,18 +188,19 @@ pub async fn application_log(
     let new = page.lines.iter().filter(|line| !old.contains(line.stream.as_str()));
     let lines: Vec<&str> = new.map(|line| line.text.as_str()).collect();
     let kept = &lines[lines.len().saturating_sub(KEPT_LINES)..];
-    (page.group_exists, kept.iter().map(|line| harmless(bench, issue, line)).collect())
+    let redaction = redaction(bench, issue);
+    (page.group_exists, kept.iter().map(|line| redaction.hide(line)).collect())
 }
 
 /// Shorter values (`true`, `info`) are no secrets, and lines without them would say nothing.
 const SHORTEST_SECRET: usize = 6;
 
-/// A line as it may be journalled: without the plain values of the release, and without credentials.
-fn harmless(bench: &Bench<'_>, issue: &Issue, line: &str) -> String {
+/// What a line may not hold if it is to be journalled: the plain values of the release.
+fn redaction(bench: &Bench<'_>, issue: &Issue) -> Redaction {
     let environment = issue.release.configuration.environment.iter();
     let known =
         environment.filter_map(|(name, hash)| Some((name.clone(), bench.vault.value(hash)?)));
-    redaction::hide(line, &Values::new(known.collect()), SHORTEST_SECRET)
+    Redaction::of(&Values::new(known.collect()), SHORTEST_SECRET)
 }
 
 /// An operation in words, as far as AWS tells: by whom it was asked for it never says.

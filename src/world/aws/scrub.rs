@@ -1,7 +1,7 @@
 //! Foreign texts made fit to be shown and stored.
 
 use crate::names::printable;
-use crate::redaction::hide;
+use crate::redaction::Redaction;
 use crate::release::Values;
 
 /// Shorter values (`1`, `on`, `dev`) are no secrets, and hiding them would make any text unreadable.
@@ -12,7 +12,7 @@ const LONGEST_TEXT: usize = 1000;
 /// A foreign text fit to be shown and stored: without the values, tokens and key ids that AWS may
 /// echo, without control characters, and not too long.
 pub fn scrub(text: &str, secrets: &Values) -> String {
-    let clean = hide(text, secrets, SHORTEST_HIDDEN);
+    let clean = Redaction::of(secrets, SHORTEST_HIDDEN).hide(text);
     let one_line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     printable(&one_line, LONGEST_TEXT)
 }
