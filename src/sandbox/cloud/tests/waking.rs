@@ -44,7 +44,7 @@ fn an_operation_under_way_takes_as_long_as_it_still_had_to_wherever_it_was() {
             trial.wait((due - trial.now).max(0));
             places += 1;
         }
-        assert!(places > 4, "{places} stages are too few");
+        assert!(places >= 4, "{places} stages are too few");
     }
 }
 
