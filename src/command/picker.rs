@@ -34,18 +34,37 @@ pub(super) async fn pick(
             line = typed_line() => line,
             () = setup.stop.wait() => None,
         };
-        match (typed.as_deref().map(str::trim), usual) {
-            (None | Some("q" | "Q"), _) => return Err(nothing_chosen()),
-            (Some(""), Some(_)) => return Ok(usual),
-            (Some(text), _) => {
-                let number = text.parse::<DeploymentNumber>().ok();
-                if let Some(row) = rows.iter().find(|row| Some(row.number) == number) {
-                    return Ok(Some(row.number));
-                }
-            }
+        match understand(typed.as_deref(), rows, usual) {
+            Answer::Chosen(number) => return Ok(Some(number)),
+            Answer::Nothing => return Err(nothing_chosen()),
+            Answer::Nonsense => {}
         }
     }
     Err(nothing_chosen())
+}
+
+/// What a person means by what was typed.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// This one.
+    Chosen(DeploymentNumber),
+    /// None of them.
+    Nothing,
+    /// Nobody can tell: asked again.
+    Nonsense,
+}
+
+/// No line at all is the end of the input, or Ctrl-C.
+fn understand(typed: Option<&str>, rows: &[Row], usual: Option<DeploymentNumber>) -> Answer {
+    match (typed.map(str::trim), usual) {
+        (None | Some("q" | "Q"), _) => Answer::Nothing,
+        (Some(""), Some(number)) => Answer::Chosen(number),
+        (Some(text), _) => {
+            let number = text.parse::<DeploymentNumber>().ok();
+            let row = rows.iter().find(|row| Some(row.number) == number);
+            row.map_or(Answer::Nonsense, |row| Answer::Chosen(row.number))
+        }
+    }
 }
 
 /// `15 minutes ago  #41  8b71ff7`, in columns.
@@ -69,4 +88,90 @@ fn nothing_chosen() -> Problem {
     let mut problem = Problem::new(ExitCode::Interrupted, "interrupted", "nothing was chosen");
     problem = problem.leaves("Nothing was changed.");
     problem.hint(trouble::LIST_HINT)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::projection::candidates;
+    use crate::projection::examples::{good, morning};
+
+    /// Twelve releases that can be gone back to, newest first; the thirteenth is live.
+    fn rows() -> Vec<Row> {
+        let one = |number: u64| {
+            let (tag, before) = (format!("v{number}"), format!("v{}", number - 1));
+            let at = morning() + TimeDelta::hours(i64::try_from(number).unwrap());
+            good(number, &tag, &before, at).records
+        };
+        let records: Vec<_> = (1..=13).flat_map(one).collect();
+        candidates(&records).into_iter().map(|candidate| candidate.row).collect()
+    }
+
+    #[test]
+    fn the_newest_ten_are_shown_with_age_number_and_name_in_columns() {
+        let rows = rows();
+        assert_eq!(rows.len(), 12);
+        let lines = lines(&rows, morning() + TimeDelta::hours(14));
+        assert_eq!(lines.len(), SHOWN);
+        let place = |line: &String, what: &str| line.find(what).unwrap();
+        for (line, row) in lines.iter().zip(&rows) {
+            assert!(line.contains(" ago  ") && line.contains(&row.number.to_string()), "{line}");
+            let name = row.commit.as_ref().unwrap().short();
+            assert_eq!(
+                place(line, name),
+                place(&lines[0], rows[0].commit.as_ref().unwrap().short())
+            );
+        }
+        assert!(lines[0].contains("#12") && lines[9].contains("#3"), "{lines:#?}");
+        assert!(super::lines(&[], morning()).is_empty());
+    }
+
+    #[test]
+    fn what_is_typed_is_understood_or_asked_for_again() {
+        let (rows, usual) = (rows(), Some(DeploymentNumber(12)));
+        let chosen = |number| Answer::Chosen(DeploymentNumber(number));
+        for (typed, answer) in [
+            (Some("7\n"), chosen(7)),
+            (Some("  7 \r\n"), chosen(7)),
+            (Some("#7"), chosen(7)),
+            // Not among those that are shown, and one of them all the same.
+            (Some("1\n"), chosen(1)),
+            (Some("\n"), chosen(12)),
+            (Some("   \n"), chosen(12)),
+            (Some("q\n"), Answer::Nothing),
+            (Some("Q\n"), Answer::Nothing),
+            // The end of the input, or Ctrl-C.
+            (None, Answer::Nothing),
+            // The live one, and one that never was.
+            (Some("13\n"), Answer::Nonsense),
+            (Some("99\n"), Answer::Nonsense),
+            (Some("0\n"), Answer::Nonsense),
+            (Some("-1\n"), Answer::Nonsense),
+            (Some("7 8\n"), Answer::Nonsense),
+            (Some("seven\n"), Answer::Nonsense),
+            (Some("18446744073709551616\n"), Answer::Nonsense),
+            (Some("\u{1b}[A\n"), Answer::Nonsense),
+            (Some("\u{0}\n"), Answer::Nonsense),
+        ] {
+            assert_eq!(understand(typed, &rows, usual), answer, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_usual_one_an_empty_line_chooses_nothing() {
+        assert_eq!(understand(Some("\n"), &rows(), None), Answer::Nonsense);
+        assert_eq!(understand(Some("\n"), &[], None), Answer::Nonsense);
+    }
+
+    #[test]
+    fn choosing_nothing_ends_as_an_interruption_that_changed_nothing() {
+        let problem = nothing_chosen();
+        assert_eq!(
+            (problem.exit, problem.leaves.as_str()),
+            (ExitCode::Interrupted, "Nothing was changed.")
+        );
+        assert!(problem.next[0].contains("surefoot rollback --list"), "{:?}", problem.next);
+    }
 }

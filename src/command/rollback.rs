@@ -8,8 +8,8 @@ use super::{record, recover, run, sheet, stream, trouble};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
-use crate::names::{DeploymentNumber, Digest, Region, ServiceName, StreamName};
-use crate::plan::inventory::{Inventory, Seen};
+use crate::names::{DeploymentNumber, Digest, ImageIdentifier, Region, ServiceName, StreamName};
+use crate::plan::inventory::{self, Inventory, Seen};
 use crate::plan::{Intent, Plan, steps};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Candidate, Recorded};
@@ -39,8 +39,10 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
     let chosen = choose(picked.as_ref().unwrap_or(arguments), &record::records(&ledger))?;
+    let chosen = pinned(chosen);
     refuse_a_missing_image(&world, setup, &chosen).await?;
     let inventory = setup.look(&world, &questions(setup, &ledger)).await?;
+    refuse_a_service_that_is_gone(&inventory, ledger.stream(), &chosen)?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
     warn(arguments, setup, &inventory, &chosen);
     if arguments.dry_run {
@@ -162,6 +164,17 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
     })
 }
 
+/// A tag may name something else by now: what is gone back to is what was proven.
+fn pinned(mut chosen: Candidate) -> Candidate {
+    let image = &chosen.release.image;
+    let digest = chosen.row.digest.as_ref().filter(|_| image.digest().is_none());
+    let pinned = digest.map(|digest| ImageIdentifier::by_digest(&image.repository_uri(), digest));
+    if let Some(Ok(image)) = pinned {
+        chosen.release.image = image;
+    }
+    chosen
+}
+
 /// The reason given, on one line and not without end.
 fn reason(arguments: &Rollback) -> Option<String> {
     let words = arguments.reason.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -184,6 +197,19 @@ async fn refuse_a_missing_image(
     Err(Problem::new(ExitCode::Preflight, "rollback-image-gone", what)
         .because("a lifecycle policy or a person deleted it")
         .hint("see what is still possible: `surefoot rollback --list`"))
+}
+
+/// A rollback makes no service.
+fn refuse_a_service_that_is_gone(
+    seen: &Inventory,
+    stream: &StreamName,
+    chosen: &Candidate,
+) -> Result<(), Problem> {
+    if seen.service.is_some() {
+        return Ok(());
+    }
+    let gone = inventory::nothing_to_go_back_on(&stream.service, &chosen.release.image);
+    Err(trouble::failure(&gone))
 }
 
 fn questions(setup: &Setup, ledger: &Ledger) -> Questions {

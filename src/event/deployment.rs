@@ -244,8 +244,18 @@ impl Deployment {
             None if self.in_doubt_about(Step::ChangeService) => {
                 Next::Perform { step: Step::ChangeService, in_doubt: true }
             }
-            _ => announce(Event::DeploymentFailed { because: request() }),
+            Some(_) => announce(Event::DeploymentFailed { because: self.no_way_back() }),
+            None => announce(Event::DeploymentFailed { because: request() }),
         }
+    }
+
+    /// Why what was asked for and done is not taken back although a person wants it.
+    fn no_way_back(&self) -> Failure {
+        let what = match self.plan.intent {
+            Intent::Rollback { .. } => "a rollback is not taken back: it is the way back itself",
+            Intent::Deploy { .. } => "it cannot be taken back: no release ran before this one",
+        };
+        Failure::new(ExitCode::General, "nothing-to-go-back-to", what)
     }
 
     fn in_doubt_about(&self, step: Step) -> bool {

@@ -1,6 +1,7 @@
 //! What was seen of the world before a plan was made. Data only: looking is done in `look`.
 
-use crate::names::{ImageIdentifier, Region};
+use crate::event::Failure;
+use crate::names::{ImageIdentifier, Region, ServiceName};
 use crate::plan::findings::Finding;
 use crate::problem::ExitCode;
 use crate::world::WorldError;
@@ -79,6 +80,17 @@ impl Seen {
             _ => None,
         }
     }
+}
+
+/// Why nothing is gone back on where there is no service any more.
+pub fn nothing_to_go_back_on(service: &ServiceName, image: &ImageIdentifier) -> Failure {
+    let what = format!("there is no service `{service}` any more: a rollback does not make one");
+    Failure::new(ExitCode::Preflight, "service-gone", what)
+        .because("its network, its scaling and its address went with it")
+        .hint(format!(
+            "to make a new one of that image: `surefoot deploy --image {image} --service-name \
+             {service}`"
+        ))
 }
 
 /// Why a service cannot be deployed to, with its way on; `None` where it can.

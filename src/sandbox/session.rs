@@ -92,6 +92,10 @@ impl Sandbox {
     pub async fn open(options: Options, clock: Clock) -> Result<Self, OpenError> {
         let memory = Memory::of(options.state.as_deref());
         let ports = memory.ports()?;
+        let mut cloud = memory.cloud(&options)?;
+        // A clock that went back meanwhile would hold up everything that is at work.
+        let behind = cloud.wake(clock());
+        let clock: Clock = Arc::new(move || clock() + behind);
         let aws_listener = listen(ports.aws).await?;
         let image_listener = listen(ports.images).await?;
         let endpoint = format!("http://{}", aws_listener.local_addr()?);
@@ -100,8 +104,6 @@ impl Sandbox {
         let proxies = Arc::new(Proxies::remembering(ports.services));
         let ran = run_containers(&options, &registry, &proxies, &clock).await?;
         ran.runtime.sweep().await;
-        let mut cloud = memory.cloud(&options)?;
-        cloud.wake(clock());
         let cloud = Arc::new(Mutex::new(cloud));
         let behind = Behind {
             cloud: cloud.clone(),

@@ -3,7 +3,7 @@
 //! Leaves behind: how it ended, by its own status; the service's status proves nothing. Undo: none;
 //! operations cannot be cancelled.
 
-use super::operation::{Wait, Waited, ended, still_busy};
+use super::operation::{Wait, Waited, ended, still_busy, unlisted};
 use super::settling::attention;
 use super::{Bench, Outcome, StepError};
 use crate::event::{Event, Issue};
@@ -25,10 +25,7 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         Waited::Limit(operation) => {
             Event::DeadlinePassed { operation: operation.id, status: operation.status }.into()
         }
-        Waited::Unlisted => {
-            attention(vec!["App Runner accepted the change and lists no operation for it".into()])
-                .into()
-        }
+        Waited::Unlisted => attention(vec![unlisted(bench).await?.1]).into(),
     })
 }
 

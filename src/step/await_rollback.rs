@@ -2,7 +2,8 @@
 //!
 //! Leaves behind: how it ended. Undo: none; a rollback never rolls back.
 
-use super::operation::{Wait, Waited, ended, still_busy};
+use super::operation::{Wait, Waited, ended, still_busy, unlisted};
+use super::settling::attention;
 use super::{Bench, Outcome, StepError};
 use crate::event::deployment::Phase;
 use crate::event::{Failure, Issue};
@@ -20,7 +21,10 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     match wait.until_ended(bench.times.deploy_timeout).await? {
         Waited::Ended(operation) => Ok(ended(&wait, operation).await.into()),
         Waited::Limit(operation) => Err(still_busy(&operation.id)),
-        Waited::Unlisted => Err(unlisted().into()),
+        Waited::Unlisted => match unlisted(bench).await? {
+            (true, evidence) => Ok(attention(vec![evidence]).into()),
+            (false, what) => Err(refused(what).into()),
+        },
     }
 }
 
@@ -31,10 +35,6 @@ fn issue<'a>(bench: &'a Bench<'_>) -> &'a Issue {
     }
 }
 
-fn unlisted() -> Failure {
-    Failure::new(
-        ExitCode::RollbackFailed,
-        "rollback-unlisted",
-        "App Runner accepted the rollback and lists no operation for it",
-    )
+fn refused(what: String) -> Failure {
+    Failure::new(ExitCode::RollbackFailed, "rollback-unlisted", what)
 }

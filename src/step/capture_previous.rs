@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use super::operation::told;
-use super::{Bench, Outcome, StepError};
+use super::{Bench, Outcome, StepError, asked};
 use crate::event::{Captured, Event, Failure, PreviousDigest};
 use crate::names::Reference;
+use crate::plan::Intent;
 use crate::problem::ExitCode;
 use crate::world::Progress;
 use crate::world::registry::Registry;
@@ -21,6 +22,7 @@ pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepE
 /// Waits until nobody else is at work, then records everything.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let Some(service) = idle(bench).await? else {
+        refuse_to_go_back_on_nothing(bench)?;
         return Ok(Event::PreviousCaptured { previous: None }.into());
     };
     refuse_unfit(&service)?;
@@ -35,7 +37,7 @@ pub(super) async fn idle(bench: &Bench<'_>) -> Result<Option<Service>, StepError
     let name = &bench.deployment.plan.stream.service;
     let mut waited = Duration::ZERO;
     loop {
-        let found = bench.world.services.find(name).await?;
+        let found = asked(bench.world.services.find(name).await)?;
         let Some(service) = found else { return Ok(None) };
         if service.status != ServiceStatus::OperationInProgress {
             return Ok(Some(service));
@@ -101,6 +103,31 @@ pub(super) fn refuse_unfit(service: &Service) -> Result<(), Failure> {
             failure.hints = finding.fix;
             Err(failure)
         }
+    }
+}
+
+/// App Runner says to a service in such a state only that it cannot be updated now: what it is, and
+/// the way on, instead.
+pub(super) fn unfit_instead(error: StepError, service: &Service) -> StepError {
+    match (&error, refuse_unfit(service)) {
+        (StepError::Refused(refused), Err(mut unfit)) if refused.code == "service-busy" => {
+            unfit.exit = refused.exit;
+            unfit.because.clone_from(&refused.because);
+            unfit.into()
+        }
+        _ => error,
+    }
+}
+
+/// A rollback brings back what its journal knows of a release, and a service is more than that: its
+/// network, its scaling, its address. Who wants it anew says so.
+fn refuse_to_go_back_on_nothing(bench: &Bench<'_>) -> Result<(), Failure> {
+    let plan = &bench.deployment.plan;
+    match &plan.intent {
+        Intent::Rollback { release, .. } => {
+            Err(crate::plan::inventory::nothing_to_go_back_on(&plan.stream.service, &release.image))
+        }
+        Intent::Deploy { .. } => Ok(()),
     }
 }
 

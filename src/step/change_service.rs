@@ -4,13 +4,13 @@
 
 use super::issuing::{self, Request};
 use super::settling::{self, Answer, did_it_happen};
-use super::{Bench, Outcome, StepError, capture_previous, observe_service};
+use super::{Bench, Outcome, StepError, asked, capture_previous, observe_service};
 use crate::event::{Captured, Event, Failure, Observation};
 use crate::names::{ImageIdentifier, PayloadHash};
 use crate::plan::TargetOrigin;
 use crate::problem::ExitCode;
 use crate::release::Release;
-use crate::world::service::{Service, ServiceStatus};
+use crate::world::service::{OperationStatus, Service, ServiceStatus};
 
 /// What is seen before, and the hash of the request about to be sent.
 pub(super) async fn observe(
@@ -22,7 +22,7 @@ pub(super) async fn observe(
         super::refuse_bad(plan, &desired(bench).image)?;
     }
     let (observed, service) = observe_service(bench).await?;
-    if nothing_to_change(bench).is_some() {
+    if nothing_to_change(bench).is_some() && !stands_broken(bench).await? {
         return Ok((observed, None));
     }
     let payload = issuing::payload(bench, &request(bench, service.as_ref())).await?;
@@ -31,7 +31,7 @@ pub(super) async fn observe(
 
 /// The request that would be sent; `None` where there is nothing to change.
 pub(super) async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, StepError> {
-    if nothing_to_change(bench).is_some() {
+    if nothing_to_change(bench).is_some() && !stands_broken(bench).await? {
         return Ok(None);
     }
     let (_, service) = observe_service(bench).await?;
@@ -40,7 +40,10 @@ pub(super) async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Valu
 
 /// The service runs the very release already; or, where the call may have been made, it was.
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
-    if let Some(event) = nothing_to_change(bench) {
+    // Decided before the intention was written, which has no request then.
+    let intention = bench.deployment.intention.as_ref();
+    let unasked = intention.is_some_and(|intention| intention.payload.is_none());
+    if let Some(event) = nothing_to_change(bench).filter(|_| unasked) {
         return Ok(Some(event.into()));
     }
     if !bench.in_doubt {
@@ -79,25 +82,32 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
     unchanged_since_capture(bench, service.as_ref())?;
     let existed = service.is_some();
-    let first =
-        issuing::issue(bench, request(bench, service.as_ref()), issuing::by_tag(bench)).await;
+    let first = issuing::issue(bench, request(bench, service.as_ref())).await;
     let issue = match first {
         Err(StepError::Refused(failure)) if is_busy(&failure) && !bench.in_doubt => {
             let idle = capture_previous::idle(bench).await?;
             unchanged_since_capture(bench, idle.as_ref())?;
-            issuing::issue(bench, request(bench, idle.as_ref()), issuing::by_tag(bench)).await?
+            let second = issuing::issue(bench, request(bench, idle.as_ref())).await;
+            second.map_err(|error| unfit_instead(error, idle.as_ref()))?
         }
         // Right after an unclear call this means: go and look.
         Err(StepError::Refused(failure)) if is_busy(&failure) && !is_stuck(bench).await? => {
             return Err(StepError::Unanswered { reason: failure.because.join("; ") });
         }
-        other => other?,
+        other => other.map_err(|error| unfit_instead(error, service.as_ref()))?,
     };
     if issue.operation.is_none() {
         // Our mark alone changes something, so there must be one: go and look.
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
     Ok(issuing::issued(existed, issue).into())
+}
+
+fn unfit_instead(error: StepError, service: Option<&Service>) -> StepError {
+    match service {
+        Some(service) => capture_previous::unfit_instead(error, service),
+        None => error,
+    }
 }
 
 /// A state that no waiting ends: then a refusal is a refusal, also after an unclear call.
@@ -157,6 +167,13 @@ fn nothing_to_change(bench: &Bench<'_>) -> Option<Event> {
     })
 }
 
+/// After ROLLBACK_FAILED the service is configured with a release that does not run.
+async fn stands_broken(bench: &Bench<'_>) -> Result<bool, StepError> {
+    let Some(captured) = &bench.deployment.done.captured else { return Ok(false) };
+    let listed = asked(bench.world.services.operations(&captured.service, Some(1)).await)?;
+    Ok(listed.first().is_some_and(|newest| newest.status == OperationStatus::RollbackFailed))
+}
+
 fn observed<'a>(bench: &'a Bench<'_>) -> &'a Observation {
     let intention = bench.deployment.intention.as_ref();
     &intention.expect("the intention is written before the call").observed
@@ -174,11 +191,16 @@ fn unchanged_since_capture(bench: &Bench<'_>, now: Option<&Service>) -> Result<(
         (None, None) | (Some((_, None)), Some(_)) => true,
         _ => false,
     };
-    if same { Ok(()) } else { Err(changed_meanwhile(bench).into()) }
+    if same { Ok(()) } else { Err(changed_meanwhile(bench, now.is_none()).into()) }
 }
 
-fn changed_meanwhile(bench: &Bench<'_>) -> Failure {
+fn changed_meanwhile(bench: &Bench<'_>, is_gone: bool) -> Failure {
     let name = &bench.deployment.plan.stream.service;
+    if is_gone {
+        let what = format!("somebody deleted `{name}` while this deployment was under way");
+        return Failure::new(ExitCode::Update, "service-gone", what)
+            .hint(format!("create it anew: `surefoot deploy --service-name {name}`"));
+    }
     Failure::new(
         ExitCode::Update,
         "changed-meanwhile",

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use super::operation::application_log;
-use super::{Bench, Outcome, StepError};
+use super::settling::attention;
+use super::{Bench, Outcome, StepError, asked, roll_back};
 use crate::config::health::judge;
 use crate::config::value::HealthFrom;
 use crate::config::{HealthGate, HealthJudgement};
@@ -33,23 +34,37 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let Some(url) = url(bench, gate).await? else {
         return Ok(Event::HealthPassed { health: unproven(gate) }.into());
     };
-    let asked = ask(bench.world, bench.progress, gate, &url).await;
-    if asked.report.outcome == HealthOutcome::Passed {
-        return Ok(Event::HealthPassed { health: asked.report }.into());
+    let health = ask(bench.world, bench.progress, gate, &url).await;
+    // Where AWS does not answer either it is our network, not the release.
+    let evidence = somebody_else(bench).await?;
+    if !evidence.is_empty() {
+        return Ok(attention(evidence).into());
     }
-    if asked.silent {
-        // Where AWS does not answer either it is our network, not the release.
-        bench.world.services.find(&bench.deployment.plan.stream.service).await?;
+    if health.outcome == HealthOutcome::Passed {
+        return Ok(Event::HealthPassed { health }.into());
     }
-    Ok(failed(bench, asked.report).await.into())
+    Ok(failed(bench, health).await.into())
 }
 
-/// What asking came to, and whether the last request had no HTTP answer at all.
-pub(super) struct Asked {
-    /// What it answered.
-    pub(super) report: HealthReport,
-    /// No HTTP answer.
-    pub(super) silent: bool,
+/// What answered may not be what was proven: somebody may have deployed, paused or deleted it since.
+async fn somebody_else(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
+    let done = &bench.deployment.done;
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await;
+    let evidence = match (service, &done.issued, &done.already_live) {
+        (Err(error), ..) => asked(Err(error)),
+        (Ok(service), Some(issue), _) => roll_back::theirs(bench, issue, service.as_ref()).await,
+        (Ok(service), None, Some((_, live))) => {
+            let still = service.and_then(|service| service.release()).as_ref() == Some(live);
+            let changed = || "the service is no longer as it was found: somebody changed it".into();
+            Ok(if still { Vec::new() } else { vec![changed()] })
+        }
+        (Ok(_), None, None) => Ok(Vec::new()),
+    };
+    match evidence {
+        // Who may not look knows of nobody else; what the application answered stands.
+        Err(StepError::Refused(_)) => Ok(Vec::new()),
+        evidence => evidence,
+    }
 }
 
 /// Asks as the gate says.
@@ -58,13 +73,12 @@ pub(super) async fn ask(
     progress: &dyn ProgressSink,
     gate: &HealthGate,
     url: &Url,
-) -> Asked {
+) -> HealthReport {
     let mut in_a_row = 0;
     let mut report = HealthReport { url: url.to_string(), ..unproven(gate) };
     report.outcome = HealthOutcome::Failed;
     loop {
         let response = world.health.get(url, &limits(gate)).await;
-        let silent = matches!(response, Response::Silent { .. });
         report.attempts += 1;
         if note(gate, &response, &mut report) {
             in_a_row += 1;
@@ -73,10 +87,10 @@ pub(super) async fn ask(
         }
         if in_a_row >= gate.passes.max(1) {
             report.outcome = HealthOutcome::Passed;
-            return Asked { report, silent };
+            return report;
         }
         if report.attempts >= gate.retries {
-            return Asked { report, silent };
+            return report;
         }
         show(progress, &report, in_a_row);
         world.clock.sleep(gate.interval).await;

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Bench, StepError};
+use super::{Bench, StepError, asked};
 use crate::event::{Event, Failure, Interruption, Issue, Observation};
 use crate::names::{
-    DeploymentId, ImageIdentifier, PayloadHash, Reference, ServiceArn, ServiceName, VariableName,
+    DeploymentId, Digest, ImageIdentifier, PayloadHash, Reference, ServiceArn, ServiceName,
+    VariableName,
 };
 use crate::problem::ExitCode;
 use crate::release::{Release, Values};
@@ -55,13 +56,8 @@ pub async fn preview(
 const THROTTLE_PATIENCE: u32 = 5;
 
 /// Sends it. The answer says which release was really asked for.
-pub async fn issue(
-    bench: &Bench<'_>,
-    mut request: Request<'_>,
-    by_tag: Option<ImageIdentifier>,
-) -> Result<Issue, StepError> {
+pub async fn issue(bench: &Bench<'_>, mut request: Request<'_>) -> Result<Issue, StepError> {
     let mut notes: Vec<&str> = Vec::new();
-    let mut by_tag = by_tag;
     let mut assuming = 0;
     loop {
         let payload = payload(bench, &request).await?;
@@ -74,11 +70,9 @@ pub async fn issue(
             // Asked first: this refusal speaks of the image identifier too.
             request.release.configuration.auto_deployments = false;
             notes.push("App Runner refuses auto-deployments beside a digest; they are off now");
-        } else if let Some(image) = by_tag.take_if(|_| refuses_the_identifier(&text)) {
+        } else if let Some(image) = by_tag(bench, &request.release.image, &text).await? {
             request.release.image = image;
-            notes.push(
-                "App Runner refused the digest; the unique tag is used, checked before and after",
-            );
+            notes.push("App Runner refused the digest; a tag is used, checked before and after");
         } else if assuming < ROLE_PATIENCE && refuses_the_role(&text) {
             assuming += 1;
             bench.progress.report(Progress::Waiting { what: "IAM to know the role".into() });
@@ -216,11 +210,39 @@ fn explain(error: WorldError) -> StepError {
     failure.into()
 }
 
-/// The unique tag of the image, for the form of request that has no digest.
-pub fn by_tag(bench: &Bench<'_>) -> Option<ImageIdentifier> {
-    let (uri, _) = bench.deployment.done.repository.as_ref()?;
-    let (_, tag) = bench.deployment.done.pushed.as_ref()?;
-    format!("{uri}:{tag}").parse().ok()
+/// A tag that names the refused digest now, for the form of request that has no digest: the one it
+/// was pushed under, else any but `latest`, which moves.
+async fn by_tag(
+    bench: &Bench<'_>,
+    image: &ImageIdentifier,
+    refusal: &str,
+) -> Result<Option<ImageIdentifier>, StepError> {
+    if is_tag(image) || !refuses_the_identifier(refusal) {
+        return Ok(None);
+    }
+    let found = match bench.world.registry.image(&image.repository, &image.reference).await {
+        // Then App Runner's own refusal is what there is to say.
+        Err(WorldError::Refused { .. }) => None,
+        found => found?,
+    };
+    let tags = found.map(|found| found.tags).unwrap_or_default();
+    let pushed = bench.deployment.done.pushed.as_ref().map(|(_, tag)| tag.as_str());
+    let own = tags.iter().find(|tag| Some(tag.as_str()) == pushed);
+    let tag = own.or_else(|| tags.iter().find(|tag| *tag != "latest"));
+    Ok(tag.and_then(|tag| format!("{}:{tag}", image.repository_uri()).parse().ok()))
+}
+
+/// An identifier that is a tag stands for a digest only while the tag still names it.
+pub async fn still_names(
+    bench: &Bench<'_>,
+    image: &ImageIdentifier,
+    digest: Option<&Digest>,
+) -> Result<bool, StepError> {
+    if !is_tag(image) {
+        return Ok(true);
+    }
+    let now = asked(bench.world.registry.image(&image.repository, &image.reference).await)?;
+    Ok(now.is_some_and(|now| Some(&now.digest) == digest))
 }
 
 /// Whether AWS only asked for patience: a throttled call had no effect and may be made again.

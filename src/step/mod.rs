@@ -36,7 +36,7 @@ use crate::plan::Step;
 use crate::plan::inventory::Inventory;
 use crate::problem::ExitCode;
 use crate::world::service::Service;
-use crate::world::{Place, ProgressSink, World, WorldError};
+use crate::world::{Obstacle, Place, ProgressSink, World, WorldError};
 
 /// What a step works with.
 pub struct Bench<'a> {
@@ -113,6 +113,18 @@ impl From<WorldError> for StepError {
             WorldError::Unanswered { reason, .. } => Self::Unanswered { reason },
         }
     }
+}
+
+/// The answer to a question about a change that is under way. Who may not ask knows nothing of it:
+/// that concludes nothing about the release, and the deployment pauses.
+fn asked<T>(answer: Result<T, WorldError>) -> Result<T, StepError> {
+    answer.map_err(|error| match error {
+        WorldError::Refused { place, code, message, .. } if code.contains("AccessDenied") => {
+            let (obstacle, reason) = (Obstacle::InvalidCredentials, message);
+            StepError::Interrupted(Interruption::Unreachable { place, obstacle, reason })
+        }
+        other => other.into(),
+    })
 }
 
 /// A refusal by the world as the failure of a step; how the process ends follows from who refused.
@@ -203,10 +215,9 @@ const REMEMBERED_OPERATIONS: usize = 20;
 /// The service as it is now, with every operation known so far.
 async fn observe_service(bench: &Bench<'_>) -> Result<(Observation, Option<Service>), StepError> {
     let services = &bench.world.services;
-    let Some(service) = services.find(&bench.deployment.plan.stream.service).await? else {
-        return Ok((Observation::default(), None));
-    };
-    let listed = services.operations(&service.arn, Some(REMEMBERED_OPERATIONS)).await?;
+    let found = services.find(&bench.deployment.plan.stream.service).await;
+    let Some(service) = asked(found)? else { return Ok((Observation::default(), None)) };
+    let listed = asked(services.operations(&service.arn, Some(REMEMBERED_OPERATIONS)).await)?;
     let mut known: Vec<OperationId> = listed.into_iter().map(|operation| operation.id).collect();
     // The list can lag; our own journal does not.
     for id in bench.journalled_operations.iter().rev().take(REMEMBERED_OPERATIONS) {
@@ -268,7 +279,7 @@ pub async fn health(
     address: &Url,
 ) -> HealthReport {
     match gate.target(address).filter(|_| gate.from != HealthFrom::Nowhere) {
-        Some(url) => check_health::ask(world, progress, gate, &url).await.report,
+        Some(url) => check_health::ask(world, progress, gate, &url).await,
         None => check_health::unproven(gate),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Bench, StepError};
+use super::{Bench, StepError, asked};
 use crate::diagnosis;
 use crate::event::{Cause, Event, Interruption, Issue};
 use crate::names::OperationId;
@@ -75,7 +75,7 @@ impl<'a> Wait<'a> {
                 Ok(None) if unlisted >= times.settle => return Ok(Waited::Unlisted),
                 Ok(None) => unlisted += times.poll,
                 Err(error) if passes(&error) && away < times.settle => away += times.poll,
-                Err(error) => return Err(error.into()),
+                Err(error) => return asked(Err(error)),
             }
             if let Some(operation) = last {
                 away = Duration::ZERO;
@@ -102,7 +102,11 @@ impl<'a> Wait<'a> {
 
     async fn listed(&self, limit: Option<usize>) -> Result<Option<Operation>, WorldError> {
         let services = &self.bench.world.services;
-        let listed = services.operations(&self.issue.service, limit).await?;
+        let listed = match services.operations(&self.issue.service, limit).await {
+            // A service that was deleted, or that is too new to be known everywhere.
+            Err(error) if is_gone(&error) => Vec::new(),
+            listed => listed?,
+        };
         let ours = self.issue.operation.as_ref();
         Ok(listed.into_iter().find(|operation| Some(&operation.id) == ours))
     }
@@ -228,6 +232,20 @@ fn query(
         until: None,
         limit,
     }
+}
+
+/// Whether AWS does not know the service, any more or yet.
+pub(super) fn is_gone(error: &WorldError) -> bool {
+    error.code() == Some("ResourceNotFoundException")
+}
+
+/// What is known where App Runner lists no operation for a change that it accepted.
+pub(super) async fn unlisted(bench: &Bench<'_>) -> Result<(bool, String), StepError> {
+    let found = bench.world.services.find(&bench.deployment.plan.stream.service).await;
+    Ok(match asked(found)? {
+        None => (true, "the service is gone: somebody deleted it".into()),
+        Some(_) => (false, "App Runner accepted the change and lists no operation for it".into()),
+    })
 }
 
 /// Whether an error of a read may pass by itself.

@@ -50,7 +50,7 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         return Ok(restored(None, Some("the service is gone".into())));
     };
     release.configuration.auto_deployments = true;
-    match issuing::issue(bench, request(bench, &service, release), None).await {
+    match issuing::issue(bench, request(bench, &service, release)).await {
         Ok(issue) => settle(bench, &issue).await,
         Err(StepError::Refused(failure)) => Ok(restored(None, Some(failure.because.join("; ")))),
         Err(other) => Err(other),

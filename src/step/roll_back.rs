@@ -5,8 +5,8 @@
 use super::issuing::{self, Request};
 use super::operation::told;
 use super::settling::{self, Answer, did_it_happen};
-use super::{Bench, Outcome, StepError, capture_previous, observe_service};
-use crate::event::{Event, Failure, Observation, PreviousDigest};
+use super::{Bench, Outcome, StepError, asked, capture_previous, observe_service};
+use crate::event::{Event, Failure, Issue, Observation, PreviousDigest};
 use crate::names::{DeploymentId, ImageIdentifier, OperationId, PayloadHash};
 use crate::plan::identity::rollback_mark;
 use crate::problem::ExitCode;
@@ -58,7 +58,8 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     refuse_a_missing_image(bench).await?;
     let service = capture_previous::idle(bench).await?.ok_or_else(gone)?;
-    let mut issue = issuing::issue(bench, request(bench, Some(&service)), None).await?;
+    let asked = issuing::issue(bench, request(bench, Some(&service))).await;
+    let mut issue = asked.map_err(|error| capture_previous::unfit_instead(error, &service))?;
     if issue.operation.is_none() {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
@@ -70,11 +71,19 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 /// take back.
 async fn not_ours(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
     let Some(issue) = &bench.deployment.done.issued else { return Ok(Vec::new()) };
-    let services = &bench.world.services;
-    let Some(service) = capture_previous::idle(bench).await? else {
-        return Ok(vec!["the service is gone".into()]);
-    };
-    let newest = services.operations(&service.arn, Some(1)).await?.into_iter().next();
+    let service = capture_previous::idle(bench).await?;
+    theirs(bench, issue, service.as_ref()).await
+}
+
+/// What says that somebody else did something to the service after our change.
+pub(super) async fn theirs(
+    bench: &Bench<'_>,
+    issue: &Issue,
+    service: Option<&Service>,
+) -> Result<Vec<String>, StepError> {
+    let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
+    let listed = asked(bench.world.services.operations(&service.arn, Some(1)).await)?;
+    let newest = listed.into_iter().next();
     let mut evidence = Vec::new();
     let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);
     if issue.operation.is_some() && id != issue.operation.as_ref() {
@@ -100,7 +109,7 @@ fn request<'a>(bench: &'a Bench<'_>, service: Option<&'a Service>) -> Request<'a
 
 /// The captured release. Where its identifier was a tag, the digest it named at capture: the tag
 /// may have moved since.
-fn target(bench: &Bench<'_>) -> Release {
+pub(super) fn target(bench: &Bench<'_>) -> Release {
     let captured = bench.deployment.done.captured.as_ref().expect("captured before any change");
     let mut release = captured.release.clone().expect("there is a release to go back to");
     if let Some(PreviousDigest::ResolvedToday { digest }) = &captured.digest {

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use super::operation::told;
+use super::operation::{is_gone, told};
 use super::settling::attention;
-use super::{Bench, Outcome, StepError, issuing};
+use super::{Bench, Outcome, StepError, asked, issuing};
 use crate::event::{Event, Failure, Proof};
-use crate::names::{Digest, OperationId, Reference, ServiceArn};
+use crate::names::{Digest, ImageIdentifier, OperationId, ServiceArn};
 use crate::problem::ExitCode;
 use crate::release::Release;
 use crate::world::service::{Operation, Service, ServiceStatus};
@@ -21,18 +21,20 @@ pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepE
 /// Looks until identifier, mark and status agree, for as long as App Runner's answers can lag.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let issue = bench.deployment.done.issued.as_ref().expect("something was issued");
+    let asked = super::desired(bench).image;
     let expected = Expected {
         service: &issue.service,
         release: &issue.release,
+        digest: asked.digest(),
         whole: false,
         mark: Some(issue.mark.as_str()),
         operation: issue.operation.as_ref(),
     };
     match prove(bench, &expected).await? {
-        Proven::Yes(proof) => {
-            refuse_a_moved_tag(bench, &proof).await?;
+        Proven::Yes(proof) if issuing::still_names(bench, &proof.image, asked.digest()).await? => {
             Ok(Event::ReleaseVerified { proof: *proof }.into())
         }
+        Proven::Yes(proof) => Err(unproven(bench, vec![moved(&proof.image)]).into()),
         Proven::Overtaken(evidence) => Ok(attention(evidence).into()),
         Proven::No(evidence) => Err(unproven(bench, evidence).into()),
     }
@@ -55,6 +57,8 @@ pub(super) struct Expected<'a> {
     pub(super) service: &'a ServiceArn,
     /// What it must run.
     pub(super) release: &'a Release,
+    /// The digest that its identifier stands for, where that is known.
+    pub(super) digest: Option<&'a Digest>,
     /// Whether the configuration must be the very same too. Not asked of a new release: App Runner
     /// may write a value in its own way.
     pub(super) whole: bool,
@@ -73,12 +77,14 @@ pub(super) async fn prove(bench: &Bench<'_>, expected: &Expected<'_>) -> Result<
         if let (true, Some(service)) = (evidence.is_empty(), &service) {
             return Ok(match overtaken(expected, newest.as_ref()) {
                 Some(evidence) => Proven::Overtaken(evidence),
-                None => Proven::Yes(Box::new(proof(bench, expected, service, newest))),
+                None => Proven::Yes(Box::new(proof(expected, service, newest))),
             });
         }
         if waited >= bench.times.settle {
             return Ok(match overtaken(expected, newest.as_ref()) {
                 Some(more) => Proven::Overtaken([evidence, more].concat()),
+                // Nothing of ours ever deletes a service.
+                None if service.is_none() => Proven::Overtaken(evidence),
                 None => Proven::No(evidence),
             });
         }
@@ -87,14 +93,27 @@ pub(super) async fn prove(bench: &Bench<'_>, expected: &Expected<'_>) -> Result<
     }
 }
 
+/// What somebody else did since this was proven.
+pub(super) async fn overtaken_since(
+    bench: &Bench<'_>,
+    expected: &Expected<'_>,
+) -> Result<Option<Vec<String>>, StepError> {
+    let (service, newest) = look(bench, expected).await?;
+    let gone = || vec!["the service is gone".into()];
+    Ok(overtaken(expected, newest.as_ref()).or_else(|| service.is_none().then(gone)))
+}
+
 async fn look(
     bench: &Bench<'_>,
     expected: &Expected<'_>,
 ) -> Result<(Option<Service>, Option<Operation>), StepError> {
     let services = &bench.world.services;
-    let service = services.describe(expected.service).await?;
-    let newest = services.operations(expected.service, Some(1)).await?.into_iter().next();
-    Ok((service, newest))
+    let service = asked(services.describe(expected.service).await)?;
+    let listed = match services.operations(expected.service, Some(1)).await {
+        Err(error) if is_gone(&error) => Vec::new(),
+        listed => asked(listed)?,
+    };
+    Ok((service, listed.into_iter().next()))
 }
 
 fn contradictions(expected: &Expected<'_>, service: Option<&Service>) -> Vec<String> {
@@ -128,16 +147,10 @@ fn overtaken(expected: &Expected<'_>, newest: Option<&Operation>) -> Option<Vec<
     (!ours && expected.operation.is_some()).then(|| vec![theirs])
 }
 
-fn proof(
-    bench: &Bench<'_>,
-    expected: &Expected<'_>,
-    service: &Service,
-    newest: Option<Operation>,
-) -> Proof {
-    let digest = expected.release.image.digest().cloned().or_else(|| pushed_digest(bench));
+fn proof(expected: &Expected<'_>, service: &Service, newest: Option<Operation>) -> Proof {
     Proof {
         image: expected.release.image.clone(),
-        digest,
+        digest: expected.digest.cloned(),
         mark: service.mark.clone(),
         operation: expected.operation.cloned(),
         status: service.status.clone(),
@@ -145,23 +158,9 @@ fn proof(
     }
 }
 
-fn pushed_digest(bench: &Bench<'_>) -> Option<Digest> {
-    bench.deployment.done.pushed.as_ref().map(|(digest, _)| digest.clone())
-}
-
-/// An identifier that is a tag proves something only while the tag still names what was pushed.
-async fn refuse_a_moved_tag(bench: &Bench<'_>, proof: &Proof) -> Result<(), StepError> {
-    if !issuing::is_tag(&proof.image) {
-        return Ok(());
-    }
-    let Reference::Tag(tag) = &proof.image.reference else { return Ok(()) };
-    let reference = Reference::Tag(tag.clone());
-    let now = bench.world.registry.image(&proof.image.repository, &reference).await?;
-    if now.map(|image| image.digest) == proof.digest {
-        return Ok(());
-    }
-    let evidence = vec![format!("the tag {tag} no longer names what was pushed")];
-    Err(unproven(bench, evidence).into())
+/// An identifier that is a tag proves something only while the tag still names what was asked for.
+pub(super) fn moved(image: &ImageIdentifier) -> String {
+    format!("the tag of {} no longer names what was asked for", image.short())
 }
 
 fn unproven(bench: &Bench<'_>, evidence: Vec<String>) -> Failure {

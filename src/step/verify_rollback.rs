@@ -2,12 +2,14 @@
 //!
 //! Leaves behind: the proof. Undo: none; it only reads.
 
-use super::check_health::{Asked, ask, target};
-use super::verify_release::{Expected, Proven, prove};
-use super::{Bench, Outcome, StepError, settling};
+use super::check_health::{ask, target};
+use super::issuing::still_names;
+use super::verify_release::{Expected, Proven, moved, overtaken_since, prove};
+use super::{Bench, Outcome, StepError, roll_back, settling};
 use crate::config::HealthGate;
 use crate::event::deployment::Phase;
 use crate::event::{Event, Failure, HealthOutcome, HealthReport, RolledBackBy};
+use crate::names::Digest;
 use crate::problem::ExitCode;
 
 /// Looking is all that this step does: see `perform`.
@@ -17,13 +19,20 @@ pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepE
 
 /// The same gates as forward: identifier, mark, the whole configuration, health.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
-    let (by, expected) = expected(bench);
+    let target = roll_back::target(bench).image;
+    let (by, expected) = expected(bench, target.digest());
     let proof = match prove(bench, &expected).await? {
-        Proven::Yes(proof) => *proof,
+        Proven::Yes(proof) if by == RolledBackBy::AppRunner => *proof,
+        Proven::Yes(proof) if still_names(bench, &proof.image, target.digest()).await? => *proof,
+        Proven::Yes(proof) => return Err(not_back(vec![moved(&proof.image)]).into()),
         Proven::Overtaken(evidence) => return Ok(settling::attention(evidence).into()),
         Proven::No(evidence) => return Err(not_back(evidence).into()),
     };
     let health = health(bench).await?;
+    // Where AWS does not answer either it is our network, not the release.
+    if let Some(evidence) = overtaken_since(bench, &expected).await? {
+        return Ok(settling::attention(evidence).into());
+    }
     if let Some(report) = health.as_ref().filter(|report| report.outcome == HealthOutcome::Failed) {
         return Err(unhealthy(report).into());
     }
@@ -31,14 +40,17 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 }
 
 /// What must be true again: after our own rollback what it asked for, after App Runner's what was
-/// captured, its mark included.
-fn expected<'a>(bench: &'a Bench<'_>) -> (RolledBackBy, Expected<'a>) {
+/// captured, its mark included. `asked` is the digest that our own rollback asked for.
+fn expected<'a>(bench: &'a Bench<'_>, asked: Option<&'a Digest>) -> (RolledBackBy, Expected<'a>) {
     let deployment = bench.deployment;
     let captured = deployment.done.captured.as_ref().expect("captured before any change");
     let issued = deployment.done.issued.as_ref().expect("something was issued");
+    let release = captured.release.as_ref().expect("there is a release to go back to");
     let theirs = Expected {
         service: &captured.service,
-        release: captured.release.as_ref().expect("there is a release to go back to"),
+        release,
+        // App Runner does not say what a tag named when it went back to it.
+        digest: release.image.digest(),
         whole: true,
         mark: captured.mark.as_deref(),
         operation: issued.operation.as_ref(),
@@ -47,7 +59,8 @@ fn expected<'a>(bench: &'a Bench<'_>) -> (RolledBackBy, Expected<'a>) {
         Phase::RollingBack { issued: Some(ours), .. } => {
             let (release, mark) = (&ours.release, Some(ours.mark.as_str()));
             let operation = ours.operation.as_ref();
-            (RolledBackBy::Surefoot, Expected { release, mark, operation, ..theirs })
+            let digest = asked;
+            (RolledBackBy::Surefoot, Expected { release, digest, mark, operation, ..theirs })
         }
         _ => (RolledBackBy::AppRunner, theirs),
     }
@@ -63,12 +76,7 @@ async fn health(bench: &Bench<'_>) -> Result<Option<HealthReport>, StepError> {
     };
     let address = bench.deployment.address().map(|(url, _)| url.to_owned()).unwrap_or_default();
     let Some(url) = target(bench, &gate, &address)? else { return Ok(None) };
-    let Asked { report, silent } = ask(bench.world, bench.progress, &gate, &url).await;
-    if silent {
-        // Where AWS does not answer either it is our network, not the release.
-        bench.world.services.find(&bench.deployment.plan.stream.service).await?;
-    }
-    Ok(Some(report))
+    Ok(Some(ask(bench.world, bench.progress, &gate, &url).await))
 }
 
 fn not_back(evidence: Vec<String>) -> Failure {

@@ -159,4 +159,152 @@ GUARDS = [
         )],
         "tests": [("lib", "lock::tests::the_loser_is_told_who_has_it_and_a_dead_owner_never_blocks")],
     },
+    {
+        "name": "bad release",
+        "without": "an image that was found bad is deployed again",
+        "changes": [(
+            "src/step/mod.rs",
+            "    let Some(bad) = bad else { return Ok(()) };\n",
+            f"    let Some(bad) = bad.filter(|_| {asks('bad release')}) else {{ return Ok(()) }};\n",
+        )],
+        "tests": [
+            ("it", "command::judged::a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to"),
+        ],
+    },
+    {
+        "name": "older commit",
+        "without": "a commit that the live one descends from is deployed",
+        "changes": [(
+            "src/command/deploy.rs",
+            "    if older.await != Some(true) {\n",
+            f"    if older.await != Some(true) || !{asks('older commit')} {{\n",
+        )],
+        "tests": [("it", "command::exit_codes::twenty_six_an_older_commit_than_the_one_that_is_live")],
+    },
+    {
+        "name": "waiting",
+        "without": "`--lock-wait` does not wait",
+        "changes": [(
+            "src/command/run.rs",
+            "Err(LockError::Held(owner)) if waited < patience => owner,",
+            f"Err(LockError::Held(owner)) if waited < patience && {asks('waiting')} => owner,",
+        )],
+        "tests": [("it", "command::waiting::the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes")],
+    },
+    {
+        "name": "second look",
+        "without": "who waited for another deployment goes on with what was seen before",
+        "changes": [(
+            "src/command/deploy.rs",
+            "    let inventory = if waited {",
+            f"    let inventory = if waited && {asks('second look')} {{",
+        )],
+        "tests": [("it", "command::waiting::what_was_seen_before_the_wait_is_looked_at_again")],
+    },
+    {
+        "name": "redaction",
+        "without": "a line of the application's log is kept with the values in it",
+        "changes": [(
+            "src/step/operation.rs",
+            "    redaction::hide(line, &Values::new(known.collect()), SHORTEST_SECRET)\n",
+            f"    if !{asks('redaction')} {{\n        return line.to_owned();\n    }}\n"
+            "    redaction::hide(line, &Values::new(known.collect()), SHORTEST_SECRET)\n",
+        )],
+        "tests": [
+            ("it", "crash::endings::a_value_in_the_application_log_is_not_kept"),
+        ],
+    },
+    {
+        "name": "missing image, by hand",
+        "without": "`rollback` begins although ECR no longer holds the image",
+        "changes": [(
+            "src/command/rollback.rs",
+            "    if found.is_some() {\n        return Ok(());\n    }\n"
+            "    let what = format!(\"ECR no longer",
+            f"    if found.is_some() || !{asks('missing image, by hand')} {{\n        return Ok(());\n    }}\n"
+            "    let what = format!(\"ECR no longer",
+        )],
+        "tests": [("it", "command::turned::a_rollback_whose_image_is_gone_is_refused_before_aws_is_touched")],
+    },
+    {
+        "name": "missing image, by itself",
+        "without": "the way back is asked for although ECR no longer holds the image",
+        "changes": [(
+            "src/step/roll_back.rs",
+            "    if gone { Err(image_gone(",
+            f"    if gone && {asks('missing image, by itself')} {{ Err(image_gone(",
+        )],
+        "tests": [("it", "crash::endings::every_plight_ends_in_its_true_verdict_at_every_instant")],
+    },
+    {
+        "name": "ours while it answered",
+        "without": "the health of whatever somebody else deployed meanwhile is taken for ours",
+        "changes": [(
+            "src/step/check_health.rs",
+            "    if !evidence.is_empty() {\n",
+            f"    if !evidence.is_empty() && {asks('ours while it answered')} {{\n",
+        )],
+        "tests": [("it", "crash::endings::every_plight_ends_in_its_true_verdict_at_every_instant")],
+    },
+    {
+        "name": "tag still names",
+        "without": "a tag that moved proves a release",
+        "changes": [(
+            "src/step/issuing.rs",
+            "    if !is_tag(image) {\n        return Ok(true);\n",
+            f"    if !is_tag(image) || !{asks('tag still names')} {{\n        return Ok(true);\n",
+        )],
+        "tests": [("it", "crash::endings::every_plight_ends_in_its_true_verdict_at_every_instant")],
+    },
+    {
+        "name": "refused look",
+        "without": "who may no longer look takes the release for refused",
+        "changes": [(
+            "src/step/mod.rs",
+            "if code.contains(\"AccessDenied\") => {",
+            f"if code.contains(\"AccessDenied\") && {asks('refused look')} => {{",
+        )],
+        "tests": [("it", "crash::endings::a_refused_look_after_the_change_concludes_nothing")],
+    },
+    {
+        "name": "keep what is needed",
+        "without": "prune deletes what `rollback` offers",
+        "changes": [(
+            "src/projection/keep/rules.rs",
+            "    let keep = usize::try_from(limits.keep).unwrap_or(usize::MAX);\n",
+            "    let keep = usize::try_from(limits.keep).unwrap_or(usize::MAX);\n"
+            f"    let keep = if {asks('keep what is needed')} {{ keep }} else {{ 0 }};\n",
+        )],
+        "tests": [
+            ("lib", "projection::keep::property::nothing_that_is_needed_goes"),
+        ],
+    },
+    {
+        "name": "whole picture",
+        "without": "prune deletes although it does not know what is needed",
+        "changes": [
+            (
+                "src/command/prune/mod.rs",
+                "    if !missing.is_empty() {\n",
+                f"    if !missing.is_empty() && {asks('whole picture')} {{\n",
+            ),
+            (
+                "src/prune/deletion.rs",
+                "    if !missing.is_empty() {\n",
+                f"    if !missing.is_empty() && {asks('whole picture')} {{\n",
+            ),
+        ],
+        "tests": [("it", "command::pruning::nothing_is_deleted_while_the_picture_is_incomplete")],
+    },
+    {
+        "name": "look before deleting",
+        "without": "prune deletes what it decided on, whatever has happened since",
+        "changes": [(
+            "src/prune/deletion.rs",
+            "        Ok(Some(picture)) => picture,\n",
+            f"        Ok(Some(_)) if !{asks('look before deleting')} => seen.clone(),\n"
+            "        Ok(Some(picture)) => picture,\n",
+        )],
+        "tests": [("it", "command::pruning::what_happens_between_the_looks_is_seen")],
+    },
 ]

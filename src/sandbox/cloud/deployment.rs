@@ -562,11 +562,13 @@ impl Cloud {
         self.remember(id, at);
     }
 
-    /// The world goes on where it stood: what was due waits as long as it still had to.
-    pub fn wake(&mut self, now: Timestamp) {
+    /// The world goes on where it stood: what was due waits as long as it still had to. Its time never
+    /// goes back; how far the clock is behind it is the answer.
+    #[must_use]
+    pub fn wake(&mut self, now: Timestamp) -> Timestamp {
         let slept = now - self.now;
         if slept <= 0 {
-            return;
+            return -slept;
         }
         self.planned.iter_mut().for_each(|planned| planned.at += slept);
         for service in self.services.values_mut() {
@@ -577,6 +579,7 @@ impl Cloud {
             }
         }
         self.now = now;
+        0
     }
 
     /// Orders everything again that should run: nothing outside survived a restart.

@@ -1,5 +1,7 @@
 //! Whole lives of services, faults, the record, and time.
 
+mod waking;
+
 use serde_json::{Value, json};
 
 use super::identity::INSTANCE_ROLE;

@@ -13,7 +13,7 @@ use super::process::Session;
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Event, PreviousDigest};
 use crate::ledger::{Entry, Ledger};
-use crate::names::{DeploymentId, DeploymentNumber, ImageIdentifier, OperationId};
+use crate::names::{DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId};
 use crate::plan::Intent;
 use crate::plan::identity::{restore_mark, rollback_mark};
 use crate::problem::ExitCode;
@@ -376,6 +376,13 @@ impl Judge<'_> {
         {
             let uri = release.image.repository_uri();
             release.image = ImageIdentifier::by_digest(&uri, digest).map_err(|e| e.to_string())?;
+        }
+        // Where AWS takes no digest: a tag, behind which the very same serves.
+        let shown = self.deployment.done.restored.as_ref().map(|proof| &proof.image);
+        let by_tag = shown.filter(|image| image.digest().is_none() && back.is_some());
+        let serves = release.image.digest().map(Digest::as_str) == truth.serving.as_deref();
+        if let Some(tag) = by_tag.filter(|_| serves) {
+            release.image = tag.clone();
         }
         // Where AWS refuses them beside a digest nobody can give them back: it is said instead.
         if back.is_some() && self.no_automation && release.image.digest().is_some() {

@@ -12,7 +12,7 @@ use super::{SERVICE, repository};
 
 /// What a stranger does at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
+pub(super) enum Act {
     ChangeVariable,
     ChangeImage,
     ReplaceEnvironment,
@@ -84,7 +84,7 @@ pub(super) fn a_past(door: &Door, deployments: u32) {
 }
 
 /// True where it is done, or never can be.
-fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
+pub(super) fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
     let mut state = door.state();
     let tag = "before".parse().expect("a tag");
     match act {

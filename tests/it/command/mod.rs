@@ -19,6 +19,7 @@ mod killed;
 mod output;
 mod pruning;
 mod support;
+mod turned;
 mod unchanged;
 mod views;
 mod waiting;

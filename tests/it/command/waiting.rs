@@ -27,6 +27,25 @@ fn the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes() {
     world.nothing_was_done_twice();
 }
 
+/// The image asked for by a tag that moves while another deployment is waited for.
+#[test]
+fn what_was_seen_before_the_wait_is_looked_at_again() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let clone = project.cloned("clone");
+    project.release("release two");
+    world.fault(&json!({"operation": "UpdateService", "kind": "slow-operation", "factor": 3}));
+    let first = project.start(&["deploy", "--json"]);
+    first.until_event("UpdateIssued");
+    let next = clone.start(&["deploy", "--image", "shop:latest", "--lock-wait"]);
+    next.until_said(&format!("process {}", first.id()));
+    first.end().exits(0);
+    next.end().exits(0);
+    assert!(world.serves("shop", "release two"));
+    world.nothing_was_done_twice();
+}
+
 #[test]
 fn who_waits_too_long_is_refused_as_ever() {
     let world = World::open();

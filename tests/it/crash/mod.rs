@@ -1,6 +1,8 @@
 //! The crash matrix and a share of the simulation. The whole matrix and as many seeds as one likes:
 //! `cargo run --release --example simulate`.
 
+mod endings;
+
 use surefoot::problem::ExitCode;
 use surefoot::sandbox::cloud::switches::Switches;
 use surefoot::sandbox::door::ports::{Kind, Mishap};

@@ -50,7 +50,8 @@ impl Cloud {
         }
         let new_image = wanted.source.image_repository.as_ref().map(|i| &i.image_identifier)
             != current.source.image_repository.as_ref().map(|i| &i.image_identifier);
-        let pulls = new_image || rebuilds;
+        // Where nothing serves (after ROLLBACK_FAILED), what is configured was never pulled.
+        let pulls = new_image || rebuilds || service.live.is_none();
         let operation = self.launch_update(&id, wanted, pulls, touch, images);
         Ok(json!({"Service": self.service_at(&id)?.describe(), "OperationId": operation}))
     }
