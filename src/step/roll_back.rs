@@ -40,7 +40,7 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     Ok((!evidence.is_empty()).then(|| settling::attention(evidence).into()))
 }
 
-/// Asks for it, once. A throttled call had no effect: it is made again.
+/// Asks for it, once. A throttled call had no effect: it is made again, after another look.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let mut throttled = 0;
     loop {
@@ -58,6 +58,13 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     refuse_a_missing_image(bench).await?;
     let service = capture_previous::idle(bench).await?.ok_or_else(gone)?;
+    // The last look before the call: this machine may have slept since the one before.
+    if let Some(issue) = &bench.deployment.done.issued {
+        let evidence = theirs(bench, issue, Some(&service)).await?;
+        if !evidence.is_empty() {
+            return Ok(settling::attention(evidence).into());
+        }
+    }
     let asked = issuing::issue(bench, request(bench, Some(&service))).await;
     let mut issue = asked.map_err(|error| capture_previous::unfit_instead(error, &service))?;
     if issue.operation.is_none() {

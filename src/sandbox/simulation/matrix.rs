@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::super::cloud::switches::Switches;
-use super::super::door::ports::{Ended, Kind, Mishap, Moment, Weather, run_one};
+use super::super::door::ports::{
+    Calm, Ended, Kind, Mishap, Moment, Process, Task, Weather, run_all, run_one,
+};
 use super::invariants::{Contender, SENSE, Violation, check};
 use super::mutant::Guard;
 use super::process::{Life, Stopped};
 use super::seed::idle;
 use super::situation::{Ground, Situation, prepare};
-use super::stranger::{a_past, meddle};
+use super::stranger::{a_past, intrude, meddle};
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
 use crate::ledger::LedgerError;
@@ -73,6 +75,34 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
     let end = ground.session.newest();
     let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Trial { end, moments, lives, violations }
+}
+
+/// So long a machine sleeps: longer than anything that was seen before is true.
+const SLEEP: i64 = 1_800_000;
+/// So long after the machine fell asleep a stranger comes.
+const ASLEEP: i64 = 60_000;
+
+/// The machine falls asleep at one moment of a situation, and a stranger changes the service before it
+/// wakes up.
+pub fn trial_asleep(situation: Situation, at: &Moment) -> Trial {
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let weather = recorded(vec![(at.number, Mishap::Late(SLEEP))], Arc::clone(&moments));
+    let ground = prepare(situation, 7, Switches::default(), times(), weather);
+    let session = &ground.session;
+    let stranger = ground.door.machine(Box::new(Calm));
+    let comes = at.at + ASLEEP - ground.door.now();
+    let mut processes: [Option<Process<'_, ()>>; 2] = [
+        Some(Box::pin(async { drop(session.deploy(&ground.wish).await) })),
+        Some(Box::pin(intrude(&stranger, comes))),
+    ];
+    let machines = [&session.machine, &stranger];
+    let tasks = machines.into_iter().zip(&mut processes);
+    let tasks = tasks.map(|(machine, process)| Task::new(machine, Box::new(|_| process.take())));
+    run_all(&ground.door, tasks.collect());
+    let (lives, mut violations) = live(&ground, false);
+    violations.extend(check(&ground.door, &[Contender::of(session)]));
+    let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Trial { end: session.newest(), moments, lives, violations }
 }
 
 fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn Weather> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::Timestamp;
 use super::super::cloud::chance::Chance;
 use super::super::cloud::service::ServiceStatus;
 use super::super::cloud::{Api, Call};
@@ -67,6 +68,15 @@ pub(super) async fn wander(machine: &Machine, mut chance: Chance, strikes: &Stri
             }
             machine.rest(30_000).await;
         }
+    }
+}
+
+/// Comes after so many milliseconds, and changes one variable.
+pub(super) async fn intrude(machine: &Machine, after: Timestamp) {
+    machine.rest(after).await;
+    // A busy service is tried again, as people do.
+    while !perform(machine.door(), Act::ChangeVariable, &mut Chance::new(1)) {
+        machine.rest(30_000).await;
     }
 }
 

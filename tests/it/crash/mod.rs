@@ -6,7 +6,9 @@ mod endings;
 use surefoot::problem::ExitCode;
 use surefoot::sandbox::cloud::switches::Switches;
 use surefoot::sandbox::door::ports::{Kind, Mishap};
-use surefoot::sandbox::simulation::matrix::{Depth, Sweep, Terrain, Trial, name, trial, trial_on};
+use surefoot::sandbox::simulation::matrix::{
+    Depth, Sweep, Terrain, Trial, name, trial, trial_asleep, trial_on,
+};
 use surefoot::sandbox::simulation::{Figures, Guard, Situation, run_seed};
 
 /// How each situation ends when nothing strikes.
@@ -267,6 +269,20 @@ fn what_a_stranger_changed_after_our_call_is_not_rolled_back() {
     let trial = overtaken(Situation::Unhealthy, "UpdateService", 1);
     assert_eq!(name(trial.end.as_ref()), ("attention", Some(ExitCode::Attention)));
     assert!(trial.violations.is_empty(), "{:?}", trial.violations);
+}
+
+/// A laptop that was closed, a machine that was suspended: whatever was seen before is old.
+#[test]
+fn what_a_stranger_changed_while_the_machine_slept_is_neither_undone_nor_our_success() {
+    for situation in [Situation::Update, Situation::Unhealthy, Situation::Rollback] {
+        let calm = trial(situation, &[]);
+        for moment in &calm.moments {
+            let trial = trial_asleep(situation, moment);
+            let end = name(trial.end.as_ref());
+            let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
+            assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+        }
+    }
 }
 
 /// Without the mark somebody else's operation passes for ours.
