@@ -9,6 +9,7 @@ mod invariants;
 pub mod matrix;
 mod mutant;
 mod process;
+mod prune;
 mod seed;
 mod situation;
 mod stranger;

@@ -33,8 +33,10 @@ pub use mishap::{Calm, Kind, Mishap, Moment, Weather};
 pub use shelf::Shelf;
 
 use super::super::Timestamp;
+use super::super::cloud::image::Images as _;
+use super::super::cloud::service::{Service, ServiceStatus};
 use super::super::cloud::{Beginning, Cloud};
-use crate::names::{DeploymentId, OperationId};
+use crate::names::{DeploymentId, Digest, OperationId};
 
 /// Where virtual time begins: 2026-01-01, so that moments look like moments.
 pub const BEGINNING: Timestamp = 1_767_225_600_000;
@@ -78,6 +80,8 @@ pub struct State {
     pub effects: Vec<Effect>,
     /// Mutating calls outside App Runner that took effect without a durable intention.
     pub unintended: Vec<&'static str>,
+    /// Images that a prune deleted although they were needed, and by whom.
+    pub pruned_in_need: Vec<String>,
     machines: usize,
 }
 
@@ -94,6 +98,7 @@ impl Door {
             applications: BTreeMap::new(),
             effects: Vec::new(),
             unintended: Vec::new(),
+            pruned_in_need: Vec::new(),
             machines: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -130,6 +135,16 @@ impl State {
     pub fn reach(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
         self.cloud.advance(self.now, &self.shelf);
+    }
+
+    /// The services that are configured with this image, by digest or by a tag of it.
+    fn users_of(&self, digest: &Digest) -> Vec<String> {
+        let uses = |service: &&Service| {
+            let image = self.shelf.resolve(service.configuration.image_identifier());
+            let there = service.status != ServiceStatus::Deleted;
+            there && image.is_some_and(|image| image.digest == digest.as_str())
+        };
+        self.cloud.services().filter(uses).map(|service| service.name.clone()).collect()
     }
 
     /// Answers a call of the cloud's own API.
