@@ -31,8 +31,10 @@ impl Document for StorySheet {
         let story = &self.story;
         let mut shown = self.title(look);
         shown.push_str(&look.pairs(2, &self.facts()));
-        shown.push('\n');
-        shown.push_str(&self.course(look));
+        let course = self.course(look);
+        if !course.is_empty() {
+            shown.push_str(&format!("\n{course}"));
+        }
         for sent in story.steps.iter().filter_map(|step| step.sent.as_ref()) {
             shown.push_str(&sent_lines(look, sent));
         }
