@@ -41,6 +41,10 @@ use crate::names::{DeploymentId, Digest, OperationId};
 /// Where virtual time begins: 2026-01-01, so that moments look like moments.
 pub const BEGINNING: Timestamp = 1_767_225_600_000;
 
+/// A single answer may be half a minute older than the usual lag, and a call may leave ten seconds
+/// after the look that allowed it.
+const UNSEEN: Timestamp = 40_000;
+
 /// What really happened to a service because of us: the truth that every verdict is measured by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
@@ -137,12 +141,22 @@ impl State {
         self.cloud.advance(self.now, &self.shelf);
     }
 
-    /// The services that are configured with this image, by digest or by a tag of it.
+    /// The services that are configured with this image, now and as long as anybody could have known:
+    /// what came between a look and a call is seen by nobody.
     fn users_of(&self, digest: &Digest) -> Vec<String> {
+        let lag = i64::from(self.cloud.switches().service_lag_seconds) * 1_000;
+        let known = self.now - lag - UNSEEN;
+        let is_it = |image: &str| {
+            self.shelf.resolve(image).is_some_and(|image| image.digest == digest.as_str())
+        };
+        let used = |view: &serde_json::Value| {
+            let image = &view["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"];
+            image.as_str().is_some_and(is_it)
+        };
         let uses = |service: &&Service| {
-            let image = self.shelf.resolve(service.configuration.image_identifier());
-            let there = service.status != ServiceStatus::Deleted;
-            there && image.is_some_and(|image| image.digest == digest.as_str())
+            service.status != ServiceStatus::Deleted
+                && is_it(service.configuration.image_identifier())
+                && service.seen_at(known).is_some_and(used)
         };
         self.cloud.services().filter(uses).map(|service| service.name.clone()).collect()
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::world::aws::scripted::Asked;
 
 fn digests(count: usize) -> Vec<Digest> {
     (0..count).map(|number| Digest::of(number.to_string().as_bytes())).collect()
@@ -10,7 +11,7 @@ async fn all_images(answers: &[Answer]) -> (Result<Option<Vec<Held>>, WorldError
         endpoint.on("DescribeImages", answer.clone());
     }
     let images = Ecr::new(&endpoint.connection()).images(&name()).await;
-    (images, endpoint.asked().iter().map(|asked| asked.json()).collect())
+    (images, endpoint.asked().iter().map(Asked::json).collect())
 }
 
 #[tokio::test]
@@ -107,7 +108,7 @@ async fn indexes_are_read_a_hundred_a_call_and_those_that_went_away_are_left_out
     let found = Ecr::new(&endpoint.connection()).parts(&name(), &indexes).await.unwrap();
     let expected = [0, 100, 200].map(|place| (indexes[place].clone(), vec![part.clone()]));
     assert_eq!(found, BTreeMap::from(expected));
-    let asked: Vec<Value> = endpoint.asked().iter().map(|asked| asked.json()).collect();
+    let asked: Vec<Value> = endpoint.asked().iter().map(Asked::json).collect();
     let sizes: Vec<usize> =
         asked.iter().map(|body| body["imageIds"].as_array().unwrap().len()).collect();
     assert_eq!(sizes, [100, 100, 5]);
