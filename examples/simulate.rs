@@ -1,7 +1,7 @@
 //! Runs the simulation: `cargo run --release --example simulate -- --seeds 10000`.
 //!
 //! `--seed S` runs one seed and says what was wrong; `--policy blind-retry` takes away looking before
-//! acting; `--without GUARD` takes away another guard (look, settle, mark, durable-first).
+//! acting; `--without GUARD` takes away another guard (look, settle, mark, durable-first, keep).
 //! `--matrix once|in-a-row|two-cuts|resume|pairs` runs the exhaustive crash matrix instead.
 
 use std::error::Error;

@@ -520,11 +520,9 @@ impl fmt::Display for DeploymentNumber {
 impl FromStr for DeploymentNumber {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let number = text.strip_prefix('#').unwrap_or(text).parse().unwrap_or(0);
-        if number == 0 {
-            return Err(NameError::new(text, "a deployment number", "a number from 1, such as 17"));
-        }
-        Ok(Self(number))
+        let number = text.strip_prefix('#').unwrap_or(text).parse();
+        let wrong = |_| NameError::new(text, "a deployment number", "a number, such as 17");
+        number.map(Self).map_err(wrong)
     }
 }
 

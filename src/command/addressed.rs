@@ -17,9 +17,10 @@ use crate::view::{Document, Look, PlanSheet, View};
 use crate::world::{Progress, ProgressSink};
 
 /// The commands that ask which service is meant.
-const OF_A_SERVICE: [&str; 10] = [
+const OF_A_SERVICE: [&str; 13] = [
     "deploy",
     "history",
+    "journal",
     "logs",
     "mark",
     "preflight",
@@ -27,7 +28,9 @@ const OF_A_SERVICE: [&str; 10] = [
     "resume",
     "rollback",
     "show",
+    "stats",
     "status",
+    "verify",
 ];
 
 /// A view whose commands carry the flags that this process was started with.
@@ -120,7 +123,7 @@ impl Flags {
 }
 
 /// A value as a shell reads it back.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_owned();

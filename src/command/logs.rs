@@ -8,9 +8,9 @@ use regex::Regex;
 use super::arguments::Logs;
 use super::setup::Setup;
 use super::{moment, record, show, trouble};
-use crate::names::ServiceName;
+use crate::names::{DeploymentNumber, ServiceName};
 use crate::problem::{ExitCode, Problem};
-use crate::projection;
+use crate::projection::{self, RECOVERED};
 use crate::view::documents::LogLines;
 use crate::world::World;
 use crate::world::log::{LogLine, LogQuery, LogSource};
@@ -72,6 +72,7 @@ fn wanted(
         None => (setup.settings.service_name()?.clone(), now - USUAL, None),
         Some(text) => {
             let number = show::number(text)?;
+            refuse_what_came_before(number)?;
             let (stream, records) = record::load(setup)?.ok_or_else(|| show::unknown(number))?;
             let rows = projection::history(&records);
             let row = rows.iter().find(|row| row.number == number);
@@ -85,6 +86,14 @@ fn wanted(
     }
     let pattern = arguments.grep.as_deref().map(pattern).transpose()?;
     Ok((name, Wanted { sources: sources(&arguments.source), since, until, pattern }))
+}
+
+fn refuse_what_came_before(number: DeploymentNumber) -> Result<(), Problem> {
+    if number != RECOVERED {
+        return Ok(());
+    }
+    let what = format!("{number} ran before this journal began: since when is not known");
+    Err(trouble::usage(what, "say since when: `surefoot logs --since 1d`"))
 }
 
 fn pattern(text: &str) -> Result<Regex, Problem> {

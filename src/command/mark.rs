@@ -8,7 +8,7 @@ use super::{record, run, show, stream, trouble};
 use crate::event::Event;
 use crate::names::printable;
 use crate::problem::{ExitCode, Problem};
-use crate::projection::{self, Row};
+use crate::projection::{self, RECOVERED, Row};
 use crate::view::documents::MarkedRelease;
 use crate::world::clock::{Clock as _, SystemClock};
 
@@ -19,7 +19,7 @@ const LONGEST_REASON: usize = 500;
 pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Problem> {
     let number = show::number(&arguments.number)?;
     let reason = reason(&arguments.reason)?;
-    let Some(journal) = setup.existing_journal()? else { return Err(show::unknown(number)) };
+    let Some(journal) = setup.kept_journal()? else { return Err(show::unknown(number)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(show::unknown(number));
     };
@@ -32,9 +32,13 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     let good = arguments.verdict == Verdict::Good;
     let event = Event::ReleaseMarked { deployment: number, good, reason: reason.clone() };
     let at = SystemClock::start().now();
-    ledger
-        .append(number, &event, &BTreeMap::new(), at)
-        .map_err(|error| trouble::reading(&error, &setup.history))?;
+    // What ran before the first deployment is none: its events stand beside all of them.
+    let written = if number == RECOVERED {
+        ledger.append_beside(&event, &BTreeMap::new(), at)
+    } else {
+        ledger.append(number, &event, &BTreeMap::new(), at)
+    };
+    written.map_err(|error| trouble::reading(&error, &setup.history))?;
     run::export(ledger.journal(), ledger.stream(), setup);
     drop(lock);
     let (service, endpoint) = (ledger.stream().clone(), setup.endpoint());
@@ -54,6 +58,9 @@ fn reason(text: &str) -> Result<String, Problem> {
 /// Only what could have run can be judged.
 fn refuse_nonsense(row: &Row) -> Result<(), Problem> {
     let number = row.number;
+    if number == RECOVERED {
+        return refuse_what_never_ran(row);
+    }
     if row.verdict == projection::Verdict::Unknown {
         let what = format!("{number} was written by a newer surefoot and cannot be judged here");
         return Err(usage(&what));
@@ -64,6 +71,18 @@ fn refuse_nonsense(row: &Row) -> Result<(), Problem> {
     }
     if row.digest.is_none() {
         return Err(usage(&format!("{number} never had a release: it ended before the push")));
+    }
+    Ok(())
+}
+
+/// Of what ran before the journal began, only its content can be judged.
+fn refuse_what_never_ran(row: &Row) -> Result<(), Problem> {
+    if row.verdict == projection::Verdict::Unknown {
+        return Err(usage(&format!("{} was not running when this journal began", row.number)));
+    }
+    if row.digest.is_none() {
+        let what = format!("{} was configured by a tag: which image ran is not known", row.number);
+        return Err(usage(&what));
     }
     Ok(())
 }

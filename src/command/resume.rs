@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
 use crate::problem::{ExitCode, Problem};
+use crate::projection::RECOVERED;
 use crate::world::World;
 
 /// Goes on.
@@ -48,6 +49,10 @@ fn unfinished(
     let reading = |error| trouble::reading(&error, &setup.history);
     let Some(text) = &arguments.number else { return run::pending(ledger).map_err(reading) };
     let number = show::number(text)?;
+    if number == RECOVERED {
+        let what = format!("{number} is no deployment: it ran before this journal began");
+        return Err(trouble::usage(what, "see what can be resumed: `surefoot status`"));
+    }
     if number >= ledger.next_number() {
         return Err(show::unknown(number));
     }

@@ -12,13 +12,15 @@ use crate::names::{DeploymentNumber, Digest, ImageIdentifier, Region, ServiceNam
 use crate::plan::inventory::{self, Inventory, Seen};
 use crate::plan::{Intent, Plan, steps};
 use crate::problem::{ExitCode, Problem};
-use crate::projection::{self, Candidate, Recorded};
+use crate::projection::{self, Candidate, RECOVERED, Recorded};
 use crate::view::documents::{RollbackTarget, RollbackTargets};
 use crate::world::World;
 
 /// Goes back.
 pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<ExitCode, Problem> {
-    let Some(journal) = setup.kept_journal()? else {
+    let only_shown = arguments.list || arguments.dry_run;
+    let journal = if only_shown { setup.existing_journal()? } else { setup.kept_journal()? };
+    let Some(journal) = journal else {
         return Err(nothing_known(setup, arguments).await);
     };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
@@ -150,18 +152,19 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
         }
         (None, None) => projection::last_good(records),
     };
-    wanted.ok_or_else(|| {
-        Problem::new(
-            ExitCode::Guard,
-            "nothing-to-go-back-to",
-            "there is no such good release to go back to",
-        )
-        .because(
-            "only releases that were proven live, are not live now and are not marked bad count",
-        )
+    wanted.ok_or_else(|| no_such_release(arguments, records))
+}
+
+fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
+    let asked = arguments.number.as_ref().and_then(|text| text.parse::<DeploymentNumber>().ok());
+    let before = (asked == Some(RECOVERED)).then(|| projection::not_a_target(records)).flatten();
+    let usual =
+        "only releases that were proven live, are not live now and are not marked bad count";
+    let what = "there is no such good release to go back to";
+    Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
+        .because(before.unwrap_or_else(|| usual.into()))
         .hint("where a bad one is good after all: `surefoot mark N good --reason TEXT`")
         .hint(trouble::LIST_HINT)
-    })
 }
 
 /// A tag may name something else by now: what is gone back to is what was proven.

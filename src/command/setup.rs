@@ -2,7 +2,7 @@
 //! adapters.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use super::arguments::{Deploy, Everywhere};
 use super::here;
@@ -11,6 +11,7 @@ use crate::config::{
     Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
 };
 use crate::event::envelope::Actor;
+use crate::journal::memory::MemoryJournal;
 use crate::journal::redb::{JournalId, RedbJournal, Repair, RepairError};
 use crate::journal::{Journal, JournalError, archive, import};
 use crate::ledger::{Chance, Ledger};
@@ -35,6 +36,10 @@ use crate::world::source::GitSource;
 /// The journal's directory, where nothing else is said.
 pub(super) const HISTORY: &str = ".deploy-history";
 
+/// The bytes of an export that a command reads into memory, where there is no journal: some thousand
+/// deployments.
+const LARGEST_EXPORT_READ: u64 = 16 * 1024 * 1024;
+
 /// What a command works with.
 pub(super) struct Setup {
     /// The environment.
@@ -56,6 +61,8 @@ pub(super) struct Setup {
     /// Whether standard output carries JSON alone.
     pub json: bool,
     connection: Option<Connection>,
+    /// Said once, however often it is read.
+    export_told: Once,
 }
 
 /// What a command asks.
@@ -111,6 +118,7 @@ impl Setup {
             interactive,
             json,
             connection,
+            export_told: Once::new(),
         })
     }
 
@@ -153,29 +161,30 @@ impl Setup {
 
     /// The journal, made if there is none.
     pub(super) fn journal(&self) -> Result<Arc<dyn Journal>, Problem> {
-        let made = RedbJournal::create(&self.history, fresh_id());
+        let made = RedbJournal::create(&self.history, fresh_id()).and_then(checked);
         Ok(Arc::new(made.map_err(|error| trouble::journal(&error, &self.history))?))
     }
 
     /// The journal, made if there is none; one that was lost comes back from its export.
     pub(super) fn journal_or_its_export(&self) -> Result<Arc<dyn Journal>, Problem> {
-        let lost = matches!(RedbJournal::open(&self.history), Err(JournalError::Missing { .. }));
-        let journal = self.journal()?;
-        if !lost || !archive::exists(&self.history) {
-            return Ok(journal);
+        let exported = archive::exists(&self.history);
+        match self.opened_journal()? {
+            Some(journal) => return Ok(journal),
+            None if !exported => return self.journal(),
+            None => {}
         }
-        let export = self.history.join(archive::EXPORTS);
-        let imported =
-            import::files(&export).and_then(|files| import::import(journal.as_ref(), &files));
-        let imported = imported.map_err(|error| trouble::import(&error, &self.history))?;
+        let refused = |error| trouble::import(&error, &self.history);
+        let files = import::files(&self.history.join(archive::EXPORTS)).map_err(refused)?;
+        let journal = self.journal()?;
+        let imported = import::import(journal.as_ref(), &files).map_err(refused)?;
         let events: u64 = imported.iter().map(|one| one.added).sum();
         self.view.say(&format!("the journal came back from its export: {events} events"));
         Ok(journal)
     }
 
-    /// The journal, if there is one or its export.
+    /// The journal to write into, if there is one or its export.
     pub(super) fn kept_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
-        match self.existing_journal()? {
+        match self.opened_journal()? {
             None if archive::exists(&self.history) => self.journal_or_its_export().map(Some),
             journal => Ok(journal),
         }
@@ -183,7 +192,13 @@ impl Setup {
 
     /// The journal on disk, which must be there.
     pub(super) fn stored_journal(&self) -> Result<RedbJournal, Problem> {
-        RedbJournal::open(&self.history).map_err(|error| trouble::journal(&error, &self.history))
+        let journal = RedbJournal::open(&self.history).and_then(checked);
+        journal.map_err(|error| trouble::journal(&error, &self.history))
+    }
+
+    /// The journal on disk as it is, damaged or not; none where it cannot be opened.
+    pub(super) fn unchecked_journal(&self) -> Option<RedbJournal> {
+        RedbJournal::open(&self.history).ok()
     }
 
     /// The journal brought back, where it is damaged.
@@ -191,13 +206,45 @@ impl Setup {
         RedbJournal::repair(&self.history, fresh_id())
     }
 
-    /// The journal, if there is one.
+    /// The journal to read from: where there is none but its export, that. Writes nothing.
     pub(super) fn existing_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
-        match RedbJournal::open(&self.history) {
-            Ok(journal) => Ok(Some(Arc::new(journal))),
+        match self.opened_journal()? {
+            None if archive::exists(&self.history) => self.exported_journal().map(Some),
+            journal => Ok(journal),
+        }
+    }
+
+    /// The journal on disk, if there is one. Beside an export an empty one is none: it was made to be
+    /// filled from there, and was not.
+    fn opened_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
+        let opened = RedbJournal::open(&self.history).and_then(|journal| {
+            let checked = journal.check_if_small()?;
+            let empty = checked.is_some_and(|checked| checked.events == 0);
+            Ok((journal, empty))
+        });
+        match opened {
+            Ok((_, true)) if archive::exists(&self.history) => Ok(None),
+            Ok((journal, _)) => Ok(Some(Arc::new(journal))),
             Err(JournalError::Missing { .. }) => Ok(None),
             Err(error) => Err(trouble::journal(&error, &self.history)),
         }
+    }
+
+    /// What the export says, in memory; one that does not fit there must become a journal first.
+    fn exported_journal(&self) -> Result<Arc<dyn Journal>, Problem> {
+        let refused = |error| trouble::import(&error, &self.history);
+        let files = import::files(&self.history.join(archive::EXPORTS)).map_err(refused)?;
+        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        if files.iter().map(size).sum::<u64>() > LARGEST_EXPORT_READ {
+            let missing = JournalError::Missing { path: self.history.clone() };
+            return Err(trouble::journal(&missing, &self.history));
+        }
+        let journal = MemoryJournal::new();
+        import::import(&journal, &files).map_err(refused)?;
+        self.export_told.call_once(|| {
+            self.view.say("there is no journal here: this is what its export says");
+        });
+        Ok(Arc::new(journal))
     }
 
     /// The journal of one service.
@@ -228,6 +275,12 @@ fn file(current: &Path, project: &Path) -> Result<Option<File>, Problem> {
         None if current != project => load(&project.join(FILE_NAME)),
         found => Ok(found),
     }
+}
+
+/// A journal in which nothing is damaged, as far as a look at it may cost.
+fn checked(journal: RedbJournal) -> Result<RedbJournal, JournalError> {
+    journal.check_if_small()?;
+    Ok(journal)
 }
 
 /// The identity of a journal that is about to be made.

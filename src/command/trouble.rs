@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use super::addressed::quoted;
 use super::setup::Setup;
 use crate::event::Failure;
 use crate::event::deployment::IllegalEvent;
-use crate::journal::JournalError;
 use crate::journal::import::ImportError;
 use crate::journal::redb::RepairError;
+use crate::journal::{JournalError, archive};
 use crate::ledger::LedgerError;
 use crate::lock::{LockError, Owner};
 use crate::names::{Region, StreamName};
@@ -17,6 +18,10 @@ use crate::world::{Obstacle, Place, WorldError};
 
 /// Where all releases that can be gone back to are shown.
 pub(super) const LIST_HINT: &str = "see what there is: `surefoot rollback --list`";
+
+/// What brings a damaged journal back.
+const REPAIR_HINT: &str =
+    "move it aside and bring it back from its export: `surefoot journal repair`";
 
 /// The current directory is gone or unreadable.
 pub(super) fn directory(error: &std::io::Error) -> Problem {
@@ -27,11 +32,19 @@ pub(super) fn directory(error: &std::io::Error) -> Problem {
 
 /// The journal cannot be used.
 pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
-    let path = path.display();
+    let exported = archive::exists(path);
+    let place = path.display();
     let (code, hint) = match error {
+        JournalError::Missing { .. } if exported => {
+            let export = quoted(&path.join(archive::EXPORTS).display().to_string());
+            (
+                "no-journal",
+                format!("bring it back from its export: `surefoot journal import {export}`"),
+            )
+        }
         JournalError::Missing { .. } => ("no-journal", "deploy once: `surefoot deploy`".to_owned()),
         JournalError::Foreign { .. } => {
-            ("journal-foreign", format!("move {path} aside, or name another with --history-dir"))
+            ("journal-foreign", format!("move {place} aside, or name another with --history-dir"))
         }
         JournalError::NewerFormat { .. } => {
             ("journal-newer", "install the newer surefoot that wrote it".to_owned())
@@ -41,17 +54,18 @@ pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
         }
         JournalError::Unwritable { .. } => (
             "journal-unwritable",
-            format!("let this user write {path}, or name another with --history-dir"),
+            format!("let this user write {place}, or name another with --history-dir"),
         ),
         JournalError::Busy { .. } | JournalError::Conflict { .. } => {
             ("journal-busy", "run the same command again".to_owned())
         }
-        _ => (
-            "journal-damaged",
-            "move it aside and bring it back from its export: `surefoot journal repair`".to_owned(),
-        ),
+        _ => ("journal-damaged", REPAIR_HINT.to_owned()),
     };
-    Problem::new(ExitCode::Journal, code, "the journal cannot be used").caused_by(error).hint(hint)
+    let problem = Problem::new(ExitCode::Journal, code, "the journal cannot be used");
+    let problem = problem.caused_by(error).hint(hint);
+    // What has an export is ours: then it is damaged beyond recognition.
+    let damaged = exported && matches!(error, JournalError::Foreign { .. });
+    if damaged { problem.hint(REPAIR_HINT) } else { problem }
 }
 
 /// An export that is not imported. Nothing was written.

@@ -34,10 +34,12 @@ mod storage;
 mod table;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use check::Checked;
 pub use marker::JournalId;
 pub use repair::{Repair, RepairError, RestoredStream};
+pub use whole::CHECKED_BY_EVERY_COMMAND;
 
 use storage::{FileStorage, Storage, from_database, from_redb, open_to_read, open_to_write};
 use table::{EVENTS, HEADS, Look, PLACES, VALUES};

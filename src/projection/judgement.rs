@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::Recorded;
 use super::fold::{Folded, fold};
 use super::history::target_digest;
+use super::{RECOVERED, Recorded, recovered};
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{DeploymentNumber, Digest};
@@ -135,12 +135,12 @@ fn hear(bad: &mut Vec<(BadRelease, Source)>, word: Word) {
 fn words(records: &[Recorded], folded: &[Folded<'_>]) -> Vec<Word> {
     let mut words: Vec<Word> = folded.iter().filter_map(failure).collect();
     words.extend(left(folded));
-    words.extend(records.iter().filter_map(|record| mark(record, folded)));
+    words.extend(records.iter().filter_map(|record| mark(record, records, folded)));
     words.sort_by_key(|word| word.sequence);
     words
 }
 
-fn mark(record: &Recorded, folded: &[Folded<'_>]) -> Option<Word> {
+fn mark(record: &Recorded, records: &[Recorded], folded: &[Folded<'_>]) -> Option<Word> {
     let Ok(Event::ReleaseMarked { deployment, good, reason }) = &record.event else { return None };
     let judgement = Judgement {
         good: *good,
@@ -149,7 +149,11 @@ fn mark(record: &Recorded, folded: &[Folded<'_>]) -> Option<Word> {
         at: record.at,
         from: Source::Mark,
     };
-    let digest = state(folded, *deployment).and_then(target_digest).cloned();
+    let digest = match *deployment {
+        RECOVERED => recovered::digest(records),
+        number => state(folded, number).and_then(target_digest),
+    };
+    let digest = digest.cloned();
     Some(Word { sequence: record.sequence, of: *deployment, judgement, digest })
 }
 

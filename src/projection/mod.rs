@@ -46,7 +46,7 @@ pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};
 pub use problem::problem_of;
 pub use proof::proof_words;
-pub use recovered::RECOVERED;
+pub use recovered::{RECOVERED, not_a_target};
 pub use selection::{Selection, select};
 pub use standing::{next_commands, service_address, standing};
 pub use statistics::{Spread, Statistics, StepTime, statistics};

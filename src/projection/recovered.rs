@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::history::{Row, Verdict};
 use super::judgement::Judgement;
 use super::standing::service_address;
+use super::story::{Record, Story};
 use super::{Recorded, Status};
 use crate::event::{Captured, Event};
-use crate::names::DeploymentNumber;
+use crate::names::{DeploymentNumber, Digest, ServiceName};
 use crate::release::Release;
 use crate::world::service::ServiceStatus;
 
@@ -54,11 +55,62 @@ pub(super) fn row(
         started_at: record.at,
         ended_at: Some(record.at),
         took: None,
-        note: Some(words(found)),
+        note: Some(note(found, judgement.as_ref())),
         code: None,
         exit_code: None,
         judgement,
     })
+}
+
+fn note(found: &Captured, judgement: Option<&Judgement>) -> String {
+    let said = judgement.and_then(Judgement::note);
+    said.map_or_else(|| words(found), |said| format!("{said}; {}", words(found)))
+}
+
+/// The image that ran when the journal began, where its content is known.
+pub(super) fn digest(records: &[Recorded]) -> Option<&Digest> {
+    event(records)?.2.release.as_ref()?.image.digest()
+}
+
+/// Why what ran when the journal began cannot be gone back to, where it cannot.
+pub fn not_a_target(records: &[Recorded]) -> Option<String> {
+    let (_, _, found) = event(records)?;
+    let Some(release) = &found.release else {
+        return Some(format!("{RECOVERED} ran no image of ECR"));
+    };
+    if found.status != ServiceStatus::Running {
+        return Some(format!("{RECOVERED} was not running when this journal began"));
+    }
+    let image = release.image.short();
+    let by_tag = release.image.digest().is_none();
+    by_tag.then(|| format!("{RECOVERED} ran {image}, and which image that was is not known"))
+}
+
+/// What is known of what ran when the journal began.
+pub(super) fn story(records: &[Recorded], row: &Row) -> Option<Story> {
+    let (_, Event::RecordRecovered { stream, endpoint, found, .. }, _) = event(records)? else {
+        return None;
+    };
+    Some(Story {
+        service: Some(stream.clone()),
+        endpoint: endpoint.clone(),
+        url: Some(service_address(&found.url, endpoint.as_deref())),
+        record: Record {
+            service_arn: Some(found.service.clone()),
+            target_tag: row.tag.clone(),
+            target_digest: row.digest.clone(),
+            ..Record::default()
+        },
+        next: next(records, row, &stream.service),
+        ..Story::of(row.clone())
+    })
+}
+
+fn next(records: &[Recorded], row: &Row, service: &ServiceName) -> Vec<String> {
+    let back = matches!(row.verdict, Verdict::Good | Verdict::Superseded);
+    let back = back && not_a_target(records).is_none();
+    let what = if back { format!("rollback {}", RECOVERED.0) } else { "status".into() };
+    ["history".into(), what].map(|what| format!("surefoot {what} --service-name {service}")).into()
 }
 
 /// The whole release behind that row, where it can be named by its content.

@@ -10,7 +10,9 @@ use super::fold::fold;
 use super::history::{Row, history, target_digest, target_tag};
 use super::proof::brought_back;
 use super::standing::{next_commands, service_address, standing};
-use super::{Recorded, Told, Tone, as_seconds, between, problem_of, proof_words, told};
+use super::{
+    RECOVERED, Recorded, Told, Tone, as_seconds, between, problem_of, proof_words, recovered, told,
+};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Event, HealthReport, Issue, PreviousDigest, Proof, RolledBackBy};
 use crate::names::{
@@ -145,6 +147,9 @@ pub struct Moment {
 pub fn story(records: &[Recorded], number: DeploymentNumber) -> Option<Story> {
     let rows = history(records);
     let row = rows.iter().find(|row| row.number == number)?;
+    if number == RECOVERED {
+        return recovered::story(records, row);
+    }
     let of_it = records.iter().filter(|record| record.deployment == Some(number));
     Some(told_of(row, &rows, of_it))
 }
@@ -153,8 +158,35 @@ pub fn story(records: &[Recorded], number: DeploymentNumber) -> Option<Story> {
 pub fn stories(records: &[Recorded]) -> Vec<Story> {
     let rows = history(records);
     let folded = fold(records);
-    let told = folded.iter().zip(&rows);
-    told.map(|(one, row)| told_of(row, &rows, one.events.iter().copied())).collect()
+    // What ran before the first deployment has a row, and no events of its own.
+    let before = rows.iter().filter(|row| row.number == RECOVERED);
+    let before = before.filter_map(|row| recovered::story(records, row));
+    let deployed = rows.iter().filter(|row| row.number != RECOVERED);
+    let told = folded.iter().zip(deployed);
+    before.chain(told.map(|(one, row)| told_of(row, &rows, one.events.iter().copied()))).collect()
+}
+
+impl Story {
+    /// A story of which nothing but the row is known.
+    pub(super) fn of(row: Row) -> Self {
+        Self {
+            row,
+            service: None,
+            endpoint: None,
+            url: None,
+            record: Record::default(),
+            steps: Vec::new(),
+            moments: Vec::new(),
+            proof: Vec::new(),
+            evidence: None,
+            health: None,
+            log: Vec::new(),
+            way_back: None,
+            problem: None,
+            standing: None,
+            next: Vec::new(),
+        }
+    }
 }
 
 fn told_of<'a>(row: &Row, rows: &[Row], records: impl Iterator<Item = &'a Recorded>) -> Story {

@@ -317,4 +317,8 @@ impl Ecr for Registry {
     fn answer(&self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, ApiError> {
         Registry::answer(self, operation, body, now)
     }
+
+    fn age(&self, repository: &str, digest: Option<&str>, by: Timestamp) -> usize {
+        Registry::age(self, repository, digest, by)
+    }
 }

@@ -36,7 +36,7 @@ pub(super) fn repair(setup: &Setup) -> Result<ExitCode, Problem> {
 
 /// The streams that a repair may touch, as far as the names are readable.
 fn streams(setup: &Setup) -> Vec<StreamName> {
-    let stored = setup.stored_journal().ok().and_then(|journal| journal.streams().ok());
+    let stored = setup.unchecked_journal().and_then(|journal| journal.streams().ok());
     let mut streams: Vec<StreamName> =
         stored.unwrap_or_default().into_iter().map(|head| head.stream).collect();
     let exports = fs::read_dir(setup.history.join(EXPORTS)).into_iter().flatten().flatten();

@@ -35,7 +35,7 @@ pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, 
     let wish = wish(arguments)?;
     let mut report = Report::open(arguments.report.as_deref())?;
     let world = setup.world();
-    let stream = place(setup, &world).await?;
+    let stream = place(setup, &world, wish.apply).await?;
     let wish = Wish { again: again(arguments, &stream), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
     report.write()?;
@@ -113,11 +113,12 @@ fn again(arguments: &Prune, stream: &StreamName) -> String {
 }
 
 /// The service whose repository is meant, in this very account and region.
-async fn place(setup: &Setup, world: &World) -> Result<StreamName, Problem> {
+async fn place(setup: &Setup, world: &World, apply: bool) -> Result<StreamName, Problem> {
     let region = setup.settings.region.as_ref();
     let caller = world.identity.caller().await;
     let caller = caller.map_err(|error| super::trouble::world(&error, region))?;
-    let Some(journal) = setup.existing_journal()? else { return Err(trouble::no_history(None)) };
+    let journal = if apply { setup.kept_journal()? } else { setup.existing_journal()? };
+    let Some(journal) = journal else { return Err(trouble::no_history(None)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(trouble::no_history(setup.settings.service_name.as_ref()));
     };

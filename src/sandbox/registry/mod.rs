@@ -182,6 +182,16 @@ impl Registry {
         answer
     }
 
+    /// Makes images of a repository older than they are: all, or the one of this digest. How many.
+    pub fn age(&self, repository: &str, digest: Option<&str>, by: Timestamp) -> usize {
+        let mut contents = self.contents();
+        contents.dirty = true;
+        let Some(held) = contents.repositories.get_mut(repository) else { return 0 };
+        let meant = |name: &str| digest.is_none_or(|digest| digest == name);
+        let aged = held.images.iter_mut().filter(|(name, _)| meant(name));
+        aged.map(|(_, image)| image.pushed_at = image.pushed_at.saturating_sub(by)).count()
+    }
+
     /// The tags that moved since the last call, oldest first.
     pub fn drain_notices(&self) -> Vec<TagPushed> {
         lock(&self.notices).drain(..).collect()

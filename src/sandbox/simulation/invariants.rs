@@ -36,6 +36,7 @@ pub const RULES: &[&str] = &[
     PROVEN,
     EXIT,
     SECRET,
+    PRUNED,
     IDLE,
     SENSE,
 ];
@@ -54,6 +55,7 @@ const TRAMPLED: &str = "nobody else's change is overwritten";
 const PROVEN: &str = "what passed its gates is not taken back unasked";
 const EXIT: &str = "the exit code says how it ended";
 const SECRET: &str = "no value in the journal";
+const PRUNED: &str = "pruning deletes nothing that is needed";
 /// Checked by whoever runs the processes.
 pub(super) const IDLE: &str = "resume of a finished deployment does nothing";
 /// Checked by whoever runs the processes.
@@ -103,6 +105,7 @@ pub fn check(door: &Door, contenders: &[Contender]) -> Vec<Violation> {
     let state = door.state();
     let effects = state.effects.clone();
     let unintended = state.unintended.clone();
+    let pruned_in_need = state.pruned_in_need.clone();
     let switches = state.cloud.switches();
     let lag = switches.operations_lag_seconds.max(switches.service_lag_seconds);
     let blind = i64::from(lag) * 1_000 + STALE;
@@ -112,6 +115,9 @@ pub fn check(door: &Door, contenders: &[Contender]) -> Vec<Violation> {
     effects_are_sound(&effects, &mut found);
     for call in unintended {
         found.add(INTENDED, format!("{call} without one"));
+    }
+    for what in pruned_in_need {
+        found.add(PRUNED, what);
     }
     for contender in contenders {
         let Some(ledger) = &contender.ledger else {

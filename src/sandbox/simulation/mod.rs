@@ -10,6 +10,7 @@ pub mod matrix;
 mod mutant;
 mod plight;
 mod process;
+mod prune;
 mod seed;
 mod situation;
 mod stranger;

@@ -23,11 +23,14 @@ pub enum Guard {
     Mark,
     /// Durable first: without it the newest event is lost with the power.
     DurableFirst,
+    /// The keep-set: without it a prune knows neither journal nor services.
+    Keep,
 }
 
 impl Guard {
     /// All that can be taken away.
-    pub const ALL: [Self; 4] = [Self::Look, Self::Settle, Self::Mark, Self::DurableFirst];
+    pub const ALL: [Self; 5] =
+        [Self::Look, Self::Settle, Self::Mark, Self::DurableFirst, Self::Keep];
 
     /// Its name on a command line.
     pub const fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Guard {
             Self::Settle => "settle",
             Self::Mark => "mark",
             Self::DurableFirst => "durable-first",
+            Self::Keep => "keep",
         }
     }
 
@@ -118,6 +122,9 @@ impl Services for Misled {
     }
 
     async fn all(&self) -> Result<Vec<Service>, WorldError> {
+        if self.guard == Guard::Keep {
+            return Ok(Vec::new());
+        }
         self.inner.all().await
     }
 

@@ -75,6 +75,11 @@ impl Session {
         Self { without: guard, ..self }
     }
 
+    /// Whether this guard is taken away.
+    pub(super) fn is_without(&self, guard: Guard) -> bool {
+        self.without == Some(guard)
+    }
+
     /// What is lost with the power, where the guard against it is missing.
     pub(super) fn lose_power(&self) {
         if self.without == Some(Guard::DurableFirst) {
@@ -82,7 +87,7 @@ impl Session {
         }
     }
 
-    fn world(&self) -> World {
+    pub(super) fn world(&self) -> World {
         let mut world = self.machine.world();
         if let Some(guard) = self.without {
             let (inner, memory) = (world.services, self.memory.clone());

@@ -14,6 +14,7 @@ use super::invariants::{Contender, IDLE, Violation, check};
 use super::matrix;
 use super::mutant::Guard;
 use super::process::{Session, Stopped};
+use super::prune::Pruner;
 use super::situation::{Situation, prepare, session};
 use super::stranger::wander;
 use super::weather::{Storm, Strikes, pick, span};
@@ -73,7 +74,9 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
         sessions.push(contender(other.without(without), &sessions[0].1, &mut chance));
     }
     let strangers = crowded && (sessions.len() == 1 || chance.draw().is_multiple_of(3));
-    let counts = run(&ground.door, &sessions, strangers.then_some(&strikes), &mut chance);
+    let strikes_of_strangers = strangers.then_some(&strikes);
+    let play = Play { seed, sessions: &sessions, strikes: &strikes };
+    let counts = run(&ground.door, &play, strikes_of_strangers, &mut chance);
     let mut violations = counts.nonsense;
     for (session, _) in &sessions {
         violations.extend(idle(session));
@@ -168,20 +171,22 @@ struct Counts {
     nonsense: Vec<Violation>,
 }
 
+/// Who plays.
+struct Play<'a> {
+    seed: u64,
+    sessions: &'a [(Session, Wish)],
+    strikes: &'a Strikes,
+}
+
 type Left = Result<Option<Deployment>, Stopped>;
 
 /// All machines side by side. Counts processes and power cuts.
-fn run(
-    door: &Door,
-    sessions: &[(Session, Wish)],
-    strangers: Option<&Strikes>,
-    chance: &mut Chance,
-) -> Counts {
+fn run(door: &Door, play: &Play<'_>, strangers: Option<&Strikes>, chance: &mut Chance) -> Counts {
     let counts = RefCell::new(Counts::default());
     let mut tasks: Vec<Task<'_, Left>> = Vec::new();
-    for (session, wish) in sessions {
+    for (session, wish) in play.sessions {
         let fortune = Chance::new(chance.draw());
-        tasks.push(machine(session, wish, fortune, &counts));
+        tasks.push(machine((session, wish), play, fortune, &counts));
     }
     let stranger = door.machine(Box::new(Calm));
     if let Some(strikes) = strangers {
@@ -197,16 +202,17 @@ fn run(
     counts.into_inner()
 }
 
-/// One process after the other, until the deployment is over.
+/// One process after the other, until the deployment is over; somebody may prune in between.
 fn machine<'a>(
-    session: &'a Session,
-    wish: &'a Wish,
+    (session, wish): (&'a Session, &'a Wish),
+    play: &Play<'a>,
     mut fortune: Chance,
     counts: &'a RefCell<Counts>,
 ) -> Task<'a, Left> {
-    let mut lives = 0;
+    let (mut lives, mut is_pruned) = (0, false);
+    let strikes = play.strikes;
+    let mut pruner = Pruner::of(play.seed, session.machine.number());
     let spawn = move |ended: Option<Ended<Left>>| {
-        let first = ended.is_none();
         counts.borrow_mut().nonsense.extend(ended.as_ref().and_then(matrix::nonsense));
         if matches!(ended, Some(Ended::PowerCut)) {
             counts.borrow_mut().cuts += 1;
@@ -214,9 +220,18 @@ fn machine<'a>(
         }
         let newest = session.newest();
         let over = newest.as_ref().is_some_and(Deployment::is_over);
+        // Now and then before the end, and once behind it.
+        if lives < LIVES && !is_pruned && pruner.is_due(over) {
+            is_pruned = over;
+            let grace = pruner.grace();
+            let process: Process<'a, Left> =
+                Box::pin(async move { session.prune(grace, strikes).await.map(|()| None) });
+            return Some(process);
+        }
         if lives >= LIVES || over {
             return None;
         }
+        let first = lives == 0;
         lives += 1;
         counts.borrow_mut().lives += 1;
         let pause = if first { span(&mut fortune, 1_000) } else { span(&mut fortune, 900_000) };

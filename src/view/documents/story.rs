@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::status::next_lines;
 use super::{image_words, problem};
 use crate::event::{HealthOutcome, HealthReport, RolledBackBy};
-use crate::projection::{Moment, Sent, Story, StoryStep, Tone, WayBack, health_words};
+use crate::projection::{Moment, RECOVERED, Sent, Story, StoryStep, Tone, WayBack, health_words};
 use crate::view::look::{Accent, pad, width_of};
 use crate::view::plan_sheet::differences;
 use crate::view::{Document, Look, measure, to_json};
@@ -31,8 +31,10 @@ impl Document for StorySheet {
         let story = &self.story;
         let mut shown = self.title(look);
         shown.push_str(&look.pairs(2, &self.facts()));
-        shown.push('\n');
-        shown.push_str(&self.course(look));
+        let course = self.course(look);
+        if !course.is_empty() {
+            shown.push_str(&format!("\n{course}"));
+        }
         for sent in story.steps.iter().filter_map(|step| step.sent.as_ref()) {
             shown.push_str(&sent_lines(look, sent));
         }
@@ -81,8 +83,13 @@ impl StorySheet {
         });
         let operation = story.evidence.as_ref().and_then(|proof| proof.operation.as_ref());
         let begun = measure::moment(row.started_at);
+        // When it began is not known of what ran before the journal did.
+        let recorded = row.number == RECOVERED;
         vec![
-            ("begun", format!("{begun} by {}{}", row.by, took.unwrap_or_default())),
+            (
+                if recorded { "recorded" } else { "begun" },
+                format!("{begun} by {}{}", row.by, took.unwrap_or_default()),
+            ),
             ("commit", commit.unwrap_or_default()),
             ("CI run", row.ci_run.clone().unwrap_or_default()),
             ("digest", row.digest.as_ref().map(ToString::to_string).unwrap_or_default()),

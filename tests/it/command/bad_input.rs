@@ -5,6 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
+use surefoot::event::envelope::{Draft, Envelope};
+use surefoot::journal::Journal as _;
+use surefoot::journal::redb::{JournalId, RedbJournal};
+use surefoot::names::DeploymentNumber;
+
 use super::support::{Project, World, shell};
 
 /// No call changed anything.
@@ -325,4 +330,119 @@ fn a_history_of_another_world_is_never_mixed_with_this_one() {
     stranger.set("SUREFOOT_HISTORY_DIR", &project.history().display().to_string());
     stranger.run(&["deploy"]).exits(74).names("mixed-worlds");
     assert!(other.effects().is_empty());
+}
+
+/// The journal of a project as another clock would have written it, or another version.
+fn rewritten<'a>(
+    project: &Project<'a>,
+    name: &str,
+    change: &dyn Fn(&Envelope, &mut Draft),
+) -> Project<'a> {
+    let other = project.cloned(name);
+    let old = RedbJournal::open(project.history()).unwrap();
+    let new = RedbJournal::create(other.history(), JournalId(7)).unwrap();
+    for head in old.streams().unwrap() {
+        for (place, stored) in (0..).zip(old.read(&head.stream, 0).unwrap()) {
+            let envelope = stored.envelope().unwrap();
+            let mut draft = Draft {
+                id: envelope.id,
+                deployment: envelope.deployment,
+                type_name: envelope.type_name.clone(),
+                type_version: envelope.type_version,
+                settles: envelope.settles,
+                at: envelope.at,
+                actor: envelope.actor.clone(),
+                data: envelope.data.clone(),
+            };
+            change(envelope, &mut draft);
+            new.append(&head.stream, place, &[draft]).unwrap();
+        }
+    }
+    other
+}
+
+/// Everything that shows times.
+const SHOWING: &[&[&str]] = &[
+    &["status"],
+    &["history"],
+    &["history", "--since", "1h"],
+    &["history", "--html", "page.html"],
+    &["show", "1"],
+    &["show", "2", "--events"],
+    &["stats"],
+    &["stats", "--since", "30d"],
+    &["verify"],
+    &["logs", "--deployment", "1"],
+    &["rollback", "--list"],
+    &["prune"],
+    &["journal", "verify"],
+];
+
+#[test]
+fn a_clock_that_was_set_back_or_stood_still_fools_nobody() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    let year = chrono::TimeDelta::days(365);
+    // Set back after it was ahead; ahead all the time; running backwards; never set.
+    let ahead = rewritten(&project, "ahead", &|_, draft| draft.at += year * 3);
+    let backwards = rewritten(&project, "backwards", &|envelope, draft| {
+        let sequence = i64::try_from(envelope.sequence).unwrap();
+        draft.at -= chrono::TimeDelta::hours(sequence);
+    });
+    let unset = rewritten(&project, "unset", &|_, draft| draft.at = chrono::DateTime::UNIX_EPOCH);
+    for clone in [&ahead, &backwards, &unset] {
+        for command in SHOWING {
+            let ended = clone.run(command);
+            let context =
+                format!("{command:?} in {:?}\n{}\n{}", clone.history(), ended.out, ended.err);
+            assert_eq!(ended.code, 0, "{context}");
+            assert!(!ended.err.contains("panicked"), "{context}");
+        }
+        let numbers = |clone: &Project<'_>| {
+            let shown = clone.run(&["history", "--offline", "--json"]).exits(0).result();
+            let rows = shown["history"]["deployments"].as_array().unwrap().clone();
+            rows.iter()
+                .map(|row| (row["number"].clone(), row["verdict"].clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(clone), numbers(&project));
+    }
+    // The order is that of the journal, whatever its clock says: the next deployment is the newest.
+    ahead.release("release three");
+    ahead.deploy();
+    ahead.run(&["status", "--offline"]).exits(0).says("#3");
+    ahead.run(&["rollback"]).exits(0);
+    assert!(world.serves("shop", "release two"));
+    ahead.run(&["journal", "verify"]).exits(0);
+}
+
+#[test]
+fn events_of_a_newer_version_are_shown_raw_and_decide_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    let newer = rewritten(&project, "newer", &|envelope, draft| {
+        if envelope.deployment == Some(DeploymentNumber(2)) && draft.type_name == "HealthPassed" {
+            draft.type_name = "HealthFelt".into();
+            draft.data = serde_json::json!({"mood": "\u{1b}[31mgreat"});
+        }
+    });
+    newer.run(&["journal", "verify"]).exits(0);
+    newer.run(&["history", "--offline"]).exits(0).says("unknown").does_not_say("\u{1b}[31m");
+    newer.run(&["show", "2"]).exits(0).says("HealthFelt");
+    newer.run(&["show", "2", "--events"]).exits(0).says("great").does_not_say("\u{1b}[31m");
+    newer.run(&["status", "--offline"]).exits(0).says("newer surefoot");
+    newer.run(&["stats"]).exits(0);
+    newer.release("release three");
+    world.clear();
+    for command in [&["deploy"][..], &["resume"], &["rollback"]] {
+        newer.run(command).exits(74).names("journal-newer").says("newer");
+    }
+    newer.run(&["prune", "--grace", "0s", "--apply"]).exits(26).names("prune-incomplete");
+    nothing_changed(&world);
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bad_input;
+mod damaged;
 mod deploying;
 mod docker;
 mod dry_run;

@@ -1,6 +1,7 @@
 //! `surefoot prune` and `deploy --prune-images`: what is needed stays, and what is said is true.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -291,4 +292,262 @@ fn a_lifecycle_policy_that_would_delete_what_is_kept_is_named() {
     shown.says("rule 7").says("only the newest").says("would delete 1 of the images kept here");
     let written: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert_eq!(written["prune"]["keep"]["images"], 2, "{written}");
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A service with so many releases, all of them a day old.
+fn releases(world: &World, count: usize) -> Project<'_> {
+    let project = Project::new(world, "shop");
+    for number in 1..=count {
+        project.release(&format!("release {number}"));
+        project.deploy();
+    }
+    world.age("shop", None, DAY);
+    world.clear();
+    project
+}
+
+/// The digests of the deployments, oldest first.
+fn digests(project: &Project<'_>) -> Vec<String> {
+    let history = project.run(&["history", "-n", "0", "--offline", "--json"]).exits(0).result();
+    let rows = history["history"]["deployments"].as_array().unwrap().clone();
+    rows.iter().rev().map(|row| row["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The types of the events in the journal.
+fn recorded(project: &Project<'_>) -> Vec<String> {
+    let text = project.run(&["journal", "export"]).exits(0).out;
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter_map(|line| Some(line["type"].as_str()?.to_owned())).collect()
+}
+
+fn count(recorded: &[String], event: &str) -> usize {
+    recorded.iter().filter(|name| *name == event).count()
+}
+
+#[test]
+fn a_deployment_that_prunes_deletes_what_no_rollback_needs() {
+    let world = World::open();
+    let project = releases(&world, 4);
+    let unneeded = fill(&world, 2);
+    world.age("shop", Some(&unneeded[0]), DAY);
+    project.release("release 5");
+    let ended = project.run(&["deploy", "--prune-images=1", "--json"]).exits(0);
+    let digests = digests(&project);
+    let left: BTreeSet<String> = world.images("shop").into_keys().collect();
+    // What lives, the one target, and what somebody pushed just now.
+    let kept = BTreeSet::from([digests[4].clone(), digests[3].clone(), unneeded[1].clone()]);
+    assert_eq!(left, kept, "{digests:?}");
+    let gone: BTreeSet<String> = ended.result()["pruned"]["deleted"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|digest| digest.as_str().unwrap().to_owned())
+        .collect();
+    let expected: BTreeSet<String> = digests[..3].iter().chain([&unneeded[0]]).cloned().collect();
+    assert_eq!(gone, expected);
+    assert_eq!(ended.result()["summary"]["verdict"], "live", "{}", ended.out);
+    let recorded = recorded(&project);
+    assert_eq!((count(&recorded, "PruneStarted"), count(&recorded, "ImagesPruned")), (1, 1));
+    project.run(&["history"]).exits(0).says("4 images deleted by tester@").says("gone");
+    let targets = targets(&project);
+    assert_eq!(targets.len(), 1, "{targets:?}");
+    assert_eq!((&targets[0]["number"], &targets[0]["in_registry"]), (&json!(4), &json!(true)));
+    project.run(&["rollback", "4"]).exits(0);
+    assert!(world.serves("shop", "release 4"));
+    project.run(&["rollback", "1"]).exits(26);
+}
+
+#[test]
+fn a_deployment_that_prunes_keeps_ten_where_no_number_is_named() {
+    let world = World::open();
+    let project = releases(&world, 2);
+    let unneeded = fill(&world, 1);
+    world.age("shop", Some(&unneeded[0]), DAY);
+    project.release("release 3");
+    project.run(&["deploy", "--prune-images"]).exits(0).says("Deleted: 1 image");
+    assert_eq!(world.images("shop").len(), 3);
+}
+
+#[test]
+fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
+    let world = World::open();
+    let project = releases(&world, 3);
+    for (operation, kind) in [
+        ("BatchDeleteImage", "access-denied"),
+        ("DescribeImages", "access-denied"),
+        ("ListServices", "access-denied"),
+        ("BatchDeleteImage", "error-before-effect"),
+    ] {
+        project.release(&format!("with {operation} {kind}"));
+        let run = project.start(&["deploy", "--prune-images=1", "--json"]);
+        // Only what comes after the deployment goes wrong.
+        run.until_event("HealthPassed");
+        world.fault(&json!({"operation": operation, "kind": kind, "times": null}));
+        let ended = run.end().exits(0);
+        assert_eq!(ended.result()["summary"]["verdict"], "live", "{operation} {kind}");
+        ended.says("the deployment succeeded; pruning did not");
+        world.clear();
+        project.run(&["status", "--exit-code"]).exits(0);
+        project.run(&["journal", "verify"]).exits(0);
+    }
+    assert_eq!(world.images("shop").len(), 7, "nothing was deleted");
+    project.run(&["prune", "--keep", "1", "--apply"]).exits(0).says("Deleted: 3 images");
+}
+
+#[test]
+fn a_deployment_that_fails_prunes_nothing() {
+    let world = World::open();
+    let project = releases(&world, 3);
+    project.write("Dockerfile", "FROM scratch\nCOPY not-there /\n");
+    project.commit("broken");
+    project.run(&["deploy", "--prune-images=1"]).exits(10);
+    assert!(world.effective("BatchDeleteImage").is_empty());
+    assert_eq!(count(&recorded(&project), "PruneStarted"), 0);
+}
+
+#[test]
+fn only_what_is_older_than_was_asked_for_goes() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let minute = Duration::from_mins(1);
+    let images = fill(&world, 4);
+    for (image, age) in images.iter().zip([
+        DAY,
+        DAY * 29 + minute * 60 * 23 + minute * 51,
+        DAY * 30 + minute,
+        DAY * 400,
+    ]) {
+        world.age("shop", Some(image), age);
+    }
+    let going = |age: &str| {
+        let shown = project.run(&["prune", "--older-than", age, "--json"]).exits(0).result();
+        let all = shown["prune"]["images"].as_array().unwrap().clone();
+        let goes = |image: &String| {
+            let of_it = all.iter().find(|one| one["digest"] == **image).unwrap();
+            of_it["fate"] == "delete"
+        };
+        images.iter().map(goes).collect::<Vec<_>>()
+    };
+    for same in ["30d", "720h", "43200m", "2592000s", "2592000", "29d24h", " 30d "] {
+        assert_eq!(going(same), [false, false, true, true], "{same}");
+    }
+    assert_eq!(going("29d23h"), [false, true, true, true]);
+    assert_eq!(going("401d"), [false; 4]);
+    assert_eq!(going("0s"), [true; 4]);
+    assert_eq!(going("200000000000d"), [false; 4]);
+    for nonsense in ["", "soon", "-1d", "30 d", "1y", "30m1d", "1.5d", "d", "9999999999999999999d"]
+    {
+        let asked = format!("--older-than={nonsense}");
+        let refused = project.run(&["prune", &asked]).exits(2);
+        refused.names("usage").says("--older-than").does_not_say("panicked");
+    }
+    let shown = project.run(&["prune", "--older-than", "30d"]).exits(0);
+    shown.says("Would be deleted: 2 images").says("--older-than 30d --apply");
+    project.run(&["prune", "--older-than", "30d", "--apply"]).exits(0).says("Deleted: 2 images");
+    let left = world.images("shop");
+    assert!(left.contains_key(&images[0]) && left.contains_key(&images[1]) && left.len() == 3);
+}
+
+#[test]
+fn age_is_no_reason_to_delete_what_is_kept() {
+    let world = World::open();
+    let project = releases(&world, 4);
+    world.age("shop", None, DAY * 400);
+    let arguments = ["prune", "--keep", "2", "--older-than", "30d", "--apply"];
+    project.run(&arguments).exits(0).says("Deleted: 1 image");
+    let (digests, left) = (digests(&project), world.images("shop"));
+    assert!(!left.contains_key(&digests[0]) && left.len() == 3, "{left:?}");
+    for target in targets(&project) {
+        assert_eq!(target["in_registry"], true, "{target}");
+    }
+}
+
+#[test]
+fn what_is_younger_than_the_grace_period_stays_whatever_else_is_asked_for() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let images = fill(&world, 2);
+    let minute = Duration::from_mins(1);
+    world.age("shop", Some(&images[0]), Duration::from_mins(110));
+    world.age("shop", Some(&images[1]), Duration::from_hours(2) + minute * 10);
+    let shown = project.run(&["prune", "--older-than", "1h"]).exits(0);
+    shown.says("Would be deleted: 1 image").says("grace period");
+    project.run(&["prune", "--grace", "3h"]).exits(0).says("Nothing to delete");
+    let shown = project.run(&["prune", "--grace", "1h55m"]).exits(0);
+    shown.says("Would be deleted: 1 image").says("--grace 1h55m --apply");
+    project.run(&["prune", "--grace", "1h45m"]).exits(0).says("Would be deleted: 2 images");
+    project.run(&["prune", "--apply"]).exits(0).says("Deleted: 1 image");
+    assert!(world.images("shop").contains_key(&images[0]));
+    for nonsense in ["", "-1h", "2 hours", "1h2h", "99999999999999999999h"] {
+        let asked = format!("--grace={nonsense}");
+        project.run(&["prune", &asked]).exits(2).names("usage").says("--grace");
+    }
+}
+
+#[test]
+fn tags_of_others_go_only_where_their_form_is_named() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let names = ["nightly-1", "nightly-2", "v1.0", "keep-me"];
+    let images = names.map(|name| world.push("shop", Some(name), name));
+    project.run(&["prune", "--grace", "0s"]).exits(0).says("Nothing to delete").says("v1.0");
+    let two = ["--tag-pattern", "nightly-*", "--tag-pattern", "v*"];
+    let shown = project.run(&[&["prune", "--grace", "0s"][..], &two].concat()).exits(0);
+    shown
+        .says("Would be deleted: 3 images")
+        .says("--tag-pattern 'nightly-*' --tag-pattern 'v*' --apply");
+    // A second tag of another form protects.
+    let body = json!({"repositoryName": "shop", "imageIds": [{"imageDigest": images[0]}]});
+    let manifest = world.ecr("BatchGetImage", &body)["images"][0]["imageManifest"].clone();
+    world.ecr(
+        "PutImage",
+        &json!({"repositoryName": "shop", "imageManifest": manifest, "imageTag": "stable"}),
+    );
+    project.run(&[&APPLY[..], &two].concat()).exits(0).says("Deleted: 2 images");
+    let left = world.images("shop");
+    assert!(left.contains_key(&images[0]) && left.contains_key(&images[3]), "{left:?}");
+    assert_eq!(left.len(), 3);
+}
+
+#[test]
+fn a_report_says_what_was_decided_and_what_became_of_it_also_where_it_was_refused() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    fill(&world, 2);
+    let file = world.folder("reports").join("report.json");
+    let name = file.display().to_string();
+    let read = || -> Value { serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap() };
+    project.run(&["prune", "--grace", "0s", "--report", &name]).exits(0);
+    let shown = read();
+    assert_eq!(
+        (&shown["prune"]["apply"], &shown["prune"]["delete"]["images"]),
+        (&json!(false), &json!(2))
+    );
+    assert!(shown["pruned"].is_null());
+    world.fault(&json!({"operation": "BatchDeleteImage", "kind": "access-denied"}));
+    project.run(&[&APPLY[..], &["--report", &name]].concat()).exits(1).names("prune-failed");
+    assert_eq!(read()["pruned"]["deleted"], json!([]));
+    project.run(&[&APPLY[..], &["--report", &name]].concat()).exits(0);
+    let done = read();
+    assert_eq!(done["pruned"]["deleted"].as_array().unwrap().len(), 2, "{done}");
+    assert_eq!(done["prune"]["images"].as_array().unwrap().len(), 3, "{done}");
+    let mut other = Project::new(&world, "stall");
+    other.set("ECR_REPOSITORY", "shop");
+    other.deploy();
+    project.run(&[&APPLY[..], &["--report", &name]].concat()).exits(26);
+    assert_eq!(read()["prune"]["missing"].as_array().unwrap().len(), 1, "{}", read());
+    // It cannot be written: said before anything is deleted.
+    world.clear();
+    let nowhere = project.path().join("no/such/report.json").display().to_string();
+    project
+        .run(&[&APPLY[..], &["--report", &nowhere]].concat())
+        .exits(1)
+        .names("report-unwritable");
+    assert!(world.calls().is_empty());
 }

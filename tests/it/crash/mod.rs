@@ -121,7 +121,7 @@ fn a_fixed_share_of_seeds_breaks_no_rule() {
 }
 
 /// Everything that must go wrong in the fixed share.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
     "throttled",
     "5xx, no effect",
     "5xx after the effect",
@@ -139,6 +139,7 @@ const KINDS: [&str; 17] = [
     "power cut after",
     "full disk",
     "signal",
+    "pruned between two processes",
 ];
 
 /// Other seeds at every commit and on every day; a failing one is printed as one command.
@@ -189,6 +190,16 @@ fn blind_retry_and_a_journal_that_tells_too_early_are_missed_by_the_seeds() {
         let missed = (0..2_000).find(|seed| !run_seed(*seed, Some(guard)).violations.is_empty());
         assert!(missed.is_some(), "nobody misses {}", guard.name());
     }
+}
+
+/// Without the keep-set a prune deletes what runs.
+#[test]
+fn the_keep_set_is_missed_by_the_seeds() {
+    let broken = |seed| {
+        let report = run_seed(seed, Some(Guard::Keep));
+        report.violations.iter().any(|broken| broken.rule.starts_with("pruning"))
+    };
+    assert!((0..2_000).any(broken), "nobody misses the keep-set");
 }
 
 /// Without the settle window one stale look decides.

@@ -106,6 +106,22 @@ pub(super) async fn expire(State(behind): State<Behind>, body: Bytes) -> Respons
     }
 }
 
+/// `{"repository": "shop", "milliseconds": 86400000}`: its images were pushed so much earlier; with
+/// `digest`, that one alone.
+pub(super) async fn age(State(behind): State<Behind>, body: Bytes) -> Response {
+    let sent: Value = match read(&body) {
+        Ok(sent) => sent,
+        Err(response) => return response,
+    };
+    match (sent["repository"].as_str(), sent["milliseconds"].as_i64()) {
+        (Some(repository), Some(by)) => {
+            let aged = behind.registry.age(repository, sent["digest"].as_str(), by);
+            shown(&json!({"aged": aged}))
+        }
+        _ => wrong("`repository` and `milliseconds` are needed"),
+    }
+}
+
 pub(super) async fn clear(State(behind): State<Behind>) -> Response {
     behind.lock().clear();
     shown(&json!({"cleared": ["calls", "faults", "expired keys"]}))

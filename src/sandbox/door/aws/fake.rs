@@ -44,6 +44,10 @@ impl Ecr for FakeRegistry {
             }),
         }
     }
+
+    fn age(&self, _: &str, _: Option<&str>, _: Timestamp) -> usize {
+        0
+    }
 }
 
 /// `b…` is never healthy, `c…` exits with 3, `d…` cannot be executed, all others are healthy.

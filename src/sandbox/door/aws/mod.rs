@@ -79,6 +79,7 @@ pub fn router(behind: Behind) -> Router {
         .route("/_sandbox/faults", get(control::faults).post(control::add_faults))
         .route("/_sandbox/switches", get(control::switches).post(control::set_switches))
         .route("/_sandbox/expire", post(control::expire))
+        .route("/_sandbox/age", post(control::age))
         .route("/_sandbox/clear", post(control::clear))
         .route("/", any(answer))
         .fallback(any(answer))

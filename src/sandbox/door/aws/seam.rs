@@ -14,4 +14,7 @@ pub use crate::sandbox::runtime::{
 pub trait Ecr: Images + Send + Sync {
     /// Answers one call; `operation` is the part after the dot of `X-Amz-Target`.
     fn answer(&self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, ApiError>;
+
+    /// Makes images of a repository older than they are: all, or the one of this digest. How many.
+    fn age(&self, repository: &str, digest: Option<&str>, by: Timestamp) -> usize;
 }

@@ -33,11 +33,17 @@ pub use mishap::{Calm, Kind, Mishap, Moment, Weather};
 pub use shelf::Shelf;
 
 use super::super::Timestamp;
+use super::super::cloud::image::Images as _;
+use super::super::cloud::service::{Service, ServiceStatus};
 use super::super::cloud::{Beginning, Cloud};
-use crate::names::{DeploymentId, OperationId};
+use crate::names::{DeploymentId, Digest, OperationId};
 
 /// Where virtual time begins: 2026-01-01, so that moments look like moments.
 pub const BEGINNING: Timestamp = 1_767_225_600_000;
+
+/// A single answer may be half a minute older than the usual lag, and a call may leave ten seconds
+/// after the look that allowed it.
+const UNSEEN: Timestamp = 40_000;
 
 /// What really happened to a service because of us: the truth that every verdict is measured by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +84,8 @@ pub struct State {
     pub effects: Vec<Effect>,
     /// Mutating calls outside App Runner that took effect without a durable intention.
     pub unintended: Vec<&'static str>,
+    /// Images that a prune deleted although they were needed, and by whom.
+    pub pruned_in_need: Vec<String>,
     machines: usize,
 }
 
@@ -94,6 +102,7 @@ impl Door {
             applications: BTreeMap::new(),
             effects: Vec::new(),
             unintended: Vec::new(),
+            pruned_in_need: Vec::new(),
             machines: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -130,6 +139,26 @@ impl State {
     pub fn reach(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
         self.cloud.advance(self.now, &self.shelf);
+    }
+
+    /// The services that are configured with this image, now and as long as anybody could have known:
+    /// what came between a look and a call is seen by nobody.
+    fn users_of(&self, digest: &Digest) -> Vec<String> {
+        let lag = i64::from(self.cloud.switches().service_lag_seconds) * 1_000;
+        let known = self.now - lag - UNSEEN;
+        let is_it = |image: &str| {
+            self.shelf.resolve(image).is_some_and(|image| image.digest == digest.as_str())
+        };
+        let used = |view: &serde_json::Value| {
+            let image = &view["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"];
+            image.as_str().is_some_and(is_it)
+        };
+        let uses = |service: &&Service| {
+            service.status != ServiceStatus::Deleted
+                && is_it(service.configuration.image_identifier())
+                && service.seen_at(known).is_some_and(used)
+        };
+        self.cloud.services().filter(uses).map(|service| service.name.clone()).collect()
     }
 
     /// Answers a call of the cloud's own API.

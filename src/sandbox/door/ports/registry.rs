@@ -127,6 +127,12 @@ impl Registry for Machine {
         images: &[Digest],
     ) -> Result<Vec<(Digest, Deletion)>, WorldError> {
         self.call((PLACE, Kind::Change, "BatchDeleteImage"), |state, _| {
+            for digest in images {
+                let needed = state.users_of(digest).into_iter();
+                let needed =
+                    needed.map(|service| format!("{} runs in `{service}`", digest.short()));
+                state.pruned_in_need.extend(needed.collect::<Vec<_>>());
+            }
             let stored = &mut state.shelf;
             let became = images.iter().map(|digest| {
                 let there = stored.holds(repository, digest);

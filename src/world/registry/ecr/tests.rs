@@ -1,3 +1,5 @@
+mod cleaning;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! ECR as somebody else uses it: raw pushes of manifests and indexes, lists, deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -52,6 +53,15 @@ impl World {
     pub(in crate::command) fn delete_image(&self, repository: &str, digest: &str) {
         let body = json!({"repositoryName": repository, "imageIds": [{"imageDigest": digest}]});
         self.ecr("BatchDeleteImage", &body);
+    }
+
+    /// The images of a repository, or the one of this digest, were pushed so much earlier.
+    pub(in crate::command) fn age(&self, repository: &str, digest: Option<&str>, by: Duration) {
+        let milliseconds = u64::try_from(by.as_millis()).unwrap();
+        let body =
+            json!({"repository": repository, "digest": digest, "milliseconds": milliseconds});
+        let answer = self.control("age", Some(&body));
+        assert!(answer["aged"].as_u64().unwrap() > 0, "{answer}");
     }
 
     /// Pushes a small image with this content; under its digest where there is no tag.
