@@ -167,7 +167,7 @@ fn nothing_to_change(bench: &Bench<'_>) -> Option<Event> {
     })
 }
 
-/// After ROLLBACK_FAILED the service is configured with a release that does not run.
+/// After `ROLLBACK_FAILED` the service is configured with a release that does not run.
 async fn stands_broken(bench: &Bench<'_>) -> Result<bool, StepError> {
     let Some(captured) = &bench.deployment.done.captured else { return Ok(false) };
     let listed = asked(bench.world.services.operations(&captured.service, Some(1)).await)?;

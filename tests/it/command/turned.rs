@@ -16,7 +16,7 @@ fn two_releases(world: &World) -> Project<'_> {
 }
 
 /// A third one, killed when App Runner had accepted it; its operation has ended since.
-fn killed<'a>(world: &'a World) -> Project<'a> {
+fn killed(world: &World) -> Project<'_> {
     let project = two_releases(world);
     project.release("release three");
     let run = project.start(&["deploy", "--json"]);

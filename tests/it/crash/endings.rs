@@ -70,7 +70,7 @@ fn expected() -> BTreeMap<(String, String), Vec<String>> {
 fn every_plight_ends_in_its_true_verdict_at_every_instant() {
     let (expected, mut wrong, mut tables) = (expected(), Vec::new(), String::new());
     for (way, heading) in WAYS {
-        tables.push_str(&format!("\n## {heading}\n\n"));
+        tables += &["\n## ", heading, "\n\n"].concat();
         for (plight, words) in PLIGHTS {
             let endings = Instant::ALL.map(|instant| befall(plight, instant, way));
             for (ending, instant) in endings.iter().zip(Instant::ALL) {
@@ -78,7 +78,7 @@ fn every_plight_ends_in_its_true_verdict_at_every_instant() {
                 wrong.extend(against(ending).map(|why| format!("{what}: {why}")));
             }
             let real = endings.map(|ending| told(&ending));
-            tables.push_str(&format!("| {words} | {} |\n", real.join(" | ")));
+            tables += &["| ", words, " | ", &real.join(" | "), " |\n"].concat();
             let row = expected.get(&(heading.to_owned(), words.to_owned()));
             if row.is_none_or(|row| row[..] != real[..]) {
                 wrong.push(format!("{heading}: {words}\n  is {real:?}\n  not {row:?}"));
