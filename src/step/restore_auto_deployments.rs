@@ -15,12 +15,13 @@ use crate::world::service::{OperationStatus, Service};
 
 /// They are as they were, or were off; or the call may have been made: look.
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
-    if let (true, Some(intention)) = (bench.in_doubt, &bench.deployment.intention) {
-        return doubtful(bench, &intention.observed).await;
-    }
+    // First of all: in doubt or not, what was off before is never turned on.
     let wanted = bench.deployment.previous().is_some_and(|r| r.configuration.auto_deployments);
     if !wanted {
         return Ok(Some(restored(None, None)));
+    }
+    if let (true, Some(intention)) = (bench.in_doubt, &bench.deployment.intention) {
+        return doubtful(bench, &intention.observed).await;
     }
     let service = capture_previous::idle(bench).await?;
     let there = service.is_some_and(|service| service.configuration.auto_deployments);

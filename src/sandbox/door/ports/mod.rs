@@ -146,17 +146,17 @@ impl State {
     fn users_of(&self, digest: &Digest) -> Vec<String> {
         let lag = i64::from(self.cloud.switches().service_lag_seconds) * 1_000;
         let known = self.now - lag - UNSEEN;
-        let is_it = |image: &str| {
+        let is_meant = |image: &str| {
             self.shelf.resolve(image).is_some_and(|image| image.digest == digest.as_str())
         };
-        let used = |view: &serde_json::Value| {
+        let names_it = |view: &serde_json::Value| {
             let image = &view["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"];
-            image.as_str().is_some_and(is_it)
+            image.as_str().is_some_and(is_meant)
         };
         let uses = |service: &&Service| {
             service.status != ServiceStatus::Deleted
-                && is_it(service.configuration.image_identifier())
-                && service.seen_at(known).is_some_and(used)
+                && is_meant(service.configuration.image_identifier())
+                && service.seen_at(known).is_some_and(names_it)
         };
         self.cloud.services().filter(uses).map(|service| service.name.clone()).collect()
     }
