@@ -166,14 +166,16 @@ pub(super) fn live(folded: &[Folded<'_>]) -> Option<DeploymentNumber> {
     folded.iter().rev().find(succeeded).map(|one| one.number)
 }
 
-/// A rollback carries no tag and no commit of its own: it is shown by those of what it went back to.
+/// A rollback carries no tag and no commit of its own: it is shown by those of what it went back to,
+/// which may be a rollback itself.
 fn name_rollbacks(rows: &mut [Row]) {
-    let names: BTreeMap<_, _> =
-        rows.iter().map(|row| (row.number, (row.tag.clone(), row.commit.clone()))).collect();
+    let mut names = BTreeMap::new();
     for row in rows {
-        let Some((tag, commit)) = row.rollback_to.and_then(|to| names.get(&to)) else { continue };
-        row.tag = row.tag.take().or_else(|| tag.clone());
-        row.commit = row.commit.take().or_else(|| commit.clone());
+        if let Some((tag, commit)) = row.rollback_to.and_then(|to| names.get(&to)).cloned() {
+            row.tag = row.tag.take().or(tag);
+            row.commit = row.commit.take().or(commit);
+        }
+        names.insert(row.number, (row.tag.clone(), row.commit.clone()));
     }
 }
 

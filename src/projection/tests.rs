@@ -100,6 +100,26 @@ fn history_gives_each_deployment_its_verdict() {
     assert_eq!(rows[3].took, Some(Duration::from_secs(138)));
 }
 
+/// Else nobody could tell which commit is live, and an older one would not be refused.
+#[test]
+fn a_rollback_to_a_rollback_is_named_by_what_was_deployed() {
+    use keep::scene::{Act, Life};
+    let acts = vec![
+        Act::Good(0),
+        Act::Good(1),
+        Act::Back(0),
+        Act::Good(1),
+        Act::Back(0),
+        Act::Good(1),
+        Act::Back(0),
+    ];
+    let rows = history(&Life { acts, unfinished: None, drift: None }.records(0));
+    let of_rollbacks = rows.iter().filter_map(|row| row.rollback_to);
+    let is_rollback = |number: &DeploymentNumber| rows[number.0 as usize - 1].rollback_to.is_some();
+    assert!(of_rollbacks.into_iter().any(|to| is_rollback(&to)), "a chain: {rows:#?}");
+    assert!(rows.iter().all(|row| row.tag.is_some() && row.commit.is_some()), "{rows:#?}");
+}
+
 #[test]
 fn each_run_alone_has_its_verdict() {
     let verdicts: Vec<_> = every()
