@@ -25,7 +25,7 @@ pub struct Everywhere {
     /// The AWS region [`AWS_REGION`; else surefoot.toml; else the AWS profile's]
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
-    /// The ECR repository [`ECR_REPOSITORY`; else surefoot.toml; else the service's name]
+    /// The ECR repository [`ECR_REPOSITORY`; else surefoot.toml; else the directory's name]
     #[arg(long, global = true, value_name = "NAME")]
     pub ecr_repo: Option<String>,
     /// One of the [env.NAME] sections of surefoot.toml

@@ -1,6 +1,7 @@
 //! `surefoot history`: what was deployed, as a table or as a page.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use chrono::{DateTime, Utc};
 use super::arguments::History;
 use super::setup::Setup;
 use super::{moment, newest, record, trouble};
+use crate::journal::JournalError;
+use crate::journal::archive::write_durably;
 use crate::ledger::newest::Newest;
 use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::{ExitCode, Problem};
@@ -145,12 +148,20 @@ fn write_page(
         (stream.clone(), stories.split_off(surplus))
     };
     let page = Page { services: loaded.iter().map(of_service).collect(), now };
-    std::fs::write(file, page.html()).map_err(|error| unwritable(file, &error))?;
+    write_whole(file, &page.html()).map_err(|error| unwritable(file, &error))?;
     setup.view.data(&PageWritten { file: file.to_owned(), deployments: page.deployments() });
     Ok(ExitCode::Success)
 }
 
-fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
+/// A page that was there stays until the new one is whole. What is no file is written to as it is.
+fn write_whole(file: &Path, page: &str) -> Result<(), JournalError> {
+    if file.metadata().is_ok_and(|there| !there.is_file()) {
+        return Ok(std::fs::write(file, page)?);
+    }
+    write_durably(file, &mut |out| Ok(out.write_all(page.as_bytes())?))
+}
+
+fn unwritable(file: &Path, error: &JournalError) -> Problem {
     let what = format!("cannot write the page to {}", file.display());
     Problem::new(ExitCode::General, "page-unwritable", what)
         .caused_by(error)

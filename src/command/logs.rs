@@ -38,6 +38,8 @@ struct Wanted {
 
 /// Shows the lines.
 pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
+    // Nothing of it is needed, but nobody should go on beside a damaged journal unwarned.
+    setup.existing_journal()?;
     let world = setup.world();
     let (name, mut wanted) = wanted(arguments, setup, world.clock.now())?;
     let service = find(&world, &name, setup).await?;

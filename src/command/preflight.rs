@@ -16,6 +16,8 @@ use crate::world::World;
 pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
+    // A deployment would stop at a journal that is damaged.
+    setup.existing_journal()?;
     let world = setup.world();
     let mut seen = setup.look(&world, &asked).await?;
     refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;

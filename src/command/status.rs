@@ -66,7 +66,12 @@ fn exit(sheet: &StatusSheet, silent: Option<&WorldError>, setup: &Setup) -> Exit
 async fn seen(world: &World, records: &[Recorded]) -> Result<Seen, WorldError> {
     let sighting = sighting(world, records).await?;
     let expected = projection::expectation(records);
-    Ok(told(sighting, expected.as_ref()))
+    let mut seen = told(sighting, expected.as_ref());
+    // What a deployment did that is not over was done by nobody outside.
+    if projection::is_under_way(records, seen.mark.as_deref()) {
+        seen.drift.clear();
+    }
+    Ok(seen)
 }
 
 /// What App Runner says of the service in the log, and whether its newest operation is ours.

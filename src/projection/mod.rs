@@ -50,7 +50,7 @@ pub use recovered::{RECOVERED, not_a_target};
 pub use selection::{Selection, select};
 pub use standing::{next_commands, service_address, standing};
 pub use statistics::{Spread, Statistics, StepTime, statistics};
-pub use status::{Status, Unfinished, status};
+pub use status::{Status, Unfinished, is_under_way, status};
 pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, stories, story};
 pub use summary::{Summary, health_words, summary};
 pub use verification::{Evidence, verdict, verify};

@@ -109,7 +109,14 @@ fn live(folded: &[Folded<'_>], rows: &[Row]) -> Option<Named> {
     let (state, release) = state.find_map(|state| Some((state, left_live(state)?)))?;
     let row = rows.iter().find(|row| row.number == state.plan.number)?;
     let digest = matches!(state.phase, Phase::Succeeded).then(|| row.digest.clone()).flatten();
+    // After a way back the deployment that went back is not the one whose image is live.
+    let its = digest.as_ref().or(release.image.digest());
+    let row = rows.iter().rfind(|row| is_proven(row) && row.digest.as_ref() == its).unwrap_or(row);
     Some(Named { number: row.number, verdict: row.verdict, digest, image: Some(release.image) })
+}
+
+fn is_proven(row: &Row) -> bool {
+    matches!(row.verdict, Verdict::Live | Verdict::Good | Verdict::Superseded)
 }
 
 /// The newest deployment keeps its own image and the one before it, unless its end is proven.

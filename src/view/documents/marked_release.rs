@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::image_words;
 use super::status::next_lines;
 use crate::names::StreamName;
-use crate::projection::{Row, Verdict};
+use crate::projection::Row;
 use crate::view::look::{Accent, harmless};
 use crate::view::{Document, Look};
 
@@ -18,6 +18,8 @@ pub struct MarkedRelease {
     pub endpoint: Option<String>,
     /// Its deployment, as it was before.
     pub row: Row,
+    /// Whether its image is what is live, under whatever number.
+    pub serves: bool,
     /// Whether it is good.
     pub good: bool,
     /// Why.
@@ -26,19 +28,16 @@ pub struct MarkedRelease {
 
 impl MarkedRelease {
     fn next(&self) -> Vec<String> {
-        let command = match (self.good, self.row.verdict) {
-            (false, Verdict::Live) => "rollback",
-            _ => "history",
-        };
+        let command = if self.serves && !self.good { "rollback" } else { "history" };
         vec![format!("surefoot {command} --service-name {}", self.service.service)]
     }
 
     /// What follows from it.
     fn meaning(&self) -> &'static str {
-        match (self.good, self.row.verdict) {
+        match (self.good, self.serves) {
             (true, _) => "It can be gone back to and deployed again, and its image is kept.",
-            (false, Verdict::Live) => "It still serves. It is not deployed again unasked.",
-            (false, _) => "It is neither gone back to nor deployed again unasked.",
+            (false, true) => "It still serves. It is not deployed again unasked.",
+            (false, false) => "It is neither gone back to nor deployed again unasked.",
         }
     }
 }

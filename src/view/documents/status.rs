@@ -214,6 +214,13 @@ impl StatusSheet {
         }
         let Some(aws) = &self.aws else { return String::new() };
         let mut shown = format!("\n{}", sides(look, &aws.compared));
+        let differs = aws.compared.iter().any(|compared| compared.agrees == Some(false));
+        if let Some(unfinished) = self.log.unfinished.as_ref().filter(|_| differs)
+            && aws.drift.is_empty()
+        {
+            let title = format!("what differs is the doing of {} so far", unfinished.row.number);
+            shown.push_str(&look.block(0, Accent::Dim, &title));
+        }
         if !aws.drift.is_empty() {
             let title = "somebody changed the service outside surefoot:";
             shown.push_str(&look.block(0, Accent::Warning, title));

@@ -20,7 +20,7 @@ const BLOCK: usize = 4096 + 16;
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
-/// Every command that reads the journal, and would change nothing.
+/// Every command that reads the journal or would stop at it, and would change nothing.
 const READING: &[&[&str]] = &[
     &["status", "--offline"],
     &["status"],
@@ -34,7 +34,9 @@ const READING: &[&[&str]] = &[
     &["show", "10", "--events"],
     &["stats"],
     &["verify"],
+    &["logs"],
     &["logs", "--deployment", "10"],
+    &["preflight"],
     &["rollback", "--list"],
     &["rollback", "--dry-run"],
     &["deploy", "--dry-run"],

@@ -28,7 +28,9 @@ fn ctrl_c_in_the_wait_names_the_operation_and_every_way_on() {
     let ended = ended.says(operation.as_str().unwrap());
     ended.says("surefoot resume").says("surefoot resume --rollback").says("surefoot status");
     assert_eq!(world.operations("shop").last().unwrap().1, "IN_PROGRESS", "it said so at once");
-    project.run(&["status"]).exits(0).says("unfinished").says("surefoot resume");
+    let status = project.run(&["status"]).exits(0).says("unfinished").says("surefoot resume");
+    // It is our own mark that is on the service.
+    status.says("the doing of #2").does_not_say("outside surefoot");
     project.run(&["history"]).exits(0).says("interrupted");
     project.run(&["deploy"]).exits(25);
     project.run(&["resume"]).exits(0);

@@ -21,6 +21,10 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     project.run(&["history", "--json"]).exits(0).says("marked bad: memory grows");
     project.run(&["show", "2"]).exits(0).says("memory grows");
     project.run(&["rollback"]).exits(0).says("#1").says("databases");
+    // What serves now is #3, and its image is that of #1.
+    let serving = project.run(&["mark", "1", "bad", "--reason", "it leaks"]).exits(0);
+    serving.says("It still serves").says("surefoot rollback");
+    project.run(&["mark", "1", "good", "--reason", "it does not"]).exits(0);
     world.clear();
     let ended = project.run(&["deploy"]).exits(26).names("bad-release");
     let ended = ended.says("memory grows").says("tester").says("#2").says("--allow-bad");
