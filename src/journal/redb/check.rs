@@ -67,7 +67,7 @@ impl RedbJournal {
     }
 
     /// The damage with the event that it met, where the indexes can still tell which that is.
-    fn named(&self, stopped: Stopped) -> JournalError {
+    pub(super) fn named(&self, stopped: Stopped) -> JournalError {
         let unnamed = matches!(&stopped.error, JournalError::Corrupt { sequence: None, .. });
         match (stopped.error, stopped.position) {
             (JournalError::Corrupt { detail, .. }, Some(position)) if unnamed => {
@@ -111,7 +111,7 @@ impl RedbJournal {
 }
 
 /// Checks everything with so many workers.
-fn checked(transaction: &ReadTransaction, workers: usize) -> Result<Checked, Stopped> {
+pub(super) fn checked(transaction: &ReadTransaction, workers: usize) -> Result<Checked, Stopped> {
     let mut sums = Sums::default();
     let mut bytes = 0;
     let chains = follow(transaction, workers, &mut |row| {

@@ -1,8 +1,10 @@
 //! A journal that is small is checked as a whole whenever it is opened for a command.
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _};
+use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::super::JournalError;
+use super::check::checked;
+use super::scan::Stopped;
 use super::storage::from_redb;
 use super::table::{EVENTS, VALUES};
 use super::{Checked, RedbJournal};
@@ -16,31 +18,30 @@ impl RedbJournal {
     /// Checks everything, where that costs little; what is damaged anywhere is an error then. None
     /// where it would cost more.
     pub fn check_if_small(&self) -> Result<Option<Checked>, JournalError> {
-        if self.count()? > CHECKED_BY_EVERY_COMMAND {
-            return Ok(None);
-        }
-        let checked = self.check()?;
-        self.read_values()?;
-        Ok(Some(checked))
+        let checked = self.look(|transaction| {
+            // The table knows how many there are without being read.
+            let table = transaction.open_table(EVENTS).map_err(from_redb)?;
+            let is_small = table.len().map_err(from_redb)? <= CHECKED_BY_EVERY_COMMAND;
+            Ok(is_small.then(|| everything(transaction)))
+        })?;
+        checked.transpose().map_err(|stopped| self.named(stopped))
     }
+}
 
-    /// How many events there are. The table knows it without being read.
-    fn count(&self) -> Result<u64, JournalError> {
-        self.look(|transaction| {
-            transaction.open_table(EVENTS).map_err(from_redb)?.len().map_err(from_redb)
-        })
-    }
+/// One worker: to begin others takes longer than they would save.
+fn everything(transaction: &ReadTransaction) -> Result<Checked, Stopped> {
+    let checked = checked(transaction, 1)?;
+    read_values(transaction)?;
+    Ok(checked)
+}
 
-    /// Meets the seal of every page that holds an environment value.
-    fn read_values(&self) -> Result<(), JournalError> {
-        self.look(|transaction| {
-            let table = transaction.open_table(VALUES).map_err(from_redb)?;
-            for row in table.iter().map_err(from_redb)? {
-                row.map_err(from_redb)?;
-            }
-            Ok(())
-        })
+/// Meets the seal of every page that holds an environment value.
+fn read_values(transaction: &ReadTransaction) -> Result<(), JournalError> {
+    let table = transaction.open_table(VALUES).map_err(from_redb)?;
+    for row in table.iter().map_err(from_redb)? {
+        row.map_err(from_redb)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
