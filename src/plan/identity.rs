@@ -43,6 +43,11 @@ pub fn restore_mark(deployment: &DeploymentId) -> DeploymentId {
     DeploymentId::derived_from(&[deployment.as_str(), "restore auto-deployments"])
 }
 
+/// Every mark that a deployment may plant: its own, its rollback's, that of giving auto-deployments back.
+pub fn marks(deployment: &DeploymentId) -> [DeploymentId; 3] {
+    [deployment.clone(), rollback_mark(deployment), restore_mark(deployment)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

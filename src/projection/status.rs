@@ -8,7 +8,7 @@ use super::standing::{next_commands, previous_name, service_address, standing};
 use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{OperationId, StreamName};
-use crate::plan::identity::{restore_mark, rollback_mark};
+use crate::plan::identity::marks;
 
 /// Where a service stands, by its log alone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -90,9 +90,7 @@ pub fn is_under_way(records: &[Recorded], mark: Option<&str>) -> bool {
     let folded = fold(records);
     let last = folded.last().and_then(|last| last.state.as_ref().ok());
     let Some(state) = last.filter(|state| !state.is_over()) else { return false };
-    let id = &state.plan.id;
-    let marks = [id.clone(), rollback_mark(id), restore_mark(id)];
-    mark.is_some_and(|mark| marks.iter().any(|one| one.as_str() == mark))
+    mark.is_some_and(|mark| marks(&state.plan.id).iter().any(|one| one.as_str() == mark))
 }
 
 fn unfinished(last: &Folded<'_>, row: &Row) -> Option<Unfinished> {

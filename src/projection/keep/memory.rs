@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{DeploymentNumber, Digest, ImageIdentifier, RepositoryName, StreamName};
-use crate::plan::identity::{restore_mark, rollback_mark};
+use crate::plan::identity;
 use crate::plan::{Intent, TargetOrigin};
 use crate::projection::fold::{Folded, fold};
 use crate::projection::history::target_digest;
@@ -158,9 +158,7 @@ fn repositories(state: &Deployment) -> Vec<RepositoryName> {
 
 fn marks(states: &[&Deployment]) -> BTreeSet<String> {
     let ids = states.iter().map(|state| &state.plan.id);
-    ids.flat_map(|id| [id.clone(), rollback_mark(id), restore_mark(id)])
-        .map(|mark| mark.to_string())
-        .collect()
+    ids.flat_map(identity::marks).map(|mark| mark.to_string()).collect()
 }
 
 /// Every digest that an event of these records names as deployed or pushed again.

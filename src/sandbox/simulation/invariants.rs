@@ -15,7 +15,7 @@ use crate::event::{Event, PreviousDigest};
 use crate::ledger::{Entry, Ledger};
 use crate::names::{DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId};
 use crate::plan::Intent;
-use crate::plan::identity::{restore_mark, rollback_mark};
+use crate::plan::identity::{self, restore_mark, rollback_mark};
 use crate::problem::ExitCode;
 use crate::release::Release;
 use crate::world::service::{OperationStatus, ServiceStatus};
@@ -285,8 +285,7 @@ impl Judge<'_> {
     }
 
     fn marks(&self) -> [DeploymentId; 3] {
-        let id = &self.deployment.plan.id;
-        [id.clone(), rollback_mark(id), restore_mark(id)]
+        identity::marks(&self.deployment.plan.id)
     }
 
     /// Operations of others that began in a span of time.
