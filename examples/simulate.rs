@@ -37,7 +37,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for seed in wish.first..wish.first + wish.seeds {
         let report = run_seed(seed, wish.without);
         if wish.single {
-            writeln!(out, "{report:#?}")?;
+            write!(out, "{report}")?;
         }
         figures.add(&report);
     }

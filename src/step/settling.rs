@@ -80,11 +80,23 @@ async fn look(
 ) -> Result<(Sight, Option<Service>), StepError> {
     let services = &bench.world.services;
     let Some(service) = services.find(&bench.deployment.plan.stream.service).await? else {
-        return Ok((Sight::Nothing, None));
+        return Ok((absent(observed), None));
     };
     let listed = services.operations(&service.arn, Some(super::REMEMBERED_OPERATIONS)).await?;
     let sight = judge(mark, observed, &service, &listed);
     Ok((sight, Some(service)))
+}
+
+/// Who deletes a service deletes what could tell: only where none was there before, none now means
+/// that nothing happened.
+fn absent(observed: &Observation) -> Sight {
+    match observed.status {
+        None => Sight::Nothing,
+        Some(_) => Sight::Destroyed(vec![
+            "the service is gone: somebody deleted it, and the list of its operations with it"
+                .into(),
+        ]),
+    }
 }
 
 /// What a service and its list of operations say about a call with this mark.

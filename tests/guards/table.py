@@ -41,6 +41,17 @@ GUARDS = [
         "tests": [("it", "crash::the_mark_is_missed_where_somebody_else_came_first")],
     },
     {
+        "name": "absence",
+        "without": "a service that is gone means that the call never arrived",
+        "changes": [(
+            "src/step/settling.rs",
+            "        Some(_) => Sight::Destroyed(vec![",
+            f"        Some(_) if !{asks('absence')} => Sight::Nothing,\n"
+            "        Some(_) => Sight::Destroyed(vec![",
+        )],
+        "tests": [("it", "crash::endings::every_plight_ends_in_its_true_verdict_at_every_instant")],
+    },
+    {
         "name": "look before act",
         "without": "a step acts without looking whether it is true already",
         "changes": [(

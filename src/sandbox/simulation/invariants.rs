@@ -13,7 +13,9 @@ use super::process::Session;
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Event, PreviousDigest};
 use crate::ledger::{Entry, Ledger};
-use crate::names::{DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId};
+use crate::names::{
+    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId, ServiceArn,
+};
 use crate::plan::Intent;
 use crate::plan::identity::{self, restore_mark, rollback_mark};
 use crate::problem::ExitCode;
@@ -144,9 +146,10 @@ impl Findings {
 }
 
 fn effects_are_sound(effects: &[Effect], found: &mut Findings) {
-    let mut by_mark: BTreeMap<&DeploymentId, usize> = BTreeMap::new();
+    // Nobody can tell a creation that never arrived from one whose service was deleted since.
+    let mut accepted: BTreeMap<(&DeploymentId, &ServiceArn), usize> = BTreeMap::new();
     for effect in effects {
-        *by_mark.entry(&effect.mark).or_default() += 1;
+        *accepted.entry((&effect.mark, &effect.service)).or_default() += 1;
         if !effect.intended {
             found.add(INTENDED, format!("mark {} at {}", effect.mark, effect.at));
         }
@@ -154,7 +157,7 @@ fn effects_are_sound(effects: &[Effect], found: &mut Findings) {
             found.add(QUIET, format!("mark {} at {}", effect.mark, effect.at));
         }
     }
-    for (mark, count) in by_mark.into_iter().filter(|(_, count)| *count > 1) {
+    for ((mark, _), count) in accepted.into_iter().filter(|(_, count)| *count > 1) {
         found.add(ONE_EFFECT, format!("mark {mark} was accepted {count} times"));
     }
 }
@@ -281,7 +284,7 @@ impl Judge<'_> {
 
     fn effect(&self, mark: &DeploymentId) -> Option<&Effect> {
         let machine = self.contender.machine;
-        self.effects.iter().find(|e| e.mark == *mark && e.machine == machine)
+        self.effects.iter().rfind(|e| e.mark == *mark && e.machine == machine)
     }
 
     fn marks(&self) -> [DeploymentId; 3] {

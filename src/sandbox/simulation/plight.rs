@@ -34,6 +34,8 @@ const BETWEEN: i64 = 20_000;
 const PATIENCE: i64 = 1_000;
 /// What a stranger starts is over after this.
 const AFTER_A_STRANGER: i64 = 600_000;
+/// The calls that change a service.
+const CHANGES: [&str; 2] = ["CreateService", "UpdateService"];
 /// A slow operation takes so many times longer.
 const SLOWNESS: u32 = 25;
 
@@ -81,13 +83,16 @@ impl Plight {
     ];
 }
 
-/// When: right after something became durable, before anything else happens.
+/// When: right after something became durable, or took effect, before anything else happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Instant {
     /// The image is in ECR; what runs now was not looked at yet.
     BeforeCapture,
     /// What runs now is known; nothing was asked for yet.
     BeforeChange,
+    /// Our call took effect, and the power went before its answer came: the next process must find
+    /// out.
+    InDoubt,
     /// Our operation runs. Who wants App Runner for himself gets it the moment it ends.
     DuringOperation,
     /// Our operation succeeded; nothing is proven yet.
@@ -96,34 +101,50 @@ pub enum Instant {
     BeforeHealth,
     /// The way back is decided; nothing was asked for yet.
     BeforeRollback,
+    /// The call for the way back took effect, and the power went before its answer came.
+    BackInDoubt,
     /// Our way back runs.
     DuringRollback,
 }
 
 impl Instant {
     /// All, in their order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::BeforeCapture,
         Self::BeforeChange,
+        Self::InDoubt,
         Self::DuringOperation,
         Self::BeforeProof,
         Self::BeforeHealth,
         Self::BeforeRollback,
+        Self::BackInDoubt,
         Self::DuringRollback,
     ];
 
-    /// The event that has just become durable then.
-    const fn event(self, way: Way) -> &'static str {
-        match self {
+    /// The event that has just become durable then; none where an answer is lost instead.
+    const fn event(self, way: Way) -> Option<&'static str> {
+        Some(match self {
             Self::BeforeCapture if matches!(way, Way::Manual) => "PreflightPassed",
             Self::BeforeCapture => "DigestPushed",
             Self::BeforeChange => "PreviousCaptured",
+            Self::InDoubt | Self::BackInDoubt => return None,
             Self::DuringOperation if matches!(way, Way::First | Way::FirstBack) => "CreateIssued",
             Self::DuringOperation => "UpdateIssued",
             Self::BeforeProof => "OperationSucceeded",
             Self::BeforeHealth => "ReleaseVerified",
             Self::BeforeRollback => "RollbackStarted",
             Self::DuringRollback => "RollbackIssued",
+        })
+    }
+
+    /// Which of the calls that change the service loses its answer, from 1. Where App Runner takes
+    /// tags only, it refuses each one by digest first.
+    const fn unanswered(self, plight: Plight) -> Option<u64> {
+        let calls = if matches!(plight, Plight::TagMoved) { 2 } else { 1 };
+        match self {
+            Self::InDoubt => Some(calls),
+            Self::BackInDoubt => Some(2 * calls),
+            _ => None,
         }
     }
 }
@@ -173,11 +194,13 @@ pub struct Ending {
 pub fn befall(plight: Plight, instant: Instant, way: Way) -> Ending {
     let ground = ground(plight, way);
     let came = Arc::new(AtomicBool::new(false));
-    let cuts = way.is_backwards().then(|| instant.min(Instant::BeforeHealth).event(way));
+    let cuts = way.is_backwards().then(|| instant.min(Instant::BeforeHealth).event(way)).flatten();
     let fate = Fate {
         door: ground.door.clone(),
         journal: ground.session.journal.clone(),
         seen: 0,
+        changes: 0,
+        unanswered: false,
         plight,
         way,
         instant,
@@ -253,6 +276,10 @@ struct Fate {
     journal: FlightRecorder,
     /// Writes that were looked at.
     seen: u64,
+    /// Calls that changed the service, or tried to.
+    changes: u64,
+    /// Whether the answer to the newest of them was lost just now.
+    unanswered: bool,
     plight: Plight,
     way: Way,
     instant: Instant,
@@ -262,14 +289,21 @@ struct Fate {
 }
 
 impl Weather for Fate {
-    fn strike(&mut self, _moment: &Moment) -> Option<Mishap> {
+    fn strike(&mut self, moment: &Moment) -> Option<Mishap> {
+        if std::mem::take(&mut self.unanswered) && !self.came.swap(true, Ordering::Relaxed) {
+            self.happen();
+        }
+        if self.loses_its_answer(moment) {
+            return Some(Mishap::CutAfter);
+        }
         let writes = self.journal.writes();
         if std::mem::replace(&mut self.seen, writes) == writes {
             return None;
         }
         let written = self.journal.written();
         let newest = written.last()?.type_name.as_str();
-        if newest == self.instant.event(self.way) && !self.came.swap(true, Ordering::Relaxed) {
+        if Some(newest) == self.instant.event(self.way) && !self.came.swap(true, Ordering::Relaxed)
+        {
             self.happen();
         }
         if newest == "ReleaseVerified" {
@@ -281,11 +315,20 @@ impl Weather for Fate {
 }
 
 impl Fate {
+    fn loses_its_answer(&mut self, moment: &Moment) -> bool {
+        if !CHANGES.contains(&moment.call) {
+            return false;
+        }
+        self.changes += 1;
+        self.unanswered = self.instant.unanswered(self.plight) == Some(self.changes);
+        self.unanswered
+    }
+
     fn happen(&self) {
         let forward = self.instant < Instant::BeforeRollback;
         let shelf_tag = if forward { "1111111" } else { "before" };
         let next = |kind| {
-            for call in ["CreateService", "UpdateService"] {
+            for call in CHANGES {
                 self.door.state().cloud.add_fault(Fault::once(call, FaultKind::clone(&kind)));
             }
         };

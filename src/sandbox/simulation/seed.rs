@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::super::cloud::chance::Chance;
 use super::super::cloud::fault::{Fault, FaultKind, PullFault};
 use super::super::cloud::switches::{Switches, TABLE};
 use super::super::door::ports::{
-    BEGINNING, Calm, Door, Ended, Process, Task, Tree, run_all, run_one,
+    BEGINNING, Calm, Door, Ended, Process, Task, Tree, Truth, run_all, run_one,
 };
+use super::SERVICE;
 use super::invariants::{Contender, IDLE, Violation, check};
 use super::matrix;
 use super::mutant::Guard;
@@ -21,6 +23,7 @@ use super::weather::{Storm, Strikes, pick, span};
 use super::wish::{Wish, WishedImage};
 use crate::config::Times;
 use crate::event::deployment::Deployment;
+use crate::ledger::Entry;
 
 /// After so many processes on one machine a deployment must be over.
 const LIVES: u32 = 60;
@@ -51,8 +54,34 @@ pub struct SeedReport {
     pub duplicates: u64,
     /// Whether somebody else was about.
     pub crowded: bool,
-    /// The hashes of the journals' heads: the same seed gives the same.
-    pub heads: String,
+    /// What each machine wrote: the same seed writes the same.
+    pub journals: Vec<Vec<Entry>>,
+    /// What was true of the service in the end, and every operation it ever had.
+    pub truth: Truth,
+}
+
+impl fmt::Display for SeedReport {
+    /// The story of a failing seed, for whoever looks for the reason.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: {:?}", self.seed, self.situation)?;
+        for (machine, entries) in self.journals.iter().enumerate() {
+            writeln!(f, "machine {machine} wrote")?;
+            for Entry { at, type_name, event, .. } in entries {
+                let said =
+                    event.as_ref().map_or_else(ToString::to_string, |event| format!("{event:?}"));
+                writeln!(f, "  {} {type_name:<22} {said}", at.format("%T%.3f"))?;
+            }
+        }
+        writeln!(f, "App Runner did, newest first")?;
+        for operation in &self.truth.operations {
+            writeln!(f, "  {operation:?}")?;
+        }
+        writeln!(f, "in the end {:?}, and {:?} serves", self.truth.service, self.truth.serving)?;
+        for Violation { rule, what } in &self.violations {
+            writeln!(f, "violated: {rule} ({what})")?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs one seed, with one guard taken away where one is named.
@@ -94,7 +123,11 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
         duplicates: duplicates(&ground.door),
         violations,
         crowded,
-        heads: contenders.iter().filter_map(|c| Some(c.ledger.as_ref()?.head())).collect(),
+        truth: Truth::of(&ground.door.state(), SERVICE),
+        journals: contenders
+            .iter()
+            .filter_map(|c| Some(c.ledger.as_ref()?.entries().to_vec()))
+            .collect(),
     }
 }
 
@@ -135,7 +168,7 @@ fn doom(door: &Door, chance: &mut Chance, strikes: &Strikes) {
         FaultKind::FailHealth,
         FaultKind::ExitContainer { code: 137 },
         FaultKind::RollbackFailed,
-        FaultKind::Maintenance { service: super::SERVICE.into(), milliseconds: 120_000 },
+        FaultKind::Maintenance { service: SERVICE.into(), milliseconds: 120_000 },
     ];
     let kind = kinds[pick(chance, kinds.len())].clone();
     strikes.add(match &kind {
@@ -262,7 +295,8 @@ pub(super) fn idle(session: &Session) -> Option<Violation> {
 
 fn duplicates(door: &Door) -> u64 {
     let effects = door.state().effects.clone();
-    let marks: std::collections::BTreeSet<_> = effects.iter().map(|effect| &effect.mark).collect();
+    let marks: std::collections::BTreeSet<_> =
+        effects.iter().map(|effect| (&effect.mark, &effect.service)).collect();
     (effects.len() - marks.len()) as u64
 }
 

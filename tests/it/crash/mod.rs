@@ -173,7 +173,7 @@ fn say(line: &str) {
 #[test]
 fn the_same_seed_writes_the_same_journal() {
     for seed in 0..20 {
-        assert_eq!(run_seed(seed, None).heads, run_seed(seed, None).heads, "{seed}");
+        assert_eq!(run_seed(seed, None).journals, run_seed(seed, None).journals, "{seed}");
     }
 }
 

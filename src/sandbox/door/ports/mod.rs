@@ -36,7 +36,7 @@ use super::super::Timestamp;
 use super::super::cloud::image::Images as _;
 use super::super::cloud::service::{Service, ServiceStatus};
 use super::super::cloud::{Beginning, Cloud};
-use crate::names::{DeploymentId, Digest, OperationId};
+use crate::names::{DeploymentId, Digest, OperationId, ServiceArn};
 
 /// Where virtual time begins: 2026-01-01, so that moments look like moments.
 pub const BEGINNING: Timestamp = 1_767_225_600_000;
@@ -52,8 +52,8 @@ pub struct Effect {
     pub machine: usize,
     /// The mark it planted.
     pub mark: DeploymentId,
-    /// Whether it was a creation.
-    pub creation: bool,
+    /// The service that it created or changed.
+    pub service: ServiceArn,
     /// The operation App Runner started for it; none where nothing had to change.
     pub operation: Option<OperationId>,
     /// When.

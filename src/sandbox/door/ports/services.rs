@@ -115,19 +115,19 @@ impl Machine {
                 }
             };
             let issued = issued(&answer)?;
-            self.witness(state, operation, change, &issued);
+            self.witness(state, change, &issued);
             Ok(issued)
         })
         .await
     }
 
     /// The truth about a change that App Runner accepted.
-    fn witness(&self, state: &mut State, operation: &str, change: &Change<'_>, issued: &Issued) {
+    fn witness(&self, state: &mut State, change: &Change<'_>, issued: &Issued) {
         let desk = self.desk();
         state.effects.push(Effect {
             machine: self.number,
             mark: change.mark.clone(),
-            creation: operation == "CreateService",
+            service: issued.arn.clone(),
             operation: issued.operation.clone(),
             at: state.now,
             intended: desk.intended,
