@@ -16,7 +16,7 @@ use crate::ledger::newest::Newest;
 use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Row, Selection, Verdict};
-use crate::view::documents::{Histories, HistoryRow, HistoryTable, PageWritten};
+use crate::view::documents::{Histories, HistoryRow, HistoryTable, NothingDeployed, PageWritten};
 use crate::view::page::Page;
 use crate::world::World;
 use crate::world::clock::{Clock as _, SystemClock};
@@ -33,8 +33,7 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
     let selection = selection(arguments, now)?;
     let loaded = load(arguments, &selection, setup)?;
     if loaded.is_empty() {
-        setup.view.say("Nothing was deployed yet.");
-        setup.view.say("next: surefoot deploy");
+        setup.view.data(&NothingDeployed { name: "history", known: record::known(setup)? });
         return Ok(ExitCode::Success);
     }
     if let Some(file) = &arguments.html {

@@ -103,6 +103,7 @@ fn reach(command: &Command) -> Reach {
         // A repair takes the locks of the services, which know where AWS is.
         Command::Journal(journal) if !journal.command.repairs() => Reach::Journal,
         Command::Show(_) | Command::Stats(_) => Reach::Journal,
+        Command::Deploy(_) | Command::Preflight(_) | Command::Prune(_) => Reach::Repository,
         _ => Reach::Aws,
     }
 }

@@ -9,10 +9,13 @@ use crate::problem::Problem;
 pub(super) fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Problem> {
     let text = text.trim();
     let found = ago(text).and_then(|back| now.checked_sub_signed(back)).or_else(|| date(text));
-    found.ok_or_else(|| {
-        let what = format!("`{}` is no moment", crate::names::printable(text, 40));
-        trouble::usage(what, "write it like 90s, 15m, 1h30m, 30d, 2w, or 2026-11-01")
-    })
+    let why = match found {
+        Some(moment) if moment <= now => return Ok(moment),
+        Some(_) => "is not over yet",
+        None => "is no moment",
+    };
+    let what = format!("`{}` {why}", crate::names::printable(text, 40));
+    Err(trouble::usage(what, "write it like 90s, 15m, 1h30m, 30d, 2w, or 2026-11-01"))
 }
 
 fn ago(text: &str) -> Option<TimeDelta> {
@@ -82,6 +85,7 @@ mod tests {
             "99999999999999999999d",
             "9223372036854775807w",
             "2026-13-01",
+            "2026-11-24",
         ] {
             let problem = since(text, now()).unwrap_err();
             assert!(problem.next[0].contains("30d"), "{text}");

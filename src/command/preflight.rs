@@ -4,6 +4,7 @@ use super::arguments::{Deploy, Preflight};
 use super::deploy::{checks, questions, refuse_a_repository_elsewhere};
 use super::setup::Setup;
 use super::trouble;
+use crate::journal::archive;
 use crate::plan::inventory::Inventory;
 use crate::plan::preflight::judge;
 use crate::plan::roles::{NewRole, missing};
@@ -16,8 +17,10 @@ use crate::world::World;
 pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<ExitCode, Problem> {
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
-    // A deployment would stop at a journal that is damaged.
+    // A deployment would stop at a journal that is damaged, or cannot be written.
     setup.existing_journal()?;
+    archive::try_to_write(&setup.history)
+        .map_err(|error| trouble::journal(&error, &setup.history))?;
     let world = setup.world();
     let mut seen = setup.look(&world, &asked).await?;
     refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;

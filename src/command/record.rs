@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::setup::Setup;
 use super::{stream, trouble};
+use crate::event::Event;
 use crate::journal::Journal;
-use crate::ledger::{Entry, Ledger};
-use crate::names::StreamName;
+use crate::ledger::{Entry, Ledger, newest};
+use crate::names::{RepositoryName, ServiceName, StreamName};
 use crate::problem::Problem;
-use crate::projection::Recorded;
+use crate::projection::{self, Recorded};
 
 /// The records of one service, oldest first.
 pub(super) type Loaded = (StreamName, Vec<Recorded>);
@@ -44,6 +45,33 @@ pub(super) fn meant(setup: &Setup) -> Result<Option<Meant>, Problem> {
         stream::choose(journal.as_ref(), setup)?.into_iter().collect()
     };
     Ok(Some((journal, streams)))
+}
+
+/// The services that the journal has.
+pub(super) fn known(setup: &Setup) -> Result<Vec<ServiceName>, Problem> {
+    let Some(journal) = setup.existing_journal()? else { return Ok(Vec::new()) };
+    let heads = journal.streams().map_err(|error| trouble::journal(&error, &setup.history))?;
+    let mut names: Vec<ServiceName> = heads.into_iter().map(|head| head.stream.service).collect();
+    names.dedup();
+    Ok(names)
+}
+
+/// The repository that the images of the service meant are in, as far as the journal remembers: of the
+/// release that lives, else of the newest deployment.
+pub(super) fn repository(setup: &Setup) -> Option<RepositoryName> {
+    let journal = setup.remembered()?;
+    let stream = stream::choose(journal.as_ref(), setup).ok()??;
+    let records = newest::standing(journal.as_ref(), &stream).ok()?.records;
+    let live = projection::expectation(&records).map(|live| live.release.image);
+    let ours =
+        |host: &str| !host.contains(".dkr.ecr.") || host.starts_with(stream.account.as_str());
+    let live = live.filter(|image| ours(&image.registry));
+    live.map(|image| image.repository).or_else(|| records.iter().rev().find_map(planned))
+}
+
+fn planned(record: &Recorded) -> Option<RepositoryName> {
+    let Ok(Event::DeploymentPlanned(plan)) = &record.event else { return None };
+    plan.target().map(|target| target.repository.clone())
 }
 
 pub(super) fn records(ledger: &Ledger) -> Vec<Recorded> {

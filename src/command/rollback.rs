@@ -157,6 +157,11 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
 
 fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
     let asked = arguments.number.as_ref().and_then(|text| text.parse::<DeploymentNumber>().ok());
+    if let Some(number) = asked.filter(|number| *number != RECOVERED)
+        && records.iter().all(|record| record.deployment != Some(number))
+    {
+        return super::show::unknown(number);
+    }
     let before = (asked == Some(RECOVERED)).then(|| projection::not_a_target(records)).flatten();
     let usual =
         "only releases that were proven live, are not live now and are not marked bad count";
@@ -281,6 +286,12 @@ async fn list(
     }
     let now = world.clock.now();
     let service = ledger.stream().clone();
-    setup.view.data(&RollbackTargets { service, endpoint: setup.endpoint(), targets, now });
+    let there = |number: &DeploymentNumber| {
+        let gone =
+            |one: &RollbackTarget| one.row.number == *number && one.in_registry == Some(false);
+        !targets.iter().any(gone)
+    };
+    let usual = projection::last_good(records).map(|usual| usual.row.number).filter(there);
+    setup.view.data(&RollbackTargets { service, endpoint: setup.endpoint(), targets, usual, now });
     Ok(ExitCode::Success)
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use super::arguments::{Deploy, Everywhere};
-use super::here;
-use super::trouble;
+use super::{here, record, trouble};
 use crate::config::{
     Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
 };
@@ -72,6 +71,8 @@ pub(super) enum Reach {
     Journal,
     /// AWS too.
     Aws,
+    /// AWS, and the repository that the service's images are in.
+    Repository,
 }
 
 impl Setup {
@@ -90,7 +91,7 @@ impl Setup {
             flags: flags(everywhere, deploy),
             environment: Environment(environment.clone()),
             file: file(&current, &project)?,
-            detected: Detected { project: project.clone(), current, region: None },
+            detected: Detected { project: project.clone(), current, ..Detected::default() },
         };
         let settings = resolve(&sources)?;
         let settings = if settings.region.is_some() {
@@ -102,12 +103,12 @@ impl Setup {
         let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
         let actor = here::actor(&environment);
         let connection = match reach {
-            Reach::Aws => Some(connect(settings.region.as_ref(), None).await),
+            Reach::Aws | Reach::Repository => Some(connect(settings.region.as_ref(), None).await),
             Reach::Journal => None,
         };
         let json = everywhere.json;
         let interactive = !json && crate::view::is_interactive();
-        Ok(Self {
+        let mut setup = Self {
             environment,
             settings,
             project,
@@ -119,7 +120,12 @@ impl Setup {
             json,
             connection,
             export_told: Once::new(),
-        })
+        };
+        if reach == Reach::Repository && setup.is_a_guess("ecr_repository") {
+            sources.detected.repository = record::repository(&setup);
+            setup.settings = resolve(&sources)?;
+        }
+        Ok(setup)
     }
 
     /// An endpoint other than AWS itself: the sandbox.
@@ -209,8 +215,22 @@ impl Setup {
     /// The journal to read from: where there is none but its export, that. Writes nothing.
     pub(super) fn existing_journal(&self) -> Result<Option<Arc<dyn Journal>>, Problem> {
         match self.opened_journal()? {
-            None if archive::exists(&self.history) => self.exported_journal().map(Some),
+            None if archive::exists(&self.history) => {
+                let exported = self.exported_journal()?;
+                self.export_told.call_once(|| {
+                    self.view.say("there is no journal here: this is what its export says");
+                });
+                Ok(Some(exported))
+            }
             journal => Ok(journal),
+        }
+    }
+
+    /// What can be remembered, without a word about where it lies or what is wrong with it.
+    pub(super) fn remembered(&self) -> Option<Arc<dyn Journal>> {
+        match self.opened_journal().ok()? {
+            None if archive::exists(&self.history) => self.exported_journal().ok(),
+            journal => journal,
         }
     }
 
@@ -241,9 +261,6 @@ impl Setup {
         }
         let journal = MemoryJournal::new();
         import::import(&journal, &files).map_err(refused)?;
-        self.export_told.call_once(|| {
-            self.view.say("there is no journal here: this is what its export says");
-        });
         Ok(Arc::new(journal))
     }
 
@@ -260,7 +277,11 @@ impl Setup {
 
     /// Whether nobody named the service: its name is then the directory's.
     pub(super) fn service_is_a_guess(&self) -> bool {
-        matches!(self.settings.origin("service_name"), None | Some(Origin::Detected(_)))
+        self.is_a_guess("service_name")
+    }
+
+    fn is_a_guess(&self, key: &str) -> bool {
+        matches!(self.settings.origin(key), None | Some(Origin::Detected(_)))
     }
 
     /// Plain environment values that were asked for.

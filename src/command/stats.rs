@@ -5,7 +5,7 @@ use super::setup::Setup;
 use super::{moment, record};
 use crate::problem::{ExitCode, Problem};
 use crate::projection;
-use crate::view::documents::StatisticsSheet;
+use crate::view::documents::{NothingDeployed, StatisticsSheet};
 use crate::world::clock::{Clock as _, SystemClock};
 
 /// The figures of the service that is meant.
@@ -13,8 +13,7 @@ pub(super) fn stats(arguments: &Stats, setup: &Setup) -> Result<ExitCode, Proble
     let now = SystemClock::start().now();
     let since = arguments.since.as_deref().map(|text| moment::since(text, now)).transpose()?;
     let Some((service, records)) = record::load(setup)? else {
-        setup.view.say("Nothing was deployed yet.");
-        setup.view.say("next: surefoot deploy");
+        setup.view.data(&NothingDeployed { name: "statistics", known: record::known(setup)? });
         return Ok(ExitCode::Success);
     };
     let endpoint = projection::status(&records).endpoint;

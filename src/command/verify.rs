@@ -5,7 +5,7 @@ use url::Url;
 use super::setup::Setup;
 use super::{record, run, status, trouble};
 use crate::event::HealthReport;
-use crate::names::{Digest, service_address};
+use crate::names::{DeploymentNumber, Digest, service_address};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Evidence, Expectation, Recorded, Sighting};
 use crate::step;
@@ -64,9 +64,15 @@ async fn evidence(
         held: held(world, expected).await.map_err(|error| error.to_string()),
         unfinished: unfinished
             .map(|one| format!("{} is unfinished: {}", one.row.number, one.standing)),
+        way_back: way_back(records, expected),
         seen,
         operations,
     })
+}
+
+fn way_back(records: &[Recorded], expected: &Expectation) -> Option<DeploymentNumber> {
+    let mut candidates = projection::candidates(records).into_iter();
+    candidates.find(|one| one.release == expected.release).map(|one| one.row.number)
 }
 
 /// What the registry holds under the very identifier that the service is configured with.

@@ -318,7 +318,10 @@ pub const KEYS: &[Key] = &[
     key(
         "ecr_repository",
         Kind::Repository,
-        Fallback::Absent("the directory's name, where ECR would accept it"),
+        Fallback::Absent(
+            "the one that the journal knows of the service, else the directory's name, where ECR would \
+             accept it",
+        ),
         ["shop", "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/shop"],
         "The ECR repository by name or URI, created when it does not exist.",
     )

@@ -14,7 +14,7 @@ use super::suggest::nearest;
 use super::times::{Speed, Times};
 use super::units::{format_duration, parse_duration};
 use super::value::RepositoryChoice;
-use crate::names::{ServiceName, printable};
+use crate::names::{RepositoryName, ServiceName, printable};
 use crate::problem::{ExitCode, Problem};
 use crate::release::Protocol;
 
@@ -96,6 +96,8 @@ pub struct Detected {
     pub current: PathBuf,
     /// The region the AWS SDK finds in the profile.
     pub region: Option<String>,
+    /// The repository that the journal remembers of the service.
+    pub repository: Option<RepositoryName>,
 }
 
 /// Everything settings are made of.
@@ -201,6 +203,9 @@ impl Sources {
     /// What the surroundings tell of a setting. A guess that is not valid is no guess.
     fn guessed(&self, key: &Key) -> Option<(String, Origin)> {
         let (text, how) = match key.path {
+            "ecr_repository" if self.detected.repository.is_some() => {
+                (self.detected.repository.as_ref()?.to_string(), "the journal")
+            }
             "service_name" | "ecr_repository" => {
                 let name = self.detected.project.file_name()?.to_str()?;
                 (name.to_owned(), "the directory's name")

@@ -7,7 +7,7 @@
 //! together are one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -168,6 +168,28 @@ pub fn write_durably(
         drop(fs::remove_file(&unfinished));
     }
     written
+}
+
+/// More bytes than the first deployment of a service writes.
+const FIRST_DEPLOYMENT: usize = 256 * 1024;
+
+/// Whether a journal could be written here: tried in the directory itself, or in the one that it
+/// would be made in, with a file that is gone afterwards.
+pub fn try_to_write(history: &Path) -> Result<(), JournalError> {
+    let place = history.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let unwritable = |source| JournalError::Unwritable { path: history.to_owned(), source };
+    let mut file = nameless(place).map_err(unwritable)?;
+    file.write_all(&vec![0; FIRST_DEPLOYMENT])?;
+    Ok(file.sync_all()?)
+}
+
+/// A new file whose name is gone already.
+fn nameless(place: &Path) -> io::Result<File> {
+    let path = place.join(format!(".surefoot.{}.try", std::process::id()));
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 fn write_and_rename(

@@ -60,7 +60,10 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
         Phase::RolledBack { .. } => vec![show, surefoot("fix it, then deploy again", "deploy")],
         Phase::Failed { .. } => after_failure(state, show, surefoot),
         Phase::RollbackFailed { .. } | Phase::Attention { .. } => {
-            vec![show, surefoot("see what AWS says the service runs", "status")]
+            let mut advice = vec![show];
+            advice.extend(settling(state, &surefoot));
+            advice.push(surefoot("see what AWS says the service runs", "status"));
+            advice
         }
         Phase::Forward
         | Phase::Failing { .. }
@@ -74,6 +77,17 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
             advice
         }
     }
+}
+
+/// What settles a service of which a person must decide what it shall run.
+fn settling(state: &Deployment, surefoot: &impl Fn(&'static str, &str) -> Advice) -> Vec<Advice> {
+    if let Intent::Rollback { to, .. } = state.plan.intent {
+        return vec![surefoot("to go back all the same", &format!("rollback {}", to.0))];
+    }
+    let back =
+        state.previous().map(|_| surefoot("to go back to the last good release", "rollback"));
+    let forward = surefoot("to put a release of yours there", "deploy");
+    back.into_iter().chain([forward]).collect()
 }
 
 /// Whether `resume --rollback` could still do something that `resume` does not.

@@ -3,7 +3,7 @@
 use super::comparison::Sighting;
 use super::expectation::Expectation;
 use crate::event::{HealthOutcome, HealthReport};
-use crate::names::{Digest, Reference};
+use crate::names::{DeploymentNumber, Digest, Reference};
 use crate::plan::findings::{Finding, Outcome};
 use crate::problem::ExitCode;
 use crate::world::service::{Operation, Service, ServiceStatus};
@@ -26,6 +26,8 @@ pub struct Evidence {
     pub health: Result<HealthReport, String>,
     /// The deployment that has no end yet, in words.
     pub unfinished: Option<String>,
+    /// The deployment that can be gone back to for the very release that was proven.
+    pub way_back: Option<DeploymentNumber>,
 }
 
 /// Every check, in the order in which the proof was made.
@@ -37,7 +39,7 @@ pub fn verify(expected: &Expectation, evidence: &Evidence) -> Vec<Finding> {
         return findings;
     };
     findings.push(status(expected, service));
-    findings.push(identifier(expected, service));
+    findings.push(identifier(expected, evidence, service));
     findings.push(registry(expected, evidence));
     findings.push(mark(expected, service));
     findings.push(operation(expected, evidence));
@@ -74,9 +76,11 @@ fn look(expected: &Expectation) -> String {
     format!("see what differs: `surefoot status --service-name {}`", expected.stream.service)
 }
 
-fn back(expected: &Expectation) -> String {
+fn back(expected: &Expectation, evidence: &Evidence) -> String {
     let (service, number) = (&expected.stream.service, expected.number);
-    format!("bring back what {number} left: `surefoot deploy --service-name {service}`")
+    let Some(way_back) = evidence.way_back else { return deploy(expected) };
+    let command = format!("surefoot rollback {} --service-name {service}", way_back.0);
+    format!("bring back what {number} left: `{command}`")
 }
 
 fn journal(expected: &Expectation, evidence: &Evidence) -> Finding {
@@ -94,14 +98,14 @@ fn status(expected: &Expectation, service: &Service) -> Finding {
     }
 }
 
-fn identifier(expected: &Expectation, service: &Service) -> Finding {
+fn identifier(expected: &Expectation, evidence: &Evidence, service: &Service) -> Finding {
     let wanted = &expected.release.image;
     match service.release().map(|release| release.image) {
         Some(image) if image == *wanted => Finding::passed("identifier", image.to_string()),
         other => {
             let now = other.map_or("nothing from ECR".into(), |image| image.to_string());
             failed("identifier", format!("it is configured with {now}, not with {wanted}"))
-                .fix(back(expected))
+                .fix(back(expected, evidence))
         }
     }
 }
@@ -118,7 +122,7 @@ fn registry(expected: &Expectation, evidence: &Evidence) -> Finding {
             .fix(deploy(expected)),
         (Some(found), Some(digest), Reference::Tag(tag)) if found != digest => {
             failed("registry", format!("the tag {tag} names {} now", found.short()))
-                .fix(back(expected))
+                .fix(back(expected, evidence))
         }
         (Some(found), ..) => Finding::passed("registry", format!("ECR holds {found}")),
     }
@@ -246,6 +250,7 @@ mod tests {
             held: Ok(expected.digest.clone()),
             health: Ok(examples::health(HealthOutcome::Passed, 200, &[])),
             unfinished: None,
+            way_back: None,
         }
     }
 
@@ -293,6 +298,17 @@ mod tests {
         assert!(findings.iter().all(|f| f.outcome == Outcome::Passed), "{findings:#?}");
         assert_eq!(findings.len(), 9);
         assert_eq!(verdict(&findings), ExitCode::Success);
+    }
+
+    #[test]
+    fn what_was_changed_outside_is_brought_back_by_a_rollback_to_the_very_release() {
+        let expected = expected();
+        let mut evidence = as_proven(&expected);
+        evidence.way_back = Some(DeploymentNumber(16));
+        service(&mut evidence).origin = Origin::EcrPublic("public.ecr.aws/x/y:1".into());
+        let findings = verify(&expected, &evidence);
+        let fixes: Vec<_> = findings.iter().flat_map(|finding| &finding.fix).collect();
+        assert!(fixes.iter().any(|fix| fix.contains("`surefoot rollback 16 ")), "{fixes:?}");
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::join;
-
 use crate::names::{Digest, RepositoryName};
 use crate::projection::{Memory, Picture, Running};
 use crate::world::{World, WorldError};
@@ -16,8 +14,7 @@ pub async fn look(
     memories: Vec<Memory>,
     mut known: BTreeMap<Digest, Vec<Digest>>,
 ) -> Result<Option<Picture>, WorldError> {
-    let (images, services) = join!(world.registry.images(repository), services(world));
-    let (Some(images), services) = (images?, services?) else { return Ok(None) };
+    let Some(images) = world.registry.images(repository).await? else { return Ok(None) };
     let unread: Vec<Digest> = images
         .iter()
         .filter(|held| held.may_have_parts() && !known.contains_key(&held.image.digest))
@@ -26,6 +23,8 @@ pub async fn look(
     if !unread.is_empty() {
         known.extend(world.registry.parts(repository, &unread).await?);
     }
+    // Last of all: a machine may sleep between two answers, and what runs changes soonest.
+    let services = services(world).await?;
     let now = world.clock.now();
     Ok(Some(Picture::new(repository.clone(), images, known, services, memories, now)))
 }

@@ -78,9 +78,14 @@ impl Look {
         lines.fold(head, |shown, line| format!("{shown}{margin}{line}\n"))
     }
 
-    /// `label` and a text with something to type in it: never wrapped, so that it can be copied.
+    /// `label` and a text with something to type in it, which is never broken, so that it can be
+    /// copied: where it does not fit beside its explanation it has a line of its own.
     pub(super) fn to_type(self, label: &str, accent: Accent, text: &str) -> String {
-        format!("{}{}\n", self.paint(accent, label), harmless(text))
+        let indent = width_of(label);
+        let room = self.width.saturating_sub(indent).max(20);
+        let margin = " ".repeat(indent);
+        let lines = fill(unbroken(&harmless(text)), room);
+        format!("{}{}\n", self.paint(accent, label), lines.join(&format!("\n{margin}")))
     }
 
     /// A digest, whole where there is room for it.
@@ -172,6 +177,33 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The words of a text; what stands between backticks is one, and so is a text without any.
+fn unbroken(text: &str) -> Vec<String> {
+    let (mut words, mut is_open) = (Vec::<String>::new(), !text.contains('`'));
+    for (at, word) in text.split(' ').enumerate() {
+        match words.last_mut() {
+            Some(last) if is_open && at > 0 => last.extend([" ", word]),
+            _ => words.push(word.to_owned()),
+        }
+        is_open ^= word.matches('`').count() % 2 == 1;
+    }
+    words
+}
+
+/// Lines of these words, as many on a line as fit.
+fn fill(words: Vec<String>, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if width_of(line) + 1 + width_of(&word) <= width => {
+                line.extend([" ", word.as_str()]);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
 /// Addresses, ARNs and digests are there to be copied: better too wide than in two parts. Anything
 /// longer is none of them.
 fn is_whole(word: &str) -> bool {
@@ -192,6 +224,24 @@ fn split_off(line: &mut String, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_never_broken_and_has_a_line_of_its_own_where_it_must() {
+        let look = Look { width: 60, colour: false };
+        let command =
+            "surefoot status --service-name shop --history-dir ../records --region eu-west-1";
+        let shown = look.to_type(
+            "hint: ",
+            Accent::None,
+            &format!("see what runs now: `{command}`, then go on"),
+        );
+        assert_eq!(
+            shown,
+            format!("hint: see what runs now:\n      `{command}`,\n      then go on\n")
+        );
+        assert_eq!(look.to_type("next: ", Accent::None, command), format!("next: {command}\n"));
+        assert_eq!(look.to_type("hint: ", Accent::None, "a: `b c`"), "hint: a: `b c`\n");
+    }
 
     #[test]
     fn hostile_text_stays_on_its_line() {

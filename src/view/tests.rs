@@ -159,7 +159,7 @@ fn table(records: &[Recorded]) -> HistoryTable {
 
 fn status_sheet(records: &[Recorded]) -> StatusSheet {
     let now = morning() + TimeDelta::hours(2);
-    StatusSheet { log: status(records), aws: None, aws_silent: None, now }
+    StatusSheet { log: status(records), aws: None, aws_silent: None, known: Vec::new(), now }
 }
 
 /// Every document there is, of a run that went wrong.
@@ -346,7 +346,8 @@ fn a_first_deployment_that_fails_in_a_log() {
 
     hint: set `port` in surefoot.toml to the port the application listens on
     hint: see the whole story: `surefoot show 1 --service-name shop`
-    hint: or delete the service (surefoot never does): `aws apprunner delete-service --region eu-central-1 --service-arn arn:aws:apprunner:eu-central-1:123456789012:service/shop/8fe1e10304f84fd2b0df550fe98a71fa`
+    hint: or delete the service (surefoot never does):
+          `aws apprunner delete-service --region eu-central-1 --service-arn arn:aws:apprunner:eu-central-1:123456789012:service/shop/8fe1e10304f84fd2b0df550fe98a71fa`
     hint: fix it, then deploy again: `surefoot deploy --service-name shop`
     --- stdout
     shop: deployment #1 failed
@@ -631,7 +632,8 @@ fn what_preflight_found() {
       warn  port           the Dockerfile exposes 3000, the service is told 8080
                            fix: set `port = 3000` in surefoot.toml
       fail  service shop   `shop` is PAUSED
-                           fix: resume it: `aws apprunner resume-service --service-arn arn:aws:apprunner:eu-central-1:123456789012:service/shop/1`
+                           fix: resume it:
+                                `aws apprunner resume-service --service-arn arn:aws:apprunner:eu-central-1:123456789012:service/shop/1`
       ?     instance role  iam:GetRole is denied
       skip  secrets        none are configured
 

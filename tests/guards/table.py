@@ -92,6 +92,12 @@ GUARDS = [
             "src/step/verify_release.rs",
             "    (!ours && expected.operation.is_some())",
             f"    ({asks('no newer operation')} && !ours && expected.operation.is_some())",
+        ), (
+            # The same look, once more behind the health gate.
+            "src/step/check_health.rs",
+            "    let evidence = somebody_else(bench).await?;\n",
+            f"    let evidence = if {asks('no newer operation')} {{\n"
+            "        somebody_else(bench).await?\n    } else {\n        Vec::new()\n    };\n",
         )],
         "tests": [("it", "crash::what_a_stranger_changed_before_the_proof_is_not_our_success")],
     },

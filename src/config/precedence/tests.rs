@@ -10,6 +10,7 @@ fn sources() -> Sources {
             project: "/home/me/project-dir".into(),
             current: "/home/me/project-dir/src".into(),
             region: Some("ap-south-1".into()),
+            ..Detected::default()
         },
         ..Sources::default()
     }
@@ -221,6 +222,17 @@ fn with_nothing_said_everything_is_guessed_or_by_default() {
     assert_eq!((settings.health.retries, settings.health.passes), (12, 2));
     assert!(settings.overlay().is_empty() && settings.latest);
     assert!(settings.warnings.is_empty());
+}
+
+#[test]
+fn what_the_journal_knows_of_the_repository_is_a_better_guess_than_the_directory() {
+    let mut sources = sources();
+    sources.detected.repository = "team/shop".parse().ok();
+    let settings = resolve(&sources).unwrap();
+    assert_eq!(settings.repository().unwrap().name.as_str(), "team/shop");
+    assert_eq!(settings.origin("ecr_repository").unwrap().to_string(), "the journal");
+    sources.flags.ecr_repo = Some("other".into());
+    assert_eq!(resolve(&sources).unwrap().repository().unwrap().name.as_str(), "other");
 }
 
 #[test]

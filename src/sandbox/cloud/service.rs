@@ -377,6 +377,12 @@ impl Service {
         seen.or_else(oldest).map(|(_, view)| view)
     }
 
+    /// How the service looked at a moment, and every way it looked since then.
+    pub(crate) fn seen_since(&self, at: Timestamp) -> impl Iterator<Item = &Value> {
+        let later = self.views.iter().filter(move |(since, _)| *since > at);
+        self.seen_at(at).into_iter().chain(later.map(|(_, view)| view))
+    }
+
     /// `Service` as on the wire.
     pub fn describe(&self) -> Value {
         let mut view = Map::new();

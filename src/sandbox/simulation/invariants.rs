@@ -362,6 +362,10 @@ impl Judge<'_> {
 
     fn rolled_back(&self) -> Result<(), String> {
         let (last, truth) = self.end()?;
+        let verified = self.written("RollbackVerified").ok_or("it was never verified")?;
+        // As it was then: somebody may have deleted the service since.
+        let then = verified.truth.as_ref().ok_or("no truth")?;
+        let truth = if truth.service.is_some() { truth } else { then };
         let id = &self.deployment.plan.id;
         let back = self.effect(&rollback_mark(id));
         // Where our call never arrived, somebody else's operation that App Runner took back looks

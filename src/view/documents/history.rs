@@ -100,7 +100,7 @@ impl HistoryTable {
 
 ";
         if self.rows.is_empty() {
-            shown.push_str("No deployment is of this kind.\n");
+            shown.push_str("No deployment matches.\n");
             return shown;
         }
         shown.push_str(&self.table(look));

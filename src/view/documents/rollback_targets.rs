@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::status::next_lines;
 use super::{heading, image_words};
-use crate::names::StreamName;
+use crate::names::{DeploymentNumber, StreamName};
 use crate::projection::Row;
 use crate::view::look::harmless;
 use crate::view::{Document, Look, measure, to_json};
@@ -19,6 +20,8 @@ pub struct RollbackTargets {
     pub endpoint: Option<String>,
     /// Newest first.
     pub targets: Vec<RollbackTarget>,
+    /// Where `rollback` goes without argument, if ECR still holds it.
+    pub usual: Option<DeploymentNumber>,
     /// The moment that ages count from.
     pub now: DateTime<Utc>,
 }
@@ -72,8 +75,10 @@ impl Document for RollbackTargets {
                 age(target)
             ));
         }
-        shown.push_str(&format!("\nnext: surefoot rollback N --service-name {service}\n"));
-        shown
+        let usual = self
+            .usual
+            .map(|number| format!("surefoot rollback {} --service-name {service}", number.0));
+        shown + &next_lines(look, &usual.into_iter().collect::<Vec<_>>())
     }
 
     fn json(&self) -> Value {

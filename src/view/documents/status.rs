@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::nothing::nothing_deployed;
 use super::{heading, image_words, short_image};
-use crate::names::OperationId;
+use crate::names::{OperationId, ServiceName};
 use crate::projection::{Compared, Row, Status};
 use crate::release::Difference;
 use crate::view::look::{Accent, pad, shorten, width_of};
@@ -22,6 +23,8 @@ pub struct StatusSheet {
     pub aws: Option<Seen>,
     /// Why AWS could not be asked, where it should have been.
     pub aws_silent: Option<String>,
+    /// The services that the journal has, where one was named that it has not.
+    pub known: Vec<ServiceName>,
     /// The moment that ages count from.
     pub now: DateTime<Utc>,
 }
@@ -90,7 +93,7 @@ impl Document for StatusSheet {
 
     fn text(&self, look: Look) -> String {
         let Some(service) = &self.log.service else {
-            return "Nothing was deployed yet.\n\nnext: surefoot deploy\n".into();
+            return nothing_deployed(look, &self.known);
         };
         let mut shown = heading(look, service.service.as_str(), service) + "\n\n";
         shown.push_str(&look.pairs(2, &self.log_pairs()));
@@ -105,6 +108,7 @@ impl Document for StatusSheet {
             "log": to_json(&self.log),
             "aws": to_json(&self.aws),
             "aws_silent": self.aws_silent,
+            "known_services": self.known,
         })
     }
 }

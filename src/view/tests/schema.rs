@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::projection::{Evidence, Expectation};
 use crate::projection::{Sighting, compare, drift, expectation, statistics, verify};
-use crate::view::documents::{Histories, PageWritten, Seen, StatisticsSheet, Verification};
+use crate::view::documents::{
+    Histories, NothingDeployed, PageWritten, Seen, StatisticsSheet, Verification,
+};
 
 /// The names of all members at every depth, but those of open maps (names of variables, the data of
 /// events).
@@ -55,6 +57,7 @@ fn all() -> Vec<Box<dyn Document>> {
         held: Ok(None),
         health: Err("not asked".into()),
         unfinished: None,
+        way_back: None,
     };
     let told = |number| story(&records, crate::names::DeploymentNumber(number)).unwrap();
     vec![
@@ -76,6 +79,8 @@ fn all() -> Vec<Box<dyn Document>> {
             findings: verify(&expected, &evidence),
         }),
         Box::new(PageWritten { file: "history.html".into(), deployments: 4 }),
+        Box::new(NothingDeployed { name: "history", known: Vec::new() }),
+        Box::new(NothingDeployed { name: "statistics", known: Vec::new() }),
     ]
 }
 
@@ -85,12 +90,14 @@ fn the_members_of_every_view_are_fixed() {
     insta::assert_snapshot!(shown.join("\n"), @r##"
     history: at branch by ci_run code commit committed_at deployments digest dirty ended_at endpoint exit_code from good in_registry judgement note number older prunes reason repository rollback_to seconds service started_at subject tag verdict
     histories: at branch by ci_run code commit committed_at deployments digest dirty ended_at endpoint exit_code from good in_registry judgement note number older prunes reason repository rollback_to seconds service started_at subject tag verdict
-    status: after agrees at aws aws_silent before branch by ci_run code commit committed_at compared digest dirty doubt drift ended_at endpoint exit_code field from good image judgement last live log mark next note number operation operation_is_ours previous_good reason repository rollback_to seconds service started_at status subject tag unfinished url verdict
-    status: aws aws_silent branch by ci_run code commit committed_at digest dirty doubt ended_at endpoint exit_code judgement last live log next note number operation previous_good repository rollback_to row seconds service standing started_at subject tag unfinished url verdict
+    status: after agrees at aws aws_silent before branch by ci_run code commit committed_at compared digest dirty doubt drift ended_at endpoint exit_code field from good image judgement known_services last live log mark next note number operation operation_is_ours previous_good reason repository rollback_to seconds service started_at status subject tag unfinished url verdict
+    status: aws aws_silent branch by ci_run code commit committed_at digest dirty doubt ended_at endpoint exit_code judgement known_services last live log next note number operation previous_good repository rollback_to row seconds service standing started_at subject tag unfinished url verdict
     deployment: after at attempts because before branch by ci_run code commit committed_at details differences digest dirty ended_at endpoint environment evidence exit exit_code field findings from good health image judgement leaves log mark moments newest_operation next note number operation original_auto_deployments outcome payload previous_digest previous_digest_proven previous_tag problem proof reason record repository rollback_attempted rollback_to seconds secrets sent sequence service service_arn standing started_at status step steps subject tag taken_back_by_app_runner target_digest target_tag text tone took url verdict version way_back what
     statistics: change_failure_rate changes count course deployments duration endpoint failed failed_changes from lead_time live live_per_week median_seconds p95_seconds service step steps time_to_restore to unrestored
     verification: check checks code endpoint exit fix holds image number outcome reason service
     page: deployments file
+    history: deployments endpoint known_services older prunes service
+    statistics: endpoint known_services service
     "##);
 }
 

@@ -222,8 +222,10 @@ fn a_history_that_cannot_be_written_is_said_before_anything_is_changed() {
     let project = Project::new(&world, "shop");
     // A file stands where a folder is needed: not even root can write there.
     std::fs::write(project.history(), "a file").unwrap();
-    project.run(&["deploy"]).exits(74);
-    project.run(&["deploy", "--history-dir", "/proc/surefoot"]).exits(74);
+    for command in ["deploy", "preflight"] {
+        project.run(&[command]).exits(74);
+        project.run(&[command, "--history-dir", "/proc/surefoot"]).exits(74);
+    }
     nothing_changed(&world);
 }
 
@@ -272,6 +274,7 @@ fn a_full_disk_before_an_effect_stops_before_the_call() {
     let mut project = Project::new(&world, "shop");
     let Some(tiny) = Tiny::mount(world.folder("tiny"), "64k") else { return };
     project.set("SUREFOOT_HISTORY_DIR", &tiny.0.join("history").display().to_string());
+    project.run(&["preflight"]).exits(74).names("disk-full");
     project.run(&["deploy"]).exits(74);
     nothing_changed(&world);
 }

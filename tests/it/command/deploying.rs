@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::support::{Project, World};
+use super::support::{Project, World, shell};
 
 #[test]
 fn the_first_deployment_creates_the_service_and_the_second_updates_it() {
@@ -170,6 +170,42 @@ fn two_services_of_one_repository_have_one_journal_and_two_histories() {
         ended.result()["history"]["deployments"].as_array().unwrap().len()
     };
     assert_eq!((rows("shop"), rows("second")), (1, 1));
+}
+
+/// Whoever named the repository once need not name it again: the journal knows it better than the
+/// directory's name does.
+#[test]
+fn the_repository_that_the_journal_knows_is_the_one() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.unset("ECR_REPOSITORY");
+    project.run(&["deploy", "--ecr-repo", "team/shop"]).exits(0);
+    project.release("release two");
+    project.run(&["preflight"]).exits(0).says("team/shop");
+    project.deploy();
+    assert!(world.image("shop").contains("team/shop@"), "{}", world.image("shop"));
+    project.run(&["prune"]).exits(0).says("team/shop");
+    let clone = project.cloned("clone");
+    shell(&format!(
+        "mkdir -p '{0}' && cp -r '{1}/export' '{0}'",
+        clone.history().display(),
+        project.history().display()
+    ));
+    clone.run(&["preflight"]).exits(0).says("team/shop");
+}
+
+#[test]
+fn a_service_that_the_journal_does_not_know_is_met_with_those_it_knows() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    for command in ["status", "history", "stats"] {
+        let typo = [command, "--service-name", "shopp"];
+        project.run(&typo).exits(0).says("Nothing was deployed yet").says("knows `shop`");
+        let json = project.run(&[&typo[..], &["--json"]].concat()).exits(0).result();
+        let name = if command == "stats" { "statistics" } else { command };
+        assert_eq!(json[name]["known_services"], json!(["shop"]), "{json}");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     ended.says("surefoot mark 2 good");
     project.run(&["deploy", "--dry-run"]).exits(26);
     project.run(&["rollback", "2"]).exits(26).names("nothing-to-go-back-to").says("surefoot mark");
+    project.run(&["rollback", "99"]).exits(2).says("there is no deployment #99");
     project.run(&["rollback", "--list"]).exits(0).says("#2").says("bad: memory grows");
     assert!(world.effects().is_empty(), "{:?}", world.effects());
     project.run(&["deploy", "--allow-bad"]).exits(0);

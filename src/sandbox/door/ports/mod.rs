@@ -141,8 +141,8 @@ impl State {
         self.cloud.advance(self.now, &self.shelf);
     }
 
-    /// The services that are configured with this image, now and as long as anybody could have known:
-    /// what came between a look and a call is seen by nobody.
+    /// The services that are configured with this image, and were all the time in which anybody could
+    /// have looked last: what came between a look and a call is seen by nobody.
     fn users_of(&self, digest: &Digest) -> Vec<String> {
         let lag = i64::from(self.cloud.switches().service_lag_seconds) * 1_000;
         let known = self.now - lag - UNSEEN;
@@ -156,7 +156,8 @@ impl State {
         let uses = |service: &&Service| {
             service.status != ServiceStatus::Deleted
                 && is_meant(service.configuration.image_identifier())
-                && service.seen_at(known).is_some_and(names_it)
+                && service.seen_at(known).is_some()
+                && service.seen_since(known).all(names_it)
         };
         self.cloud.services().filter(uses).map(|service| service.name.clone()).collect()
     }

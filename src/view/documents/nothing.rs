@@ -1,0 +1,56 @@
+//! What is shown where nothing was deployed yet: the same words everywhere.
+
+use serde_json::{Value, json};
+
+use super::status::next_lines;
+use crate::names::ServiceName;
+use crate::view::look::Accent;
+use crate::view::{Document, Look};
+
+/// A history of nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NothingDeployed {
+    /// The document that it stands for, such as `history`.
+    pub name: &'static str,
+    /// The services that the journal has, where one was named that it has not.
+    pub known: Vec<ServiceName>,
+}
+
+impl Document for NothingDeployed {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        None
+    }
+
+    fn text(&self, look: Look) -> String {
+        nothing_deployed(look, &self.known)
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({ "service": null, "endpoint": null, "known_services": self.known });
+        if self.name == "history" {
+            value["older"] = json!(0);
+            value["deployments"] = json!([]);
+            value["prunes"] = json!([]);
+        }
+        value
+    }
+}
+
+/// Says so, and what the journal has instead: a name may be misspelled.
+pub(super) fn nothing_deployed(look: Look, known: &[ServiceName]) -> String {
+    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let text = match &names[..] {
+        [] => "Nothing was deployed yet.".to_owned(),
+        names => {
+            format!(
+                "Nothing was deployed yet as this service. The journal knows {}.",
+                names.join(", ")
+            )
+        }
+    };
+    look.hanging("", Accent::None, &text) + &next_lines(look, &["surefoot deploy".to_owned()])
+}
