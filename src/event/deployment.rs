@@ -200,7 +200,9 @@ impl Deployment {
             let because = "a deployment begins with DeploymentPlanned".into();
             return Err(IllegalEvent { event, because });
         };
-        events.try_fold(Self::begin(plan.as_ref().clone()), Deployment::evolve)
+        let mut state = Self::begin(plan.as_ref().clone());
+        events.try_for_each(|event| state.absorb(event))?;
+        Ok(state)
     }
 
     /// What the engine must do next. Derived from the state alone.
@@ -367,8 +369,13 @@ impl Deployment {
 
     /// The state after `event`, or the reason why it cannot come next.
     pub fn evolve(mut self, event: &Event) -> Result<Self, IllegalEvent> {
+        self.absorb(event)?;
+        Ok(self)
+    }
+
+    fn absorb(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         if event.is_beside_deployments() {
-            return Ok(self);
+            return Ok(());
         }
         if self.is_over() {
             return Err(IllegalEvent::new(event, "the deployment is over"));
@@ -376,8 +383,7 @@ impl Deployment {
         if let Some(step) = self.settled_by(event) {
             self.settle(step, event)?;
         }
-        self.apply(event)?;
-        Ok(self)
+        self.apply(event)
     }
 
     /// The step whose outcome this is, where it is one. An operation's end belongs to the way there

@@ -155,8 +155,6 @@ impl<'a> Wait<'a> {
             let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
             lines.extend(page.lines);
         }
-        let began = self.started.map(|started| started - LINE_MARGIN);
-        lines.retain(|line| began.is_none_or(|began| line.at >= began));
         lines.retain(|line| !self.shown.contains(&line.text));
         lines.sort_by_key(|line| line.at);
         // App Runner writes some lines into both streams.
@@ -170,7 +168,10 @@ impl<'a> Wait<'a> {
     }
 
     fn query(&self, source: LogSource, stream_prefix: Option<String>) -> LogQuery {
-        query(self.bench, self.issue, source, stream_prefix, self.since, 200)
+        // By AWS's clock as soon as it is known: ours may be wrong.
+        let began = self.started.map(|started| started - LINE_MARGIN);
+        let since = began.unwrap_or(self.since);
+        query(self.bench, self.issue, source, stream_prefix, since, 200)
     }
 }
 

@@ -327,17 +327,18 @@ pub const TABLE: &[SwitchRow] = &[
 impl Switches {
     /// Sets one switch by its name on a command line, such as `rollback-ends` to `failed`.
     pub fn set(&mut self, name: &str, position: &str) -> Result<(), String> {
-        let Some(row) = TABLE.iter().find(|row| row.name == name) else {
-            let names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
-            return Err(format!("no switch is named `{name}`; there are: {}", names.join(", ")));
-        };
-        let value = position.parse::<u32>().map_or_else(|_| Value::from(position), Value::from);
+        self.set_all(&[(name, position)])
+    }
+
+    /// Sets several switches, all or none.
+    pub fn set_all(&mut self, pairs: &[(&str, &str)]) -> Result<(), String> {
         let mut all = serde_json::to_value(&*self).map_err(|error| error.to_string())?;
-        all[name] = value;
-        *self = serde_json::from_value(all).map_err(|_| {
-            let positions = row.positions.join(", ");
-            format!("`{name}` cannot be `{position}`; try one of: {positions}")
-        })?;
+        for (name, position) in pairs {
+            row_named(name)?;
+            let number = position.parse::<u32>();
+            all[*name] = number.map_or_else(|_| Value::from(*position), Value::from);
+        }
+        *self = serde_json::from_value(all).map_err(|_| refused(pairs))?;
         Ok(())
     }
 
@@ -347,6 +348,21 @@ impl Switches {
             pair.split_once('=').ok_or_else(|| format!("`{pair}` is not NAME=POSITION"))?;
         self.set(name, position)
     }
+}
+
+fn row_named(name: &str) -> Result<&'static SwitchRow, String> {
+    TABLE.iter().find(|row| row.name == name).ok_or_else(|| {
+        let names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
+        format!("no switch is named `{name}`; there are: {}", names.join(", "))
+    })
+}
+
+fn refused(pairs: &[(&str, &str)]) -> String {
+    let told = pairs.iter().filter_map(|(name, position)| {
+        let positions = row_named(name).ok()?.positions.join(", ");
+        Some(format!("`{name}` cannot be `{position}`; try one of: {positions}"))
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -139,14 +139,15 @@ fn times(chance: &mut Chance, without: Option<Guard>) -> Times {
 
 /// Every switch has its chance; the lags stay within what the settle window outlasts.
 fn switches(chance: &mut Chance) -> Switches {
-    let mut switches = Switches::default();
+    let (mut switches, mut drawn) = (Switches::default(), Vec::new());
     for row in TABLE {
         let rare = matches!(row.name, "new-services" | "service-quota" | "digest-identifier");
         if chance.draw().is_multiple_of(if rare { 20 } else { 4 }) {
             let position = row.positions[pick(chance, row.positions.len())];
-            switches.set(row.name, position).expect("the table has every position");
+            drawn.push((row.name, position));
         }
     }
+    switches.set_all(&drawn).expect("the table has every position");
     if chance.draw().is_multiple_of(2) {
         switches.operations_lag_seconds = u32::try_from(span(chance, LONGEST_LAG + 1)).unwrap_or(0);
     }
