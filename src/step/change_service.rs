@@ -62,19 +62,9 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     }
 }
 
-/// Asks for it, once. A throttled call had no effect: it is made again, after another look.
+/// Asks for it, once.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
-    let mut throttled = 0;
-    loop {
-        let asked = ask(bench).await;
-        throttled += 1;
-        match asked {
-            Err(error)
-                if issuing::is_throttled(&error)
-                    && issuing::waits_after_throttling(bench, throttled).await => {}
-            other => return other,
-        }
-    }
+    issuing::patiently(bench, || ask(bench)).await
 }
 
 /// A busy service is waited for, unless somebody else changed it meanwhile.

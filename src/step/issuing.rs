@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Bench, StepError, asked};
+use super::{Bench, Outcome, StepError, asked};
 use crate::event::{Event, Failure, Interruption, Issue, Observation};
 use crate::names::{
     DeploymentId, Digest, ImageIdentifier, PayloadHash, Reference, ServiceArn, ServiceName,
@@ -245,23 +245,33 @@ pub async fn still_names(
     Ok(now.is_some_and(|now| Some(&now.digest) == digest))
 }
 
-/// Whether AWS only asked for patience: a throttled call had no effect and may be made again.
-pub fn is_throttled(error: &StepError) -> bool {
+/// Asks, and asks again where AWS only asked for patience: a throttled call had no effect. Whoever
+/// asks looks first, each time.
+pub async fn patiently<F>(
+    bench: &Bench<'_>,
+    mut ask: impl FnMut() -> F,
+) -> Result<Outcome, StepError>
+where
+    F: Future<Output = Result<Outcome, StepError>>,
+{
+    for times in 1..=THROTTLE_PATIENCE {
+        match ask().await {
+            Err(error) if is_throttled(&error) => {
+                let what = "App Runner, which throttles calls".into();
+                bench.progress.report(Progress::Waiting { what });
+                bench.world.clock.sleep(pause(bench) * times).await;
+            }
+            other => return other,
+        }
+    }
+    ask().await
+}
+
+fn is_throttled(error: &StepError) -> bool {
     matches!(
         error,
         StepError::Interrupted(Interruption::Unreachable { obstacle: Obstacle::Throttled, .. })
     )
-}
-
-/// Waits before a throttled call is made again, longer each time; false where it was made often
-/// enough.
-pub async fn waits_after_throttling(bench: &Bench<'_>, times: u32) -> bool {
-    if times > THROTTLE_PATIENCE {
-        return false;
-    }
-    bench.progress.report(Progress::Waiting { what: "App Runner, which throttles calls".into() });
-    bench.world.clock.sleep(pause(bench) * times).await;
-    true
 }
 
 /// How long to wait between two looks at something that lags.

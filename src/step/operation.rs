@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Bench, StepError, asked};
 use crate::diagnosis;
 use crate::event::{Cause, Event, Interruption, Issue};
-use crate::names::OperationId;
+use crate::names::{OperationId, ServiceArn};
 use crate::redaction::Redaction;
 use crate::release::Values;
 use crate::world::log::{LogQuery, LogSource};
@@ -101,12 +101,7 @@ impl<'a> Wait<'a> {
     }
 
     async fn listed(&self, limit: Option<usize>) -> Result<Option<Operation>, WorldError> {
-        let services = &self.bench.world.services;
-        let listed = match services.operations(&self.issue.service, limit).await {
-            // A service that was deleted, or that is too new to be known everywhere.
-            Err(error) if is_gone(&error) => Vec::new(),
-            listed => listed?,
-        };
+        let listed = operations(self.bench, &self.issue.service, limit).await?;
         let ours = self.issue.operation.as_ref();
         Ok(listed.into_iter().find(|operation| Some(&operation.id) == ours))
     }
@@ -235,9 +230,17 @@ fn query(
     }
 }
 
-/// Whether AWS does not know the service, any more or yet.
-pub(super) fn is_gone(error: &WorldError) -> bool {
-    error.code() == Some("ResourceNotFoundException")
+/// The operations of a service, newest first: none of one that was deleted, or that is too new to be
+/// known everywhere.
+pub(super) async fn operations(
+    bench: &Bench<'_>,
+    service: &ServiceArn,
+    limit: Option<usize>,
+) -> Result<Vec<Operation>, WorldError> {
+    match bench.world.services.operations(service, limit).await {
+        Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
 /// What is known where App Runner lists no operation for a change that it accepted.

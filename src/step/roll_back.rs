@@ -3,7 +3,7 @@
 //! Leaves behind: an operation of App Runner. Undo: none; a rollback never rolls back.
 
 use super::issuing::{self, Request};
-use super::operation::told;
+use super::operation::{operations, told};
 use super::settling::{self, Answer, did_it_happen};
 use super::{Bench, Outcome, StepError, asked, capture_previous, observe_service};
 use crate::event::{Event, Failure, Issue, Observation, PreviousDigest};
@@ -40,19 +40,9 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     Ok((!evidence.is_empty()).then(|| settling::attention(evidence).into()))
 }
 
-/// Asks for it, once. A throttled call had no effect: it is made again, after another look.
+/// Asks for it, once.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
-    let mut throttled = 0;
-    loop {
-        let asked = ask(bench).await;
-        throttled += 1;
-        match asked {
-            Err(error)
-                if issuing::is_throttled(&error)
-                    && issuing::waits_after_throttling(bench, throttled).await => {}
-            other => return other,
-        }
-    }
+    issuing::patiently(bench, || ask(bench)).await
 }
 
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
@@ -89,7 +79,7 @@ pub(super) async fn theirs(
     service: Option<&Service>,
 ) -> Result<Vec<String>, StepError> {
     let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
-    let listed = asked(bench.world.services.operations(&service.arn, Some(1)).await)?;
+    let listed = asked(operations(bench, &service.arn, Some(1)).await)?;
     let newest = listed.into_iter().next();
     let mut evidence = Vec::new();
     let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);

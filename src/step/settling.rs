@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::operation::operations;
 use super::{Bench, StepError};
 use crate::event::{Event, Interruption, Observation};
 use crate::names::{DeploymentId, OperationId};
@@ -78,11 +79,11 @@ async fn look(
     mark: &DeploymentId,
     observed: &Observation,
 ) -> Result<(Sight, Option<Service>), StepError> {
-    let services = &bench.world.services;
-    let Some(service) = services.find(&bench.deployment.plan.stream.service).await? else {
+    let Some(service) = bench.world.services.find(&bench.deployment.plan.stream.service).await?
+    else {
         return Ok((absent(observed), None));
     };
-    let listed = services.operations(&service.arn, Some(super::REMEMBERED_OPERATIONS)).await?;
+    let listed = operations(bench, &service.arn, Some(super::REMEMBERED_OPERATIONS)).await?;
     let sight = judge(mark, observed, &service, &listed);
     Ok((sight, Some(service)))
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::operation::{is_gone, told};
+use super::operation::{operations, told};
 use super::settling::attention;
 use super::{Bench, Outcome, StepError, asked, issuing};
 use crate::event::{Event, Failure, Proof};
@@ -107,12 +107,8 @@ async fn look(
     bench: &Bench<'_>,
     expected: &Expected<'_>,
 ) -> Result<(Option<Service>, Option<Operation>), StepError> {
-    let services = &bench.world.services;
-    let service = asked(services.describe(expected.service).await)?;
-    let listed = match services.operations(expected.service, Some(1)).await {
-        Err(error) if is_gone(&error) => Vec::new(),
-        listed => asked(listed)?,
-    };
+    let service = asked(bench.world.services.describe(expected.service).await)?;
+    let listed = asked(operations(bench, expected.service, Some(1)).await)?;
     Ok((service, listed.into_iter().next()))
 }
 
