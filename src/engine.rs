@@ -142,6 +142,7 @@ fn without_outcome(step: Step, error: StepError) -> Outcome {
         StepError::Refused(failure) => Event::StepFailed { step, failure: *failure },
         StepError::Unanswered { reason } => Event::AnswerLost { step, because: reason },
         StepError::Interrupted(because) => Event::Interrupted { because },
+        StepError::Overtaken(evidence) => Event::AttentionNeeded { evidence },
     }
     .into()
 }

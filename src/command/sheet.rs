@@ -110,6 +110,12 @@ fn stopped(error: StepError, setup: &Setup) -> Problem {
             }
             _ => Problem::new(ExitCode::Interrupted, "interrupted", "interrupted"),
         },
+        StepError::Overtaken(evidence) => {
+            let what = "somebody else changed the service meanwhile";
+            evidence
+                .into_iter()
+                .fold(Problem::new(ExitCode::Attention, "attention", what), Problem::because)
+        }
     }
 }
 

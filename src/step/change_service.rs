@@ -69,15 +69,15 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 
 /// A busy service is waited for, unless somebody else changed it meanwhile.
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
-    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
-    unchanged_since_capture(bench, service.as_ref())?;
+    let service = last_look(bench).await?;
     let existed = service.is_some();
-    let first = issuing::issue(bench, request(bench, service.as_ref())).await;
+    let look = async || last_look(bench).await.map(drop);
+    let first = issuing::issue(bench, request(bench, service.as_ref()), look).await;
     let issue = match first {
         Err(StepError::Refused(failure)) if is_busy(&failure) && !bench.in_doubt => {
             let idle = capture_previous::idle(bench).await?;
             unchanged_since_capture(bench, idle.as_ref())?;
-            let second = issuing::issue(bench, request(bench, idle.as_ref())).await;
+            let second = issuing::issue(bench, request(bench, idle.as_ref()), look).await;
             second.map_err(|error| unfit_instead(error, idle.as_ref()))?
         }
         // Right after an unclear call this means: go and look.
@@ -91,6 +91,13 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
     Ok(issuing::issued(existed, issue).into())
+}
+
+/// The service as it is, if nobody changed it since it was captured.
+async fn last_look(bench: &Bench<'_>) -> Result<Option<Service>, StepError> {
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
+    unchanged_since_capture(bench, service.as_ref())?;
+    Ok(service)
 }
 
 fn unfit_instead(error: StepError, service: Option<&Service>) -> StepError {

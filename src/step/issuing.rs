@@ -55,8 +55,16 @@ pub async fn preview(
 /// A throttled change is asked for so many times more, with a fresh look before each.
 const THROTTLE_PATIENCE: u32 = 5;
 
-/// Sends it. The answer says which release was really asked for.
-pub async fn issue(bench: &Bench<'_>, mut request: Request<'_>) -> Result<Issue, StepError> {
+/// Sends it, and in another form where AWS refuses this one: never again without another `look`,
+/// since somebody else may have come in between. The answer says which release was really asked for.
+pub async fn issue<F>(
+    bench: &Bench<'_>,
+    mut request: Request<'_>,
+    look: impl Fn() -> F,
+) -> Result<Issue, StepError>
+where
+    F: Future<Output = Result<(), StepError>>,
+{
     let mut notes: Vec<&str> = Vec::new();
     let mut assuming = 0;
     loop {
@@ -80,6 +88,7 @@ pub async fn issue(bench: &Bench<'_>, mut request: Request<'_>) -> Result<Issue,
         } else {
             return Err(explain(refused));
         }
+        look().await?;
     }
 }
 

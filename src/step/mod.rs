@@ -93,6 +93,8 @@ pub enum StepError {
     },
     /// Nothing can be concluded now; the deployment pauses.
     Interrupted(Interruption),
+    /// Somebody else came in between, as this evidence says: a person must decide.
+    Overtaken(Vec<String>),
 }
 
 impl From<Failure> for StepError {

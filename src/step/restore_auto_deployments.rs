@@ -8,9 +8,10 @@ use super::issuing::{self, Request};
 use super::operation::{Wait, Waited};
 use super::settling::{Answer, attention, did_it_happen};
 use super::{Bench, Outcome, StepError, capture_previous};
-use crate::event::{Event, Issue, Observation};
+use crate::event::{Event, Failure, Issue, Observation};
 use crate::names::OperationId;
 use crate::plan::identity::restore_mark;
+use crate::problem::ExitCode;
 use crate::world::service::{OperationStatus, Service};
 
 /// They are as they were, or were off; or the call may have been made: look.
@@ -51,11 +52,21 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         return Ok(restored(None, Some("the service is gone".into())));
     };
     release.configuration.auto_deployments = true;
-    match issuing::issue(bench, request(bench, &service, release)).await {
+    let look = async || unchanged(bench, &service).await;
+    match issuing::issue(bench, request(bench, &service, release), look).await {
         Ok(issue) => settle(bench, &issue).await,
         Err(StepError::Refused(failure)) => Ok(restored(None, Some(failure.because.join("; ")))),
         Err(other) => Err(other),
     }
+}
+
+async fn unchanged(bench: &Bench<'_>, before: &Service) -> Result<(), StepError> {
+    let now = bench.world.services.find(&before.name).await?;
+    if now.and_then(|now| now.release()) == before.release() {
+        return Ok(());
+    }
+    let what = "somebody else changed the service meanwhile";
+    Err(Failure::new(ExitCode::Update, "changed-meanwhile", what).because(what).into())
 }
 
 fn request<'a>(

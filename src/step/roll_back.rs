@@ -47,21 +47,24 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     refuse_a_missing_image(bench).await?;
-    let service = capture_previous::idle(bench).await?.ok_or_else(gone)?;
     // The last look before the call: this machine may have slept since the one before.
-    if let Some(issue) = &bench.deployment.done.issued {
-        let evidence = theirs(bench, issue, Some(&service)).await?;
-        if !evidence.is_empty() {
-            return Ok(settling::attention(evidence).into());
-        }
-    }
-    let asked = issuing::issue(bench, request(bench, Some(&service))).await;
+    let service = last_look(bench).await?.ok_or_else(gone)?;
+    let look = async || last_look(bench).await.map(drop);
+    let asked = issuing::issue(bench, request(bench, Some(&service)), look).await;
     let mut issue = asked.map_err(|error| capture_previous::unfit_instead(error, &service))?;
     if issue.operation.is_none() {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
     issue.note = issue.note.or_else(|| doubtful_image(bench));
     Ok(Event::RollbackIssued(issue).into())
+}
+
+/// The service as it is, if what would be taken back is ours.
+async fn last_look(bench: &Bench<'_>) -> Result<Option<Service>, StepError> {
+    let service = capture_previous::idle(bench).await?;
+    let Some(issue) = &bench.deployment.done.issued else { return Ok(service) };
+    let evidence = theirs(bench, issue, service.as_ref()).await?;
+    if evidence.is_empty() { Ok(service) } else { Err(StepError::Overtaken(evidence)) }
 }
 
 /// Somebody may have deployed between our operation and our failed gate: their work is not ours to

@@ -379,7 +379,8 @@ impl Judge<'_> {
         if let (true, Some(other)) = (asked, other) {
             return Err(format!("operation {other} came before it was verified"));
         }
-        if asked && self.foreign(truth, since, last.at).is_some() || self.somebody_else(last.at) {
+        let unseen = self.foreign(truth, since.max(looked.at - self.blind), last.at);
+        if unseen.is_some() || self.somebody_else(last.at) {
             return Ok(());
         }
         let captured = self.deployment.done.captured.as_ref().ok_or("nothing was captured")?;

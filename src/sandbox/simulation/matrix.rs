@@ -84,10 +84,10 @@ const ASLEEP: i64 = 60_000;
 
 /// The machine falls asleep at one moment of a situation, and a stranger changes the service before it
 /// wakes up.
-pub fn trial_asleep(situation: Situation, at: &Moment) -> Trial {
+pub fn trial_asleep(terrain: &Terrain, situation: Situation, at: &Moment) -> Trial {
     let moments = Arc::new(Mutex::new(Vec::new()));
     let weather = recorded(vec![(at.number, Mishap::Late(SLEEP))], Arc::clone(&moments));
-    let ground = prepare(situation, 7, Switches::default(), times(), weather);
+    let ground = prepare(situation, 7, terrain.switches.clone(), times(), weather);
     let session = &ground.session;
     let stranger = ground.door.machine(Box::new(Calm));
     let comes = at.at + ASLEEP - ground.door.now();

@@ -40,6 +40,9 @@ impl Act {
     }
 }
 
+/// So often a busy service is tried again.
+const PATIENCE: u32 = 40;
+
 const ACTS: [Act; 12] = [
     Act::ChangeVariable,
     Act::ChangeVariable,
@@ -61,7 +64,7 @@ pub(super) async fn wander(machine: &Machine, mut chance: Chance, strikes: &Stri
         machine.rest(span(&mut chance, 1_500_000)).await;
         let act = ACTS[pick(&mut chance, ACTS.len())];
         // A busy service is tried again, as people do.
-        for _ in 0..40 {
+        for _ in 0..PATIENCE {
             if perform(machine.door(), act, &mut chance) {
                 strikes.add(act.name());
                 break;
@@ -75,7 +78,10 @@ pub(super) async fn wander(machine: &Machine, mut chance: Chance, strikes: &Stri
 pub(super) async fn intrude(machine: &Machine, after: Timestamp) {
     machine.rest(after).await;
     // A busy service is tried again, as people do.
-    while !perform(machine.door(), Act::ChangeVariable, &mut Chance::new(1)) {
+    for _ in 0..PATIENCE {
+        if perform(machine.door(), Act::ChangeVariable, &mut Chance::new(1)) {
+            return;
+        }
         machine.rest(30_000).await;
     }
 }

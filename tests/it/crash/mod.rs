@@ -4,7 +4,7 @@
 mod endings;
 
 use surefoot::problem::ExitCode;
-use surefoot::sandbox::cloud::switches::Switches;
+use surefoot::sandbox::cloud::switches::{Pull, Switches};
 use surefoot::sandbox::door::ports::{Kind, Mishap};
 use surefoot::sandbox::simulation::matrix::{
     Depth, Sweep, Terrain, Trial, name, trial, trial_asleep, trial_on,
@@ -285,13 +285,21 @@ fn what_a_stranger_changed_after_our_call_is_not_rolled_back() {
 /// A laptop that was closed, a machine that was suspended: whatever was seen before is old.
 #[test]
 fn what_a_stranger_changed_while_the_machine_slept_is_neither_undone_nor_our_success() {
-    for situation in [Situation::Update, Situation::Unhealthy, Situation::Rollback] {
-        let calm = trial(situation, &[]);
-        for moment in &calm.moments {
-            let trial = trial_asleep(situation, moment);
-            let end = name(trial.end.as_ref());
-            let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
-            assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+    // Where a digest is refused every change is asked for twice, and slept between the two.
+    let tags_only = Switches { digest_identifier: Pull::Refused, ..Switches::default() };
+    let usual = [Situation::Update, Situation::Unhealthy, Situation::Rollback];
+    for (switches, situations) in
+        [(Switches::default(), &usual[..]), (tags_only, &[Situation::UnhealthyAfterTag])]
+    {
+        let terrain = Terrain { switches, ..Terrain::default() };
+        for &situation in situations {
+            let calm = trial_on(&terrain, situation, &[]);
+            for moment in &calm.moments {
+                let trial = trial_asleep(&terrain, situation, moment);
+                let end = name(trial.end.as_ref());
+                let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
+                assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+            }
         }
     }
 }
