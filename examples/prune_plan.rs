@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     #[expect(clippy::disallowed_methods, reason = "the speed of the decision itself")]
     let started = Instant::now();
     let choices = choose(&picture, &limits);
-    let missing = missing(&picture, &[]);
+    let missing = missing(&picture, limits.keep, &[]);
     let calls = calls(&picture, &choices);
     let took = started.elapsed();
     let going: usize = calls.iter().map(Vec::len).sum();
@@ -114,5 +114,6 @@ fn memory(place: usize, images: usize) -> Result<Memory, Box<dyn Error>> {
         marks: BTreeSet::new(),
         unfinished: None,
         unreadable: Vec::new(),
+        began_anew: false,
     })
 }

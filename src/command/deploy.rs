@@ -54,7 +54,7 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     let repository = setup.settings.repository()?.name.clone();
     let known = known(&inventory, &ledger, &world, &repository).await;
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
-    let mut plan = plan(setup, &inventory, &ledger, target);
+    let mut plan = plan(setup, &inventory, &ledger, &records, target);
     if !arguments.allow_bad {
         plan.bad = projection::bad_releases(&records);
     }
@@ -233,7 +233,13 @@ fn stream(setup: &Setup, seen: &Inventory) -> Result<StreamName, Problem> {
     })
 }
 
-fn plan(setup: &Setup, seen: &Inventory, ledger: &Ledger, target: Target) -> Plan {
+fn plan(
+    setup: &Setup,
+    seen: &Inventory,
+    ledger: &Ledger,
+    records: &[Recorded],
+    target: Target,
+) -> Plan {
     let settings = &setup.settings;
     let health = settings.health.clone().expecting(versions(&target));
     let default_access_role = found(&seen.access_role);
@@ -249,6 +255,7 @@ fn plan(setup: &Setup, seen: &Inventory, ledger: &Ledger, target: Target) -> Pla
         force_restart: settings.force_restart,
         health,
         bad: Vec::new(),
+        previous_path: projection::expectation(records).map(|live| live.gate.path),
     }
 }
 

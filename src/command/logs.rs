@@ -79,7 +79,10 @@ fn wanted(
             let rows = projection::history(&records);
             let row = rows.iter().find(|row| row.number == number);
             let row = row.ok_or_else(|| show::unknown(number))?;
-            (stream.service, row.started_at, row.ended_at.map(|end| end + LATE))
+            let next =
+                rows.iter().filter(|other| other.number > number).map(|other| other.started_at);
+            let late = row.ended_at.map(|end| end + LATE);
+            (stream.service, row.started_at, next.min().into_iter().chain(late).min())
         }
     };
     if let Some(text) = &arguments.since {

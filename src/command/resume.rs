@@ -10,6 +10,7 @@ use super::{show, stream, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
+use crate::plan::Intent;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::RECOVERED;
 use crate::world::World;
@@ -24,6 +25,7 @@ pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode
         return Ok(nothing(setup));
     };
     run::refuse_mixed_worlds(&ledger, setup)?;
+    refuse_to_take_a_rollback_back(arguments, &deployment)?;
     let world = setup.world();
     let event = match &arguments.reason {
         Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason: reason.clone() },
@@ -33,6 +35,17 @@ pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode
     let ended = run::go_on(deployment, setup, &world, ledger, Options::default()).await;
     drop(lock);
     ended
+}
+
+fn refuse_to_take_a_rollback_back(
+    arguments: &Resume,
+    deployment: &Deployment,
+) -> Result<(), Problem> {
+    if !arguments.rollback || matches!(deployment.plan.intent, Intent::Deploy { .. }) {
+        return Ok(());
+    }
+    let what = format!("{} is a rollback itself, and is not taken back", deployment.plan.number);
+    Err(trouble::usage(what, "go on with it: `surefoot resume`"))
 }
 
 /// Safe to run blindly in CI.

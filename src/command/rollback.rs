@@ -135,20 +135,23 @@ async fn recovered(setup: &Setup, arguments: &Rollback) -> Result<Option<String>
 }
 
 fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Problem> {
-    let candidates = projection::candidates(records);
+    // Whoever names a release may mean any, also the live one: somebody may have changed it outside.
+    let mut all = projection::once_live(records);
+    all.retain(|candidate| candidate.row.verdict.is_good());
+    let mut named = all.into_iter();
     let wanted = match (&arguments.number, &arguments.to) {
         (Some(text), _) => {
             let number: DeploymentNumber =
                 text.parse().map_err(|error: crate::names::NameError| {
                     trouble::usage(error.to_string(), trouble::LIST_HINT)
                 })?;
-            candidates.into_iter().find(|candidate| candidate.row.number == number)
+            named.find(|candidate| candidate.row.number == number)
         }
         (None, Some(text)) => {
             let digest: Digest = text.parse().map_err(|error: crate::names::NameError| {
                 trouble::usage(error.to_string(), trouble::LIST_HINT)
             })?;
-            candidates.into_iter().find(|c| c.release.image.digest() == Some(&digest))
+            named.find(|candidate| candidate.release.image.digest() == Some(&digest))
         }
         (None, None) => projection::last_good(records),
     };
@@ -163,8 +166,7 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
         return super::show::unknown(number);
     }
     let before = (asked == Some(RECOVERED)).then(|| projection::not_a_target(records)).flatten();
-    let usual =
-        "only releases that were proven live, are not live now and are not marked bad count";
+    let usual = "only releases that were proven live and are not marked bad count";
     let what = "there is no such good release to go back to";
     Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
         .because(before.unwrap_or_else(|| usual.into()))
@@ -265,9 +267,12 @@ fn plan(
             // What is asserted of a newer release's answer is not asked of an older one.
             assertions: Vec::new(),
             version: None,
+            path: projection::proven_path(&record::records(ledger), chosen.row.number)
+                .unwrap_or_else(|| setup.settings.health.path.clone()),
             ..setup.settings.health.clone()
         },
         bad: Vec::new(),
+        previous_path: None,
     }
 }
 
@@ -278,7 +283,7 @@ async fn list(
     ledger: &Ledger,
 ) -> Result<ExitCode, Problem> {
     let mut targets = Vec::new();
-    for candidate in projection::once_live(records) {
+    for candidate in projection::ways_back(records) {
         let image = &candidate.release.image;
         let held = world.registry.image(&image.repository, &image.reference).await;
         let in_registry = held.ok().map(|found| found.is_some());
@@ -292,6 +297,9 @@ async fn list(
         !targets.iter().any(gone)
     };
     let usual = projection::last_good(records).map(|usual| usual.row.number).filter(there);
+    let possible =
+        |one: &&RollbackTarget| one.in_registry == Some(true) && one.row.verdict.is_good();
+    let usual = usual.or_else(|| targets.iter().find(possible).map(|one| one.row.number));
     setup.view.data(&RollbackTargets { service, endpoint: setup.endpoint(), targets, usual, now });
     Ok(ExitCode::Success)
 }

@@ -15,7 +15,7 @@ use crate::journal::redb::{JournalId, RedbJournal, Repair, RepairError};
 use crate::journal::{Journal, JournalError, archive, import};
 use crate::ledger::{Chance, Ledger};
 use crate::look::{self, Questions};
-use crate::names::{Region, StreamName};
+use crate::names::{Region, RepositoryName, StreamName};
 use crate::plan::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stop::Stop;
@@ -122,7 +122,9 @@ impl Setup {
             export_told: Once::new(),
         };
         if reach == Reach::Repository && setup.is_a_guess("ecr_repository") {
-            sources.detected.repository = record::repository(&setup);
+            let remembered = record::repository(&setup);
+            sources.detected.repository =
+                if remembered.is_some() { remembered } else { setup.repository_in_use().await };
             setup.settings = resolve(&sources)?;
         }
         Ok(setup)
@@ -262,6 +264,14 @@ impl Setup {
         let journal = MemoryJournal::new();
         import::import(&journal, &files).map_err(refused)?;
         Ok(Arc::new(journal))
+    }
+
+    /// The repository of the service, where surefoot deployed it from somewhere else.
+    async fn repository_in_use(&self) -> Option<RepositoryName> {
+        let name = self.settings.service_name.as_ref()?;
+        let service = self.world().services.find(name).await.ok()??;
+        let release = service.mark.as_ref().and_then(|_| service.release())?;
+        Some(release.image.repository)
     }
 
     /// The journal of one service.

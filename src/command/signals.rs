@@ -14,10 +14,25 @@ pub fn listen() -> std::io::Result<Stop> {
         ("SIGTERM", SignalKind::terminate()),
         ("SIGHUP", SignalKind::hangup()),
     ];
+    let ignored = ignored();
     for (name, kind) in kinds {
+        // `nohup` asks us to outlive the terminal.
+        if kind == SignalKind::hangup() && ignored & HANGUP != 0 {
+            continue;
+        }
         hear(name, kind, stopper.clone())?;
     }
     Ok(stop)
+}
+
+/// SIGHUP in a mask of signals.
+const HANGUP: u64 = 1;
+
+/// The signals that whoever started us wants ignored, where the kernel tells. Source: proc(5), `SigIgn`.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 fn hear(

@@ -71,8 +71,9 @@ async fn evidence(
 }
 
 fn way_back(records: &[Recorded], expected: &Expectation) -> Option<DeploymentNumber> {
-    let mut candidates = projection::candidates(records).into_iter();
-    candidates.find(|one| one.release == expected.release).map(|one| one.row.number)
+    let mut once_live = projection::once_live(records).into_iter();
+    let same = |one: &projection::Candidate| one.release == expected.release;
+    once_live.find(|one| same(one) && one.row.verdict.is_good()).map(|one| one.row.number)
 }
 
 /// What the registry holds under the very identifier that the service is configured with.

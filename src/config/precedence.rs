@@ -204,7 +204,7 @@ impl Sources {
     fn guessed(&self, key: &Key) -> Option<(String, Origin)> {
         let (text, how) = match key.path {
             "ecr_repository" if self.detected.repository.is_some() => {
-                (self.detected.repository.as_ref()?.to_string(), "the journal")
+                (self.detected.repository.as_ref()?.to_string(), "what was deployed before")
             }
             "service_name" | "ecr_repository" => {
                 let name = self.detected.project.file_name()?.to_str()?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StreamHead;
 use crate::event::envelope::{EventHash, StoredEvent, TOOL_VERSION};
-use crate::names::StreamName;
+use crate::names::{StreamName, is_hostile};
 
 /// The format of the exports that this version writes, and the newest that it reads.
 pub const EXPORT_FORMAT: u32 = 1;
@@ -110,10 +110,13 @@ fn row(out: &mut impl Write, cells: &[&str]) -> io::Result<()> {
     out.write_all(b"\r\n")
 }
 
-/// A cell. A spreadsheet takes text that begins like a formula for one: it gets an apostrophe.
+/// A cell. A spreadsheet takes text that begins like a formula for one: it gets an apostrophe. What
+/// would move a terminal's cursor is replaced.
 fn quoted(cell: &str) -> String {
+    let harmless = |c: char| if is_hostile(c) && !c.is_ascii_whitespace() { '\u{fffd}' } else { c };
+    let cell: String = cell.chars().map(harmless).collect();
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
+    let cell = if formula { format!("'{cell}") } else { cell };
     if cell.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
@@ -128,6 +131,7 @@ mod tests {
     #[test]
     fn a_cell_is_never_a_formula_and_never_breaks_its_row() {
         for (cell, shown) in [
+            ("ev\u{1b}[5mil", "ev\u{fffd}[5mil"),
             ("plain", "plain"),
             ("=1+1", "'=1+1"),
             ("@SUM(A1)", "'@SUM(A1)"),

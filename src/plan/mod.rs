@@ -40,6 +40,9 @@ pub struct Plan {
     pub force_restart: bool,
     /// The gate after App Runner's own.
     pub health: HealthGate,
+    /// The health path that the release before was proven with: the way back is asked there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_path: Option<String>,
     /// What will be done, in order. Each step is looked at before it is done.
     pub steps: Vec<Step>,
     /// Images that were found bad before, and are not deployed again.

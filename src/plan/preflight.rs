@@ -152,10 +152,11 @@ fn previous(seen: &Inventory, service: &Service) -> Option<Finding> {
                 "ECR no longer holds {}, so a failed deployment cannot be taken back by surefoot",
                 image.short()
             );
-            Finding::warned(check, reason).fix(
+            Finding::warned(check, reason).fix(format!(
                 "look for a lifecycle policy that deletes images in use: \
-                      `aws ecr get-lifecycle-policy --repository-name NAME`",
-            )
+                 `aws ecr get-lifecycle-policy --repository-name {}`",
+                image.repository
+            ))
         }
         (None, _) => Finding::cannot_tell(
             check,

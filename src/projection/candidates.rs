@@ -19,24 +19,32 @@ pub struct Candidate {
     pub release: Release,
 }
 
-/// Every release that was proven live, but the live one and those whose images were pruned, newest
-/// first; of several deployments of the very same release the newest. What is bad says so by its
-/// verdict.
+/// Every deployment that left a release live, the one that is live among them, newest first, but those
+/// whose images were pruned. What is bad says so by its verdict.
 pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
-    let live = status(records).live;
-    let (folded, bad) = (fold(records), bad_releases(records));
-    let pruned = pruned(records);
-    let mut found: Vec<Candidate> = Vec::new();
+    let (folded, bad, pruned) = (fold(records), bad_releases(records), pruned(records));
+    let mut found = Vec::new();
     for row in history(records).into_iter().rev().filter(was_live) {
-        let is_live = live.as_ref().is_some_and(|live| live.number == row.number);
         let release = release_of(&folded, row.number).or_else(|| recovered::release(records, &row));
-        let Some(release) = release.filter(|_| !is_live) else { continue };
+        let Some(release) = release else { continue };
         let digest = release.image.digest().or(row.digest.as_ref());
-        if digest.is_some_and(|digest| pruned.contains(digest)) {
-            continue;
-        }
-        if found.iter().all(|candidate| candidate.release != release) {
+        if !digest.is_some_and(|digest| pruned.contains(digest)) {
             found.push(Candidate { row: judged(row, &release, &bad), release });
+        }
+    }
+    found
+}
+
+/// What `rollback --list` shows, newest first: each release once, by its newest deployment, and never
+/// the one that is live.
+pub fn ways_back(records: &[Recorded]) -> Vec<Candidate> {
+    let live = status(records).live.map(|live| live.number);
+    let all = once_live(records);
+    let now = all.iter().find(|one| Some(one.row.number) == live).map(|one| one.release.clone());
+    let mut found: Vec<Candidate> = Vec::new();
+    for one in all.into_iter().filter(|one| Some(&one.release) != now.as_ref()) {
+        if found.iter().all(|candidate| candidate.release != one.release) {
+            found.push(one);
         }
     }
     found
@@ -44,7 +52,7 @@ pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
 
 /// What can be gone back to.
 pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
-    let mut found = once_live(records);
+    let mut found = ways_back(records);
     found.retain(|candidate| candidate.row.verdict.is_good());
     found
 }
@@ -52,7 +60,12 @@ pub fn candidates(records: &[Recorded]) -> Vec<Candidate> {
 /// Where `rollback` goes without argument: the newest good release before the live one that is
 /// another.
 pub fn last_good(records: &[Recorded]) -> Option<Candidate> {
-    let live = status(records).live;
+    let status = status(records);
+    // What serves is not what the log calls live: that one can be gone back to, too.
+    if status.doubt.is_some() {
+        return once_live(records).into_iter().find(|one| one.row.verdict.is_good());
+    }
+    let live = status.live;
     let before =
         |candidate: &Candidate| live.as_ref().is_none_or(|live| candidate.row.number < live.number);
     let now = live.as_ref().and_then(|live| release_of(&fold(records), live.number));

@@ -186,6 +186,7 @@ pub fn plan(number: u64, tag: &str) -> Plan {
         health: gate(),
         steps: STEPS.to_vec(),
         bad: Vec::new(),
+        previous_path: None,
     }
 }
 

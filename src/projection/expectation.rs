@@ -43,6 +43,13 @@ pub fn expectation(records: &[Recorded]) -> Option<Expectation> {
     })
 }
 
+/// The health path that a deployment was proven with.
+pub fn proven_path(records: &[Recorded], number: DeploymentNumber) -> Option<String> {
+    let folded = fold(records);
+    let one = folded.iter().find(|one| one.number == number)?;
+    one.state.as_ref().ok().map(|state| state.plan.health.path.clone())
+}
+
 fn expected(one: &Folded<'_>, state: &Deployment, release: Release) -> Expectation {
     let plan = &state.plan;
     let mut expectation = Expectation {
@@ -56,6 +63,9 @@ fn expected(one: &Folded<'_>, state: &Deployment, release: Release) -> Expectati
         ended: OperationStatus::Succeeded,
         gate: plan.health.clone(),
     };
+    if let (Phase::RolledBack { .. }, Some(path)) = (&state.phase, &plan.previous_path) {
+        expectation.gate.path.clone_from(path);
+    }
     match state.phase {
         Phase::RolledBack { .. } => after_the_way_back(one, &mut expectation),
         _ => after_success(one, state, &mut expectation),

@@ -179,6 +179,9 @@ fn left(folded: &[Folded<'_>]) -> Vec<Word> {
     for one in folded {
         let Ok(state) = &one.state else { continue };
         if state.phase != Phase::Succeeded {
+            // Where nobody knows what serves, nobody knows what was gone back from.
+            let proven = matches!(state.phase, Phase::RolledBack { .. });
+            live = live.filter(|_| proven || state.done.issued.is_none());
             continue;
         }
         if let (Intent::Rollback { to, reason, .. }, Some((before, left))) =

@@ -5,6 +5,7 @@ use super::fold::fold;
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::OperationId;
+use crate::plan::Step;
 use crate::release::Release;
 
 /// The release that the newest finished deployment left live, where the log proves one.
@@ -31,6 +32,10 @@ pub fn knows_operation(records: &[Recorded], id: &OperationId) -> bool {
             issue.operation.as_ref() == Some(id)
         }
         Event::AutoDeploymentsRestored { operation, .. } => operation.as_ref() == Some(id),
+        // Seen where a release was found live already: whoever began it, it changed nothing.
+        Event::StepStarted { step: Step::ChangeService, observed, payload: None } => {
+            observed.known_operations.contains(id)
+        }
         _ => false,
     })
 }

@@ -32,9 +32,9 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::names::DeploymentNumber;
 
-pub use candidates::{Candidate, candidates, last_good, once_live};
+pub use candidates::{Candidate, candidates, last_good, once_live, ways_back};
 pub use comparison::{Compared, Sighting, compare, drift};
-pub use expectation::{Expectation, expectation};
+pub use expectation::{Expectation, expectation, proven_path};
 pub use history::{Row, Verdict, history};
 pub use judgement::{Judgement, Source, bad_releases};
 pub use keep::{

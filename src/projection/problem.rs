@@ -102,7 +102,12 @@ fn code(interruption: &Interruption) -> &'static str {
 }
 
 fn with_advice(mut problem: Problem, state: &Deployment) -> Problem {
-    let lines = advice(state)
+    let advice = advice(state);
+    // The same command with the service's name is the better one.
+    let bare = |command: &str| command.split(" --service-name").next().map(|it| format!("`{it}`"));
+    let better: Vec<String> = advice.iter().filter_map(|one| bare(&one.command)).collect();
+    problem.next.retain(|line| !better.iter().any(|command| line.contains(command)));
+    let lines = advice
         .into_iter()
         .map(|advice| format!("{}: `{}`", advice.purpose, advice.command))
         .filter(|line| !problem.next.contains(line))

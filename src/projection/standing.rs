@@ -31,9 +31,9 @@ pub fn standing(state: &Deployment) -> String {
     }
 }
 
-/// Exact commands, most useful last.
+/// Exact commands, the most useful first: that is the one which is typed.
 pub fn next_commands(state: &Deployment) -> Vec<String> {
-    advice(state).into_iter().map(|advice| advice.command).collect()
+    advice(state).into_iter().rev().map(|advice| advice.command).collect()
 }
 
 /// Something to type, and what for.
@@ -94,7 +94,8 @@ fn settling(state: &Deployment, surefoot: &impl Fn(&'static str, &str) -> Advice
 fn can_be_taken_back(state: &Deployment) -> bool {
     let change = state.intention.as_ref().is_some_and(|i| i.step == Step::ChangeService);
     let touched = change || state.done.issued.is_some();
-    matches!(state.phase, Phase::Forward) && !state.backwards && touched
+    let deploys = matches!(state.plan.intent, Intent::Deploy { .. });
+    matches!(state.phase, Phase::Forward) && deploys && !state.backwards && touched
 }
 
 fn after_failure(

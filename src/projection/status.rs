@@ -8,6 +8,7 @@ use super::standing::{next_commands, previous_name, service_address, standing};
 use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{OperationId, StreamName};
+use crate::plan::Step;
 use crate::plan::identity::marks;
 
 /// Where a service stands, by its log alone.
@@ -109,6 +110,12 @@ fn previous_good<'a>(rows: &'a [Row], live: &Row) -> Option<&'a Row> {
         .rfind(|row| row.number < live.number && row.verdict.is_good() && row.digest != live.digest)
 }
 
+/// Whether a call that changes the service may be under way.
+fn may_change(state: &Deployment) -> bool {
+    let changes = [Step::ChangeService, Step::RestoreAutoDeployments, Step::RollBack];
+    state.intention.as_ref().is_some_and(|intention| changes.contains(&intention.step))
+}
+
 fn doubt(last: &Folded<'_>, row: &Row, has_live: bool) -> Option<String> {
     let number = last.number;
     let state = match &last.state {
@@ -125,7 +132,7 @@ fn doubt(last: &Folded<'_>, row: &Row, has_live: bool) -> Option<String> {
             Some(format!("{number} ended `{}`: what serves is not proven", row.verdict.words()))
         }
         _ if issued => Some(format!("{number} changed the service and is not proven")),
-        _ if state.intention.is_some() && !state.is_over() => {
+        _ if may_change(state) && !state.is_over() => {
             Some(format!("{number} may be changing the service"))
         }
         _ => None,

@@ -175,7 +175,7 @@ fn status_names_the_live_release_the_one_before_and_what_is_unfinished() {
     assert_eq!(status.live.unwrap().number, DeploymentNumber(17));
     assert_eq!(unfinished.row.number, DeploymentNumber(18));
     assert!(unfinished.standing.starts_with("Paused after step 6 of 9 (change service)."));
-    assert_eq!(unfinished.next.last().unwrap(), "surefoot resume --service-name shop");
+    assert_eq!(unfinished.next.first().unwrap(), "surefoot resume --service-name shop");
     assert!(status.doubt.is_some());
 }
 

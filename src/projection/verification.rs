@@ -44,7 +44,7 @@ pub fn verify(expected: &Expectation, evidence: &Evidence) -> Vec<Finding> {
     findings.push(mark(expected, service));
     findings.push(operation(expected, evidence));
     findings.push(newest(expected, evidence));
-    findings.push(configuration(expected, service));
+    findings.push(configuration(expected, evidence, service));
     findings.push(match service.status {
         ServiceStatus::Running => health(expected, evidence),
         _ => Finding::skipped("health", "not asked: the service does not run"),
@@ -168,12 +168,13 @@ fn newest(expected: &Expectation, evidence: &Evidence) -> Finding {
         Some(Operation { kind, id, status, .. }) => {
             failed("no newer operation", format!("{kind} {id} {status} is not of this log"))
                 .fix(look(expected))
+                .fix(back(expected, evidence))
         }
     }
 }
 
 /// App Runner may write a value in its own way: a difference is told and proves nothing.
-fn configuration(expected: &Expectation, service: &Service) -> Finding {
+fn configuration(expected: &Expectation, evidence: &Evidence, service: &Service) -> Finding {
     let now = service.release().map(|now| expected.release.differences(&now));
     let names: Vec<String> = now
         .into_iter()
@@ -186,6 +187,7 @@ fn configuration(expected: &Expectation, service: &Service) -> Finding {
     }
     Finding::warned("configuration", format!("not as it was sent: {}", names.join(", ")))
         .fix(look(expected))
+        .fix(back(expected, evidence))
 }
 
 fn health(expected: &Expectation, evidence: &Evidence) -> Finding {

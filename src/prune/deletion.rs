@@ -47,7 +47,7 @@ async fn one_call(
     if place > 0 {
         picture.services = services(pruning.world).await.map_err(Stopped::World)?;
     }
-    let missing = missing(picture, pruning.without_history);
+    let missing = missing(picture, pruning.limits.keep, pruning.without_history);
     if !missing.is_empty() {
         return Err(Stopped::Incomplete(missing));
     }

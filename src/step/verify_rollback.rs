@@ -69,10 +69,12 @@ fn expected<'a>(bench: &'a Bench<'_>, asked: Option<&'a Digest>) -> (RolledBackB
 /// The old release answers at the same address. What is asserted of the new release's answer is
 /// not asked of the old one.
 async fn health(bench: &Bench<'_>) -> Result<Option<HealthReport>, StepError> {
+    let plan = &bench.deployment.plan;
     let gate = HealthGate {
+        path: plan.previous_path.clone().unwrap_or_else(|| plan.health.path.clone()),
         assertions: Vec::new(),
         version: None,
-        ..bench.deployment.plan.health.clone()
+        ..plan.health.clone()
     };
     let address = bench.deployment.address().map(|(url, _)| url.to_owned()).unwrap_or_default();
     let Some(url) = target(bench, &gate, &address)? else { return Ok(None) };

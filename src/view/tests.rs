@@ -208,8 +208,8 @@ fn a_good_run_in_a_log() {
                   answer
       deployment  #17 live, 3 m 27 s
 
-    next: surefoot history --service-name shop
-          surefoot status --service-name shop
+    next: surefoot status --service-name shop
+          surefoot history --service-name shop
     "##);
 }
 
@@ -385,8 +385,8 @@ fn a_good_run_on_a_terminal() {
                   answer
       deployment  #17 live, 3 m 27 s
 
-    next: surefoot history --service-name shop
-          surefoot status --service-name shop
+    next: surefoot status --service-name shop
+          surefoot history --service-name shop
     "##);
 }
 
@@ -702,8 +702,8 @@ fn status_of_a_service_at_rest_and_of_one_unfinished() {
       Paused after step 6 of 9 (change service). App Runner goes on with operation
       8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d by itself; it cannot be stopped.
 
-    next: surefoot resume --rollback --service-name shop
-          surefoot resume --service-name shop
+    next: surefoot resume --service-name shop
+          surefoot resume --rollback --service-name shop
     "##);
 }
 

@@ -30,8 +30,9 @@ pub(super) fn repair(setup: &Setup) -> Result<ExitCode, Problem> {
         record(setup, &repair, stream)?;
     }
     drop(locks);
+    let exit = if repair.is_partial() { ExitCode::Journal } else { ExitCode::Success };
     setup.view.data(&RepairReport { place: setup.history.clone(), repair });
-    Ok(ExitCode::Success)
+    Ok(exit)
 }
 
 /// The streams that a repair may touch, as far as the names are readable.

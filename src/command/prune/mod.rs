@@ -183,7 +183,7 @@ async fn under_lock(
         books.settle(&picture)?;
     }
     let choices = choose(&picture, &wish.limits);
-    let missing = missing(&picture, &wish.without_history);
+    let missing = missing(&picture, wish.limits.keep, &wish.without_history);
     let sheet = sheet(wish, setup, world, &books, &picture, choices, &missing).await;
     setup.view.data(&sheet);
     report.add(&sheet);

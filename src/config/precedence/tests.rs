@@ -230,7 +230,7 @@ fn what_the_journal_knows_of_the_repository_is_a_better_guess_than_the_directory
     sources.detected.repository = "team/shop".parse().ok();
     let settings = resolve(&sources).unwrap();
     assert_eq!(settings.repository().unwrap().name.as_str(), "team/shop");
-    assert_eq!(settings.origin("ecr_repository").unwrap().to_string(), "the journal");
+    assert_eq!(settings.origin("ecr_repository").unwrap().to_string(), "what was deployed before");
     sources.flags.ecr_repo = Some("other".into());
     assert_eq!(resolve(&sources).unwrap().repository().unwrap().name.as_str(), "other");
 }

@@ -46,6 +46,16 @@ pub struct RestoredStream {
     pub from_export: u64,
     /// How many more the damaged file could prove.
     pub saved: u64,
+    /// How many there were, where the damaged file still says so.
+    pub of: Option<u64>,
+}
+
+impl Repair {
+    /// Whether something is known to be lost.
+    pub fn is_partial(&self) -> bool {
+        let lost = |one: &RestoredStream| one.of.is_some_and(|of| one.from_export + one.saved < of);
+        !self.refused.is_empty() || self.streams.iter().any(lost)
+    }
 }
 
 /// Why a journal is not repaired. Nothing was moved.
@@ -123,14 +133,17 @@ fn restore(
     let mut streams = BTreeMap::new();
     let refused = import_each(&fresh, exports, &mut streams)?;
     let damaged = RedbJournal { storage: Box::new(FileStorage(home::database(directory))), id };
-    let named = damaged.streams().unwrap_or_default().into_iter().map(|head| head.stream);
+    let heads = damaged.streams().unwrap_or_default();
+    let named = heads.iter().map(|head| head.stream.clone());
     let known: Vec<StreamName> = streams.keys().cloned().chain(named).collect();
     for stream in known {
         let entry = streams.entry(stream.clone()).or_insert(RestoredStream {
             stream: stream.clone(),
             from_export: 0,
             saved: 0,
+            of: None,
         });
+        entry.of = heads.iter().find(|head| head.stream == stream).map(|head| head.sequence);
         entry.saved += save(&damaged, &fresh, &stream)?;
     }
     streams.retain(|_, restored| restored.from_export + restored.saved > 0);
@@ -158,6 +171,7 @@ fn import_each(
                     stream: one.stream.clone(),
                     from_export: one.sequence,
                     saved: 0,
+                    of: None,
                 };
                 (one.stream, restored)
             })),

@@ -10,7 +10,7 @@ use crate::plan::{Intent, TargetOrigin};
 use crate::projection::fold::{Folded, fold};
 use crate::projection::history::target_digest;
 use crate::projection::live::left_live;
-use crate::projection::{Candidate, Recorded, Row, Verdict, candidates, history};
+use crate::projection::{Candidate, RECOVERED, Recorded, Row, Verdict, candidates, history};
 use crate::release::Release;
 
 /// What the journal of one service remembers.
@@ -38,6 +38,8 @@ pub struct Memory {
     pub unfinished: Option<DeploymentNumber>,
     /// Deployments that cannot be read.
     pub unreadable: Vec<DeploymentNumber>,
+    /// Whether the journal began anew on a service that surefoot had deployed before.
+    pub began_anew: bool,
 }
 
 /// An image as a deployment names it.
@@ -80,6 +82,7 @@ pub fn remember(stream: &StreamName, records: &[Recorded]) -> Memory {
         marks: marks(&states),
         unfinished: last.filter(|state| !state.is_over()).map(|state| state.plan.number),
         unreadable: folded.iter().filter(|one| one.state.is_err()).map(|one| one.number).collect(),
+        began_anew: rows.iter().any(|row| row.number == RECOVERED),
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Memory, Picture, Running};
 use crate::names::{DeploymentNumber, Digest, ServiceName};
+use crate::projection::RECOVERED;
 use crate::world::service::ServiceStatus;
 
 /// Something that must be known, or over, first.
@@ -39,6 +40,11 @@ pub enum Missing {
         /// The service.
         service: ServiceName,
     },
+    /// The journal of a service began anew, and does not know yet what could be gone back to.
+    BeganAnew {
+        /// The service.
+        service: ServiceName,
+    },
     /// What an index holds could not be read.
     UnreadIndex {
         /// The index.
@@ -63,6 +69,9 @@ impl Missing {
             Self::OtherJournal { service } => {
                 format!("`{service}` was last deployed by a surefoot with another journal")
             }
+            Self::BeganAnew { service } => format!(
+                "this journal began anew on `{service}`, and does not know what came before"
+            ),
             Self::UnreadIndex { index } => {
                 format!("ECR did not say what the index {} holds", index.short())
             }
@@ -83,36 +92,46 @@ impl Missing {
                 "prune where its journal is; or, to keep no more of it than what it runs: \
                  `surefoot prune --without-history {service}`"
             ),
+            Self::BeganAnew { service } => format!(
+                "prune where its journal is, or keep that with your CI's cache; or, to keep no more \
+                 than what this journal knows: `surefoot prune --without-history {service}`"
+            ),
             Self::UnreadIndex { .. } => "run the same command again".into(),
         }
     }
 }
 
-/// What is missing. Of the services `accepted` nothing is kept but what they run.
-pub fn missing(picture: &Picture, accepted: &[ServiceName]) -> Vec<Missing> {
-    let memories = picture.memories.iter().flat_map(|memory| of_memory(picture, memory));
+/// What is missing, where so many releases of each service are to be kept. Of the services `accepted`
+/// nothing is kept but what they run, and what this journal knows.
+pub fn missing(picture: &Picture, keep: u32, accepted: &[ServiceName]) -> Vec<Missing> {
+    let memories = picture.memories.iter().flat_map(|memory| of_memory(picture, keep, memory));
     let services = picture.services.iter().filter_map(|service| of_service(picture, service));
     let accepted = |missing: &Missing| match missing {
-        Missing::NoHistory { service } | Missing::OtherJournal { service } => {
-            accepted.contains(service)
-        }
+        Missing::NoHistory { service }
+        | Missing::OtherJournal { service }
+        | Missing::BeganAnew { service } => accepted.contains(service),
         _ => false,
     };
     let unread = picture.unread().into_iter().cloned().map(|index| Missing::UnreadIndex { index });
     memories.chain(services).chain(unread).filter(|missing| !accepted(missing)).collect()
 }
 
-fn of_memory(picture: &Picture, memory: &Memory) -> Vec<Missing> {
+fn of_memory(picture: &Picture, keep: u32, memory: &Memory) -> Vec<Missing> {
     let service = || memory.stream.service.clone();
     // Of a deployment that cannot be read, nobody knows which repository it uses.
     let unreadable = memory
         .unreadable
         .iter()
         .map(|number| Missing::Unreadable { service: service(), number: *number });
-    let unfinished =
-        memory.unfinished.filter(|_| memory.repositories.contains(&picture.repository));
+    let uses = memory.repositories.contains(&picture.repository);
+    // What came before is out of reach anyway, once enough has come since.
+    let since = memory.targets.iter().filter(|target| target.number != RECOVERED).count();
+    let few = u32::try_from(since).is_ok_and(|since| since < keep);
+    let anew =
+        (memory.began_anew && uses && few).then(|| Missing::BeganAnew { service: service() });
+    let unfinished = memory.unfinished.filter(|_| uses);
     let unfinished = unfinished.map(|number| Missing::Unfinished { service: service(), number });
-    unfinished.into_iter().chain(unreadable).collect()
+    unfinished.into_iter().chain(unreadable).chain(anew).collect()
 }
 
 fn of_service(picture: &Picture, service: &Running) -> Option<Missing> {

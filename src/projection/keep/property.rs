@@ -58,8 +58,14 @@ fn rollbacks(
         let digests = digests.map(|one| one.release.image.digest().unwrap().clone());
         digests.filter(|digest| picture.holds(digest)).collect()
     };
-    for journal in journals {
-        let before = offered(journal);
+    for (journal, memory) in journals.iter().zip(&picture.memories) {
+        let live: Vec<&Digest> = memory.live.iter().flat_map(super::Named::digests).collect();
+        let mut before: Vec<Digest> = Vec::new();
+        for digest in offered(journal) {
+            if !live.contains(&&digest) && !before.contains(&digest) {
+                before.push(digest);
+            }
+        }
         let mut after = journal.clone();
         after.push(Recorded {
             deployment: None,

@@ -1,5 +1,6 @@
 //! The rules by which images stay, the strongest first.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Gone, Kept, Limits, Memory, Named, Picture};
@@ -42,18 +43,34 @@ pub(super) fn live(picture: &Picture, _: &Limits) -> Vec<(Digest, Kept)> {
     )
 }
 
-/// The last good releases of each service whose images are there, by the list of `rollback`.
+/// The images of the last good releases of each service, of those that are there, by the list of
+/// `rollback`. The image that is live is kept besides, and takes no place of theirs.
 pub(super) fn rollback_targets(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
-    let keep = usize::try_from(limits.keep).unwrap_or(usize::MAX);
-    let there = |named: &&Named| digests(picture, named).iter().any(|digest| picture.holds(digest));
     of_memories(
         picture,
-        |memory| memory.targets.iter().filter(there).take(keep).collect(),
+        |memory| last_targets(picture, memory, limits.keep),
         |memory, named| Kept::RollbackTarget {
             service: memory.stream.service.clone(),
             number: named.number,
         },
     )
+}
+
+fn last_targets<'a>(picture: &'a Picture, memory: &'a Memory, keep: u32) -> Vec<&'a Named> {
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    let live = memory.live.iter().flat_map(|live| digests(picture, live)).collect::<BTreeSet<_>>();
+    let mut images: BTreeSet<&Digest> = BTreeSet::new();
+    let mut found = Vec::new();
+    for target in &memory.targets {
+        let its = digests(picture, target);
+        let is_there = its.iter().any(|digest| picture.holds(digest));
+        let is_another = !its.iter().any(|digest| live.contains(digest) || images.contains(digest));
+        if is_there && is_another && found.len() < keep {
+            images.extend(its);
+            found.push(target);
+        }
+    }
+    found
 }
 
 /// What deployments need that are not over, or whose end is not known.

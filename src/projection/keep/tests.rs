@@ -83,7 +83,7 @@ fn what_is_missing_is_named_and_only_an_unknown_past_can_be_accepted() {
     let busy =
         Running { status: ServiceStatus::OperationInProgress, ..running(0, image(), Some(&mark)) };
     let seen = |services: Vec<Running>| picture(Vec::new(), services, vec![ours.clone()]);
-    let missing_of = |services: Vec<Running>| missing(&seen(services), &[]);
+    let missing_of = |services: Vec<Running>| missing(&seen(services), 1, &[]);
     assert_eq!(missing_of(vec![running(0, image(), Some(&mark))]), []);
     assert_eq!(missing_of(vec![running(1, None, None)]), [], "another repository, or none");
     assert_eq!(missing_of(vec![busy.clone()]), [Missing::Busy { service: name(0) }]);
@@ -91,19 +91,54 @@ fn what_is_missing_is_named_and_only_an_unknown_past_can_be_accepted() {
     let expected =
         [Missing::OtherJournal { service: name(0) }, Missing::NoHistory { service: name(1) }];
     assert_eq!(missing_of(unknown.clone()), expected);
-    assert_eq!(missing(&seen(unknown), &[name(0), name(1)]), []);
+    assert_eq!(missing(&seen(unknown), 1, &[name(0), name(1)]), []);
     assert_eq!(
-        missing(&seen(vec![busy]), &[name(0)]).len(),
+        missing(&seen(vec![busy]), 1, &[name(0)]).len(),
         1,
         "what is at work is never accepted"
     );
     let mut newer = ours.clone();
     newer.unreadable = vec![crate::names::DeploymentNumber(2)];
-    assert_eq!(missing(&picture(Vec::new(), Vec::new(), vec![newer]), &[]).len(), 1);
+    assert_eq!(missing(&picture(Vec::new(), Vec::new(), vec![newer]), 1, &[]).len(), 1);
     let mut index = held(1, &[], 9);
     index.image.media_type = Some("application/vnd.oci.image.index.v1+json".into());
     let unread = picture(vec![index], Vec::new(), vec![ours.clone()]);
-    assert_eq!(missing(&unread, &[]), [Missing::UnreadIndex { index: digest_of(1) }]);
+    assert_eq!(missing(&unread, 1, &[]), [Missing::UnreadIndex { index: digest_of(1) }]);
+}
+
+/// Releases that differ in their configuration alone share an image, and take one place; what is live
+/// takes none.
+#[test]
+fn so_many_images_are_kept_besides_the_live_one() {
+    let mut memory = remember(&stream(0), &good(1, "v1", "v0", morning()).records);
+    let named = |number: usize, image: usize| Named {
+        number: crate::names::DeploymentNumber(number as u64),
+        verdict: crate::projection::Verdict::Superseded,
+        digest: Some(digest_of(image)),
+        image: None,
+    };
+    memory.live = Some(named(10, 1));
+    memory.targets = vec![named(9, 1), named(7, 2), named(6, 2), named(5, 3), named(4, 4)];
+    (memory.good, memory.unsettled) = (Vec::new(), Vec::new());
+    let images = (1..=4).map(|number| held(number, &[], 30)).collect();
+    let picture = picture(images, Vec::new(), vec![memory]);
+    let choices = choose(&picture, &Limits { keep: 2, ..limits() });
+    let gone: Vec<_> = choices.iter().filter(|choice| choice.goes()).collect();
+    assert_eq!(gone.len(), 1, "{choices:?}");
+    assert_eq!(gone[0].held.image.digest, digest_of(4));
+}
+
+#[test]
+fn a_journal_that_began_anew_is_trusted_once_enough_has_come_since() {
+    let mut memory = remember(&stream(0), &good(1, "v1", "v0", morning()).records);
+    let target = Named { number: crate::names::DeploymentNumber(1), ..memory.named[0].clone() };
+    memory.began_anew = true;
+    memory.targets = vec![target];
+    let picture = picture(Vec::new(), Vec::new(), vec![memory]);
+    let service = stream(0).service;
+    assert_eq!(missing(&picture, 2, &[]), [Missing::BeganAnew { service: service.clone() }]);
+    assert_eq!(missing(&picture, 2, &[service]), []);
+    assert_eq!(missing(&picture, 1, &[]), []);
 }
 
 #[test]

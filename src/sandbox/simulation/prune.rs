@@ -61,7 +61,7 @@ impl Session {
         let Some(picture) = self.picture(&world, &records).await? else { return Ok(()) };
         let choices = choose(&picture, &limits);
         let images: Vec<Digest> = calls(&picture, &choices).into_iter().flatten().collect();
-        if !missing(&picture, &[]).is_empty() || images.is_empty() {
+        if !missing(&picture, KEEP, &[]).is_empty() || images.is_empty() {
             return Ok(());
         }
         let (none, at) = (BTreeMap::new(), world.clock.now());

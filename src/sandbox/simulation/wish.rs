@@ -88,6 +88,7 @@ impl Wish {
             force_restart: self.force_restart,
             health: gate(),
             bad: Vec::new(),
+            previous_path: None,
             stream,
         }
     }

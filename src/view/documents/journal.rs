@@ -196,7 +196,8 @@ impl Document for RepairReport {
     }
 
     fn text(&self, look: Look) -> String {
-        let mut shown = title(look, "restored", &self.place);
+        let word = if self.repair.is_partial() { "restored in part" } else { "restored" };
+        let mut shown = title(look, word, &self.place);
         let Repair { damage, moved_to, streams, values, refused } = &self.repair;
         let moved = moved_to.as_ref().map(|path| harmless(&path.display().to_string()));
         shown.push_str(&look.pairs(
@@ -217,6 +218,12 @@ impl Document for RepairReport {
             let refused = harmless(&refused.to_string());
             shown.push_str(&look.hanging("  not restored: ", Accent::Warning, &refused));
         }
+        if self.repair.is_partial() {
+            let what = "The newest events are missing: a deployment may look unfinished that is not. Look at \
+                        AWS (`surefoot status`) before you resume anything, or import a better export.";
+            shown.push('\n');
+            shown.push_str(&look.hanging("", Accent::Warning, what));
+        }
         let what = "What was written after the last event here, if anything was, is lost: compare \
                     with the heads in your CI logs.";
         shown.push('\n');
@@ -226,7 +233,7 @@ impl Document for RepairReport {
 
     fn json(&self) -> Value {
         let Repair { damage, moved_to, streams, values, refused } = &self.repair;
-        let stream = |one: &RestoredStream| json!({ "stream": one.stream, "from_export": one.from_export, "saved": one.saved });
+        let stream = |one: &RestoredStream| json!({ "stream": one.stream, "from_export": one.from_export, "saved": one.saved, "of": one.of });
         json!({
             "sound": false,
             "damage": damage.to_string(),
@@ -240,9 +247,11 @@ impl Document for RepairReport {
 
 fn origin(one: &RestoredStream) -> String {
     let export = format!("{} from the export", count(one.from_export, "event"));
+    let lost = one.of.map_or(0, |of| of.saturating_sub(one.from_export + one.saved));
+    let lost = if lost == 0 { String::new() } else { format!("; {lost} lost") };
     match one.saved {
-        0 => export,
-        saved => format!("{export}, {saved} more proven by the damaged file"),
+        0 => export + &lost,
+        saved => format!("{export}, {saved} more proven by the damaged file{lost}"),
     }
 }
 

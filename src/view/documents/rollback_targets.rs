@@ -8,7 +8,7 @@ use super::status::next_lines;
 use super::{heading, image_words};
 use crate::names::{DeploymentNumber, StreamName};
 use crate::projection::Row;
-use crate::view::look::harmless;
+use crate::view::look::{Accent, harmless};
 use crate::view::{Document, Look, measure, to_json};
 
 /// What can be gone back to.
@@ -70,10 +70,8 @@ impl Document for RollbackTargets {
             });
             let said = said.unwrap_or_default();
             let number = target.row.number;
-            shown.push_str(&format!(
-                "{:<widest$}  {number:>4}  {image}  {held}{said}\n",
-                age(target)
-            ));
+            let label = format!("{:<widest$}  {number:>4}  ", age(target));
+            shown.push_str(&look.hanging(&label, Accent::None, &format!("{image}  {held}{said}")));
         }
         let usual = self
             .usual

@@ -226,7 +226,10 @@ impl StatusSheet {
             shown.push_str(&look.block(0, Accent::Dim, &title));
         }
         if !aws.drift.is_empty() {
-            let title = "somebody changed the service outside surefoot:";
+            let title = match &self.log.doubt {
+                Some(_) => "what AWS shows is not what the log calls live:",
+                None => "somebody changed the service outside surefoot:",
+            };
             shown.push_str(&look.block(0, Accent::Warning, title));
             shown.push_str(&differences(look, &aws.drift));
         }

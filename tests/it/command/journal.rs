@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -417,6 +418,23 @@ fn what_ran_before_the_journal_began_is_shown_and_gone_back_to_by_its_number() {
     clone.run(&["rollback", "0"]).exits(0);
     assert!(world.serves("shop", "release two"));
     clone.run(&["history"]).exits(0).says("rollback to #0");
+}
+
+/// A CI run without its cache must not delete what the real journal offers.
+#[test]
+fn a_journal_that_began_anew_prunes_nothing() {
+    let world = World::open();
+    let project = deployed(&world);
+    project.release("release three");
+    project.deploy();
+    world.age("shop", None, Duration::from_hours(240));
+    let clone = project.cloned("clone");
+    clone.release("release four");
+    let ended = clone.run(&["deploy", "--prune-images=10"]).exits(0);
+    ended.says("pruning did not").says("began anew on `shop`").says("--without-history shop");
+    clone.run(&["prune", "--grace", "0s", "--apply"]).exits(26).names("prune-incomplete");
+    assert!(world.effective("BatchDeleteImage").is_empty());
+    project.run(&["rollback", "1"]).exits(0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Good and bad releases: marks, what a rollback says of the release it leaves, and the guard.
 
+use serde_json::json;
+
 use super::support::{Project, World};
 
 /// Two releases, the second of them live.
@@ -40,6 +42,75 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     project.run(&["rollback"]).exits(0);
     project.run(&["mark", "2", "good", "--reason", "it was the database"]).exits(0);
     project.deploy();
+}
+
+/// Any good deployment can be named: an older one of the same release, and the one that is live, which
+/// somebody may have changed outside.
+#[test]
+fn a_rollback_to_the_live_release_takes_back_what_was_changed_outside() {
+    let world = World::open();
+    let project = two_releases(&world);
+    project.run(&["rollback", "1"]).exits(0);
+    let mut source = world.describe("shop")["SourceConfiguration"].clone();
+    let image = &mut source["ImageRepository"]["ImageConfiguration"];
+    image["RuntimeEnvironmentVariables"]["DEBUG"] = "1".into();
+    let change = json!({"ServiceArn": world.arn("shop"), "SourceConfiguration": source});
+    world.app_runner("UpdateService", &change);
+    world.idle("shop");
+    project.run(&["status", "--exit-code"]).exits(27).says("DEBUG");
+    project.run(&["verify"]).exits(27).says("surefoot rollback 3");
+    project.run(&["rollback", "3"]).exits(0);
+    project.run(&["verify"]).exits(0);
+    project.run(&["status", "--exit-code"]).exits(0);
+    let rows = project.run(&["history", "--json"]).exits(0).result();
+    let third = &rows["history"]["deployments"][1];
+    assert_eq!((&third["number"], &third["judgement"]), (&json!(3), &json!(null)), "{rows}");
+    // The very release is live: an older deployment of it is one, too, and nothing is to be done.
+    project.run(&["rollback", "1"]).exits(0).says("nothing");
+}
+
+/// Where a deployment was abandoned nobody knows what serves: the last good release is the one that the
+/// log calls live, and nothing says that it was bad.
+#[test]
+fn after_an_abandoned_change_a_rollback_goes_to_the_release_before_it() {
+    let world = World::open();
+    let project = two_releases(&world);
+    project.release("release three");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    project.run(&["resume", "--abandon", "--reason", "enough"]).exits(0);
+    world.idle("shop");
+    project.run(&["rollback"]).exits(0).says("going back to #2");
+    assert!(world.serves("shop", "release two"));
+    project.run(&["history"]).exits(0).does_not_say("bad");
+}
+
+/// The way back is asked where the old release was proven, whatever path the new one has.
+#[test]
+fn the_way_back_is_asked_at_the_old_releases_own_health_path() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let gate = "[health]\npath = \"/nowhere\"\nretries = 2\n";
+    project.write("surefoot.toml", gate);
+    project.release("release two");
+    project.run(&["deploy"]).exits(13).says("Rolled back");
+    assert!(world.serves("shop", "release one"));
+    project.run(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_rollback_is_not_taken_back() {
+    let world = World::open();
+    let project = two_releases(&world);
+    let run = project.start(&["rollback", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    project.run(&["status"]).exits(0).says("surefoot resume").does_not_say("resume --rollback");
+    project.run(&["resume", "--rollback"]).exits(2).says("is a rollback itself");
+    project.run(&["resume"]).exits(0);
+    assert!(world.serves("shop", "release one"));
 }
 
 #[test]
