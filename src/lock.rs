@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,22 @@ pub fn take(
     Ok(Lock { _file: file })
 }
 
+/// Who holds the lock of a service now, where the kernel tells; nobody is kept from taking it by the
+/// question. Source: proc(5), `/proc/locks`.
+pub fn holder(directory: &Path, stream: &StreamName, world: &str) -> Option<Owner> {
+    let mut file = File::open(directory.join(file_name(stream, world))).ok()?;
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let is_it = |line: &str| {
+        let mut words = line.split_whitespace();
+        line.contains(" FLOCK ")
+            && !line.contains("->")
+            && words
+                .any(|word| word.matches(':').count() == 2 && word.ends_with(&format!(":{inode}")))
+    };
+    locks.lines().any(is_it).then(|| read(&mut file))?.map(|owner| *owner)
+}
+
 fn file_name(stream: &StreamName, world: &str) -> String {
     let digest = crate::names::Digest::of(world.as_bytes());
     let world = if world.is_empty() { "aws" } else { digest.short() };
@@ -116,9 +133,12 @@ mod tests {
             Err(LockError::Held(Some(who))) => assert_eq!(*who, owner("surefoot deploy")),
             other => panic!("{other:?}"),
         }
+        assert_eq!(holder(directory.path(), &stream, ""), Some(owner("surefoot deploy")));
+        assert_eq!(holder(directory.path(), &other, ""), None);
         assert!(take(directory.path(), &other, "", &owner("x")).is_ok());
         assert!(take(directory.path(), &stream, "http://127.0.0.1:1", &owner("x")).is_ok());
         drop(held);
+        assert_eq!(holder(directory.path(), &stream, ""), None);
         assert!(take(directory.path(), &stream, "", &owner("surefoot resume")).is_ok());
     }
 }

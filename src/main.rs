@@ -8,8 +8,19 @@ use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     // Before anything is started: `--version` and `--help` cost nothing.
-    let arguments = Arguments::parse();
-    begin(arguments)
+    match Arguments::try_parse() {
+        Ok(arguments) => begin(arguments),
+        Err(error) => misread(&error),
+    }
+}
+
+/// Help and version too are no arguments to begin with. Whoever reads JSON is told in JSON.
+fn misread(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args().any(|argument| argument == "--json");
+    if error.use_stderr() && wants_json {
+        return ExitCode::from(command::misread(&error.to_string()));
+    }
+    error.exit()
 }
 
 /// Threads for commands that serve or build; what only asks starts faster without.

@@ -63,6 +63,19 @@ pub async fn run(arguments: Arguments) -> u8 {
     number
 }
 
+/// Says in JSON what was wrong with the command line, and how the process ends.
+pub fn misread(text: &str) -> u8 {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let because: Vec<String> = lines.map(str::to_owned).collect();
+    let problem = trouble::usage(what, "see what there is: `surefoot --help`");
+    let problem = because.into_iter().fold(problem, Problem::because);
+    let view = choose(Wish { json: true, narrate: false }, Arc::new(SystemClock::start()));
+    view.problem(&problem);
+    view.finish(problem.exit);
+    problem.exit.number()
+}
+
 /// How a command ended.
 enum Ended {
     /// With an exit code of ours.

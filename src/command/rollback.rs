@@ -40,9 +40,10 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let ledger = setup.ledger(journal, stream)?;
     run::refuse_pending(&ledger, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
-    let chosen = choose(picked.as_ref().unwrap_or(arguments), &record::records(&ledger))?;
-    let chosen = pinned(chosen);
-    refuse_a_missing_image(&world, setup, &chosen).await?;
+    let records = record::records(&ledger);
+    let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);
+    let past = (&ledger.stream().service, &records[..]);
+    refuse_a_missing_image(&world, setup, past, &chosen).await?;
     let inventory = setup.look(&world, &questions(setup, &ledger)).await?;
     refuse_a_service_that_is_gone(&inventory, ledger.stream(), &chosen)?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
@@ -195,6 +196,7 @@ fn reason(arguments: &Rollback) -> Option<String> {
 async fn refuse_a_missing_image(
     world: &World,
     setup: &Setup,
+    (service, records): (&ServiceName, &[Recorded]),
     chosen: &Candidate,
 ) -> Result<(), Problem> {
     let image = &chosen.release.image;
@@ -204,10 +206,22 @@ async fn refuse_a_missing_image(
         return Ok(());
     }
     let what = format!("ECR no longer holds {} of {}", image.short(), chosen.row.number);
-    Err(Problem::new(ExitCode::Preflight, "rollback-image-gone", what)
-        .because("a lifecycle policy or a person deleted it")
-        .hint("see what is still possible: `surefoot rollback --list`"))
+    let mut problem = Problem::new(ExitCode::Preflight, "rollback-image-gone", what)
+        .because("it was deleted: by a lifecycle policy, a prune, or a person");
+    for other in projection::candidates(records) {
+        let image = &other.release.image;
+        let held = world.registry.image(&image.repository, &image.reference).await;
+        if held.is_ok_and(|found| found.is_some()) && problem.next.len() < POSSIBLE {
+            let (number, words) = (other.row.number, image.short());
+            let command = format!("surefoot rollback {} --service-name {service}", number.0);
+            problem = problem.hint(format!("{words} of {number} is still possible: `{command}`"));
+        }
+    }
+    Err(problem.hint(format!("see all: `surefoot rollback --list --service-name {service}`")))
 }
+
+/// So many other releases are named where the one that was meant is gone.
+const POSSIBLE: usize = 5;
 
 /// A rollback makes no service.
 fn refuse_a_service_that_is_gone(

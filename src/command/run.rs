@@ -1,6 +1,7 @@
 //! Runs a deployment that was planned or taken up, and says how it ended.
 
 use std::error::Error as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::arguments::Waiting;
@@ -90,8 +91,21 @@ pub(super) fn lock_now(setup: &Setup, stream: &StreamName) -> Result<Lock, Probl
     attempt(setup, stream).map_err(|error| trouble::lock(&error, stream))
 }
 
+/// Who deploys the service on this machine now, in words.
+pub(super) fn at_work(
+    setup: &Setup,
+    stream: &StreamName,
+    endpoint: Option<&str>,
+) -> Option<String> {
+    lock::holder(&locks(setup), stream, endpoint.unwrap_or_default()).as_ref().map(trouble::held_by)
+}
+
+fn locks(setup: &Setup) -> PathBuf {
+    here::state_directory(&setup.environment).join("locks")
+}
+
 fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
-    let directory = here::state_directory(&setup.environment).join("locks");
+    let directory = locks(setup);
     let world = setup.endpoint().unwrap_or_default();
     let since = SystemClock::start().now();
     let owner = Owner {

@@ -2,7 +2,7 @@
 
 use super::arguments::Status;
 use super::setup::Setup;
-use super::{newest, record, trouble};
+use super::{newest, record, run, trouble};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Expectation, Recorded, Sighting};
 use crate::view::Document as _;
@@ -45,7 +45,10 @@ async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let aws_silent = error.as_ref().map(ToString::to_string);
     let now = SystemClock::start().now();
     let known = if log.service.is_none() { record::known(setup)? } else { Vec::new() };
-    let sheet = StatusSheet { log, aws, aws_silent, known, now };
+    let unfinished = log.service.as_ref().filter(|_| log.unfinished.is_some());
+    let at_work =
+        unfinished.and_then(|stream| run::at_work(setup, stream, log.endpoint.as_deref()));
+    let sheet = StatusSheet { log, aws, aws_silent, known, at_work, now };
     let exit = exit(&sheet, error.as_ref(), setup);
     Ok(Look { sheet, exit })
 }

@@ -238,7 +238,8 @@ pub(super) fn stopped_waiting() -> Problem {
         .hint("run the same command again")
 }
 
-fn held_by(owner: &Owner) -> String {
+/// Who holds a service, and since when.
+pub(super) fn held_by(owner: &Owner) -> String {
     let run = owner.ci_run.as_ref().map(|run| format!(", {run}")).unwrap_or_default();
     format!(
         "{} on {} runs `{}` (process {}) since {}{run}",

@@ -159,7 +159,14 @@ fn table(records: &[Recorded]) -> HistoryTable {
 
 fn status_sheet(records: &[Recorded]) -> StatusSheet {
     let now = morning() + TimeDelta::hours(2);
-    StatusSheet { log: status(records), aws: None, aws_silent: None, known: Vec::new(), now }
+    StatusSheet {
+        log: status(records),
+        aws: None,
+        aws_silent: None,
+        known: Vec::new(),
+        at_work: None,
+        now,
+    }
 }
 
 /// Every document there is, of a run that went wrong.

@@ -25,6 +25,8 @@ pub struct StatusSheet {
     pub aws_silent: Option<String>,
     /// The services that the journal has, where one was named that it has not.
     pub known: Vec<ServiceName>,
+    /// Who is at work on the unfinished deployment now, in words, as far as this machine knows.
+    pub at_work: Option<String>,
     /// The moment that ages count from.
     pub now: DateTime<Utc>,
 }
@@ -109,6 +111,7 @@ impl Document for StatusSheet {
             "aws": to_json(&self.aws),
             "aws_silent": self.aws_silent,
             "known_services": self.known,
+            "at_work": self.at_work,
         })
     }
 }
@@ -121,6 +124,9 @@ impl StatusSheet {
 
     /// Where the sides differ, the first thing to type is what looks closer.
     fn next(&self) -> Vec<String> {
+        if let (Some(_), Some(stream)) = (&self.at_work, &self.log.service) {
+            return vec![format!("surefoot status --watch --service-name {}", stream.service)];
+        }
         let closer = self
             .log
             .service
@@ -204,12 +210,13 @@ impl StatusSheet {
         let row = &unfinished.row;
         let image = image_words(row.tag.as_ref(), row.digest.as_ref());
         let age = measure::age(row.started_at, self.now);
+        let stands = look.block(2, Accent::None, &unfinished.standing);
+        if let Some(who) = &self.at_work {
+            let title = format!("{} {image} is under way, begun {age}: {who}", row.number);
+            return format!("\n{}{stands}", look.block(0, Accent::Strong, &title));
+        }
         let title = format!("{} {image} is unfinished, begun {age} by {}", row.number, row.by);
-        format!(
-            "\n{}{}",
-            look.block(0, Accent::Warning, &title),
-            look.block(2, Accent::None, &unfinished.standing)
-        )
+        format!("\n{}{stands}", look.block(0, Accent::Warning, &title))
     }
 
     fn aws_lines(&self, look: Look) -> String {
@@ -226,7 +233,8 @@ impl StatusSheet {
             shown.push_str(&look.block(0, Accent::Dim, &title));
         }
         if !aws.drift.is_empty() {
-            let title = match &self.log.doubt {
+            // Nobody outside is blamed for what an operation of ours did last.
+            let title = match &aws.operation_is_ours {
                 Some(_) => "what AWS shows is not what the log calls live:",
                 None => "somebody changed the service outside surefoot:",
             };

@@ -24,6 +24,8 @@ fn two_a_wrong_word_on_the_command_line() {
     let project = Project::new(&world, "shop");
     project.run(&["deply"]).exits(2).says("deploy");
     project.run(&["deploy", "--no-such-option"]).exits(2);
+    let told = project.run(&["prune", "--keep", "0", "--json"]).exits(2).result();
+    assert_eq!(told["problem"]["code"], "usage", "{told}");
     project.run(&["deploy", "--health-retries", "many"]).exits(2);
     project.run(&["deploy", "--deploy-timeout", "soon"]).exits(2);
     project.run(&["deploy", "--force-latest", "--image", "x"]).exits(2);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::support::{Project, World};
+use super::support::{Project, Run, World};
 
 /// The service runs what was asked for, asked for once, and nothing is left to do.
 fn ended_well(world: &World, project: &Project<'_>, operations: usize) {
@@ -77,11 +77,21 @@ fn a_signal_lets_the_call_in_flight_end_and_is_answered_with_what_it_did() {
 fn hanging_up_is_an_interruption_like_any_other() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    let run = project.start(&["deploy", "--json"]);
+    let run = Run::start(project.hanging_up("default", &["deploy", "--json"]));
     run.until_event("CreateIssued");
     run.signal("HUP");
     run.end().exits(130).says("SIGHUP");
     project.run(&["resume"]).exits(0);
+}
+
+#[test]
+fn nohup_outlives_the_terminal() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = Run::start(project.hanging_up("ignore", &["deploy", "--json"]));
+    run.until_event("CreateIssued");
+    run.signal("HUP");
+    run.end().exits(0);
 }
 
 #[test]
@@ -295,7 +305,7 @@ fn a_terminal_that_goes_away_interrupts_and_loses_nothing() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 10}));
-    let mut command = project.command(&["deploy"]);
+    let mut command = project.hanging_up("default", &["deploy"]);
     let mut child = command
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())

@@ -131,6 +131,21 @@ fn who_paused_or_deleted_it_after_our_operation_is_named_and_nothing_is_taken_ba
 }
 
 #[test]
+fn a_refused_rollback_names_what_is_still_possible() {
+    let world = World::open();
+    let project = two_releases(&world);
+    let second = digest(&world);
+    project.release("release three");
+    project.deploy();
+    world.delete_image("shop", &second);
+    let refused = project.run(&["rollback"]).exits(20).names("rollback-image-gone");
+    refused.says("of #1 is still possible").says("surefoot rollback 1 --service-name shop");
+    project.run(&["rollback", "--list"]).exits(0).says("next: surefoot rollback 1");
+    project.run(&["rollback", "1"]).exits(0);
+    assert!(world.serves("shop", "release one"));
+}
+
+#[test]
 fn a_way_back_whose_image_is_gone_is_a_failed_rollback_and_says_how_to_go_forward() {
     let world = World::open();
     let project = two_releases(&world);

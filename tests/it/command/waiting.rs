@@ -27,6 +27,22 @@ fn the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes() {
     world.nothing_was_done_twice();
 }
 
+/// `resume` is no advice while somebody is at it, and the only one once he is dead.
+#[test]
+fn status_tells_a_deployment_under_way_from_one_that_was_killed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let run = slow(&world, &project, 3);
+    for offline in [&["status"][..], &["status", "--offline"]] {
+        let status = project.run(offline).exits(0).says("is under way").says("surefoot deploy");
+        status.says(&format!("process {}", run.id())).does_not_say("surefoot resume");
+    }
+    run.kill();
+    let status = project.run(&["status"]).exits(0).says("is unfinished").says("surefoot resume");
+    assert!(status.out.contains("next: surefoot resume --service-name"), "{}", status.out);
+    project.run(&["resume"]).exits(0);
+}
+
 /// The image asked for by a tag that moves while another deployment is waited for.
 #[test]
 fn what_was_seen_before_the_wait_is_looked_at_again() {

@@ -131,6 +131,17 @@ impl<'a> Project<'a> {
         command
     }
 
+    /// The same, started by somebody who wants hang-ups treated so (`default`, `ignore`), whatever the
+    /// tests themselves were started with.
+    pub(in crate::command) fn hanging_up(&self, so: &str, arguments: &[&str]) -> Command {
+        let inner = self.command(arguments);
+        let variables = inner.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let mut command = Command::new("/usr/bin/env");
+        command.env_clear().envs(variables).current_dir(self.path());
+        command.arg(format!("--{so}-signal=HUP")).arg(inner.get_program()).args(inner.get_args());
+        command
+    }
+
     /// Starts the binary.
     pub(in crate::command) fn start(&self, arguments: &[&str]) -> Run {
         Run::start(self.command(arguments))
