@@ -311,8 +311,8 @@ GUARDS = [
         "without": "prune deletes what `rollback` offers",
         "changes": [(
             "src/projection/keep/rules.rs",
-            "    let keep = usize::try_from(limits.keep).unwrap_or(usize::MAX);\n",
-            "    let keep = usize::try_from(limits.keep).unwrap_or(usize::MAX);\n"
+            "    let keep = usize::try_from(keep).unwrap_or(usize::MAX);\n",
+            "    let keep = usize::try_from(keep).unwrap_or(usize::MAX);\n"
             f"    let keep = if {asks('keep what is needed')} {{ keep }} else {{ 0 }};\n",
         )],
         "tests": [
