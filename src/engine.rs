@@ -14,10 +14,14 @@ use crate::plan::inventory::Inventory;
 use crate::step::{self, Bench, Outcome, StepError};
 use crate::stop::Stop;
 use crate::view::View;
-use crate::world::{Obstacle, Place, World};
+use crate::world::{Obstacle, Place, Progress, World};
 
 /// After so many unclear answers to one call the deployment pauses: the other side is ill.
 const UNCLEAR_ANSWERS: u32 = 3;
+
+/// Said after a first signal, where a call that changes something is under way.
+const STOPPING: &str = "stopping, as soon as the call under way is answered; a second Ctrl-C does not \
+                        wait for that";
 
 /// What the engine works with.
 pub struct Engine<'a> {
@@ -119,6 +123,9 @@ impl Engine<'_> {
             biased;
             result = &mut work => return result,
             () = self.stop.wait() => {}
+        }
+        if grace > Duration::ZERO {
+            self.view.report(Progress::Notice(STOPPING.to_owned()));
         }
         tokio::select! {
             biased;

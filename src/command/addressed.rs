@@ -13,7 +13,7 @@ use crate::event::deployment::Deployment;
 use crate::plan::findings::Finding;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::Summary;
-use crate::view::{Document, Look, PlanSheet, View};
+use crate::view::{Document, Look, View};
 use crate::world::{Progress, ProgressSink};
 
 /// The commands that ask which service is meant.
@@ -175,10 +175,6 @@ impl ProgressSink for Addressed {
 impl View for Addressed {
     fn sandbox(&self, endpoint: &str) {
         self.view.sandbox(endpoint);
-    }
-
-    fn plan(&self, sheet: &PlanSheet) {
-        self.view.plan(sheet);
     }
 
     fn findings(&self, findings: &[Finding]) {

@@ -32,7 +32,8 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     refuse_what_is_not_there_yet(arguments)?;
     let world = setup.world();
     let asked = questions(arguments, setup)?;
-    let inventory = setup.look(&world, &asked).await?;
+    let inventory = setup.look(&world, &asked).await;
+    let inventory = inventory.map_err(|problem| run::pending_before(problem, setup))?;
     refuse_a_repository_elsewhere(setup, &inventory.caller.account, &inventory.region)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run {

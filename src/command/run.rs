@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::arguments::Waiting;
 use super::setup::Setup;
-use super::{here, trouble};
+use super::{here, stream, trouble};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::event::deployment::Deployment;
@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::plan::identity::Facts;
 use crate::plan::inventory::Inventory;
 use crate::problem::{ExitCode, Problem};
-use crate::projection::{next_commands, problem_of, standing, summary};
+use crate::projection::{in_the_way, problem_of, standing, summary};
 use crate::world::World;
 use crate::world::clock::{Clock as _, SystemClock};
 
@@ -132,13 +132,23 @@ pub(super) fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError
 /// A second deployment is not begun beside an unfinished one.
 pub(super) fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
     let pending = pending(ledger).map_err(|error| trouble::reading(&error, &setup.history))?;
-    let Some(deployment) = pending else { return Ok(()) };
-    let number = deployment.plan.number;
-    let what = format!("deployment {number} of `{}` is unfinished", ledger.stream().service);
-    let mut problem =
-        Problem::new(ExitCode::Pending, "pending", what).leaves(standing(&deployment));
-    problem.next = next_commands(&deployment);
-    Err(problem)
+    pending.map_or(Ok(()), |deployment| Err(in_the_way(&deployment)))
+}
+
+/// AWS cannot be reached: where the journal knows of an unfinished deployment, that comes first.
+pub(super) fn pending_before(unreachable: Problem, setup: &Setup) -> Problem {
+    let unfinished = || -> Option<Problem> {
+        let journal = setup.remembered()?;
+        let stream = stream::choose(journal.as_ref(), setup).ok()??;
+        refuse_pending(&setup.ledger(journal, stream).ok()?, setup).err()
+    };
+    if unreachable.code != "aws-unreachable" {
+        return unreachable;
+    }
+    match unfinished().filter(|problem| problem.exit == ExitCode::Pending) {
+        Some(pending) => pending.because(format!("besides, surefoot {}", unreachable.what)),
+        None => unreachable,
+    }
 }
 
 /// The sandbox and AWS never share a stream.

@@ -181,7 +181,7 @@ impl Setup {
             None if !exported => return self.journal(),
             None => {}
         }
-        let refused = |error| trouble::import(&error, &self.history);
+        let refused = |error| trouble::own_export(&error, &self.history);
         let files = import::files(&self.history.join(archive::EXPORTS)).map_err(refused)?;
         let journal = self.journal()?;
         let imported = import::import(journal.as_ref(), &files).map_err(refused)?;
@@ -254,7 +254,7 @@ impl Setup {
 
     /// What the export says, in memory; one that does not fit there must become a journal first.
     fn exported_journal(&self) -> Result<Arc<dyn Journal>, Problem> {
-        let refused = |error| trouble::import(&error, &self.history);
+        let refused = |error| trouble::own_export(&error, &self.history);
         let files = import::files(&self.history.join(archive::EXPORTS)).map_err(refused)?;
         let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
         if files.iter().map(size).sum::<u64>() > LARGEST_EXPORT_READ {

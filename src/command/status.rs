@@ -34,15 +34,17 @@ fn world(arguments: &Status, setup: &Setup) -> Option<World> {
 
 async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let records = newest::of_status(setup)?;
-    let log = projection::status(&records);
-    let (aws, error) = match (world, &log.service) {
-        (Some(world), Some(_)) => match seen(world, &records).await {
-            Ok(seen) => (Some(seen), None),
-            Err(error) => (None, Some(error)),
-        },
-        _ => (None, None),
+    let mut log = projection::status(&records);
+    let asked = match (world, &log.service) {
+        (Some(world), Some(_)) => seen(world, &records).await.map(Some),
+        (Some(world), None) => stranger(world, setup).await,
+        (None, _) => Ok(None),
     };
-    let aws_silent = error.as_ref().map(ToString::to_string);
+    let (aws, error) = asked.map_or_else(|error| (None, Some(error)), |seen| (seen, None));
+    let aws_silent = error.as_ref().map(|error| silence(error, setup));
+    if log.service.is_none() {
+        log.endpoint = world.and_then(|_| setup.endpoint());
+    }
     let now = SystemClock::start().now();
     let known = if log.service.is_none() { record::known(setup)? } else { Vec::new() };
     let unfinished = log.service.as_ref().filter(|_| log.unfinished.is_some());
@@ -51,6 +53,12 @@ async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let sheet = StatusSheet { log, aws, aws_silent, known, at_work, now };
     let exit = exit(&sheet, error.as_ref(), setup);
     Ok(Look { sheet, exit })
+}
+
+/// Why AWS did not answer; whoever has no credentials need not read how they were looked for.
+fn silence(error: &WorldError, setup: &Setup) -> String {
+    let problem = trouble::world(error, setup.settings.region.as_ref());
+    if problem.exit == ExitCode::Credentials { problem.what } else { error.to_string() }
 }
 
 /// Unfinished comes first: what differs then may be its own doing. Silence is no agreement.
@@ -76,6 +84,14 @@ async fn seen(world: &World, records: &[Recorded]) -> Result<Seen, WorldError> {
         seen.drift.clear();
     }
     Ok(seen)
+}
+
+/// The service of this name that AWS has, and the journal knows nothing of.
+async fn stranger(world: &World, setup: &Setup) -> Result<Option<Seen>, WorldError> {
+    let Some(name) = &setup.settings.service_name else { return Ok(None) };
+    let Some(service) = world.services.find(name).await? else { return Ok(None) };
+    let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();
+    Ok(Some(told(Sighting { service: Some(service), newest, ours: false }, None)))
 }
 
 /// What App Runner says of the service in the log, and whether its newest operation is ours.

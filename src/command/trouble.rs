@@ -103,6 +103,28 @@ pub(super) fn import(error: &ImportError, path: &Path) -> Problem {
         .hint(hint)
 }
 
+/// The journal is lost, and the export that should bring it back does not.
+pub(super) fn own_export(error: &ImportError, path: &Path) -> Problem {
+    let mut problem = import(error, path);
+    if matches!(error, ImportError::Journal(_) | ImportError::Newer { .. }) {
+        return problem;
+    }
+    let export = path.join(archive::EXPORTS);
+    let aside = path.join(format!("{}.aside", archive::EXPORTS));
+    let (from, to) = (export.display().to_string(), aside.display().to_string());
+    problem.what =
+        format!("there is no journal here, and its export is of no use: {}", problem.what);
+    problem.next = vec![
+        format!("put another export of this service in the place of {from}"),
+        format!(
+            "or go on without its history, from what AWS tells: `mv {} {}`",
+            quoted(&from),
+            quoted(&to)
+        ),
+    ];
+    problem
+}
+
 /// A journal that is not repaired. Nothing was moved.
 pub(super) fn repair(error: &RepairError, setup: &Setup) -> Problem {
     let (damage, refused) = match error {
@@ -163,7 +185,7 @@ pub(super) fn world(error: &WorldError, region: Option<&Region>) -> Problem {
             let what = format!("{place} refused a question that preflight asks");
             Problem::new(ExitCode::Preflight, "preflight-refused", what)
                 .because(error)
-                .leaves("Nothing was changed, and nothing is in the journal.")
+                .leaves("Nothing was changed, and nothing was written into the journal.")
                 .hint("allow it to whoever deploys: docs/guides/security.md has the policy")
         }
         WorldError::Unanswered { place, .. } => {
@@ -174,7 +196,7 @@ pub(super) fn world(error: &WorldError, region: Option<&Region>) -> Problem {
 }
 
 fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&Region>) -> Problem {
-    let nothing = "Nothing was changed, and nothing is in the journal.";
+    let nothing = "Nothing was changed, and nothing was written into the journal.";
     let credentials = |code: &str, what: &str| {
         Problem::new(ExitCode::Credentials, code, what).because(reason).leaves(nothing)
     };

@@ -44,7 +44,7 @@ pub use keep::{
 };
 pub use live::{knows_operation, live_release};
 pub use outcome::{Told, Tone, told};
-pub use problem::problem_of;
+pub use problem::{in_the_way, problem_of};
 pub use proof::proof_words;
 pub use recovered::{RECOVERED, not_a_target};
 pub use selection::{Selection, select};

@@ -270,28 +270,31 @@ fn remark(event: &Event, state: &Deployment) -> Option<Told> {
         }
         Event::DeploymentFailed { .. } => Told::trouble(format!("deployment {number} failed")),
         Event::Interrupted { because } => Told::trouble(interruption_words(because)),
+        Event::Resumed { backwards } => {
+            let back = if *backwards { ", to go back" } else { "" };
+            Told::note(format!("deployment {number} of {service} taken up again{back}"))
+        }
         _ => aside(event),
     }
 }
 
 fn aside(event: &Event) -> Option<Told> {
     match event {
-        Event::Resumed { backwards: false } => Told::note("taken up again"),
-        Event::Resumed { backwards: true } => Told::note("taken up again, to go back"),
         Event::DeploymentAbandoned { reason } => Told::note(format!("abandoned: {reason}")),
         Event::AttentionNeeded { evidence } => {
             let first = evidence.first().map_or("", String::as_str);
             Told::trouble(format!("a person must look: {first}"))
         }
         Event::PruneStarted { images, .. } => {
-            Told::note(format!("{} images are about to be deleted", images.len()))
+            let are = if images.len() == 1 { "is" } else { "are" };
+            Told::note(format!("{} {are} about to be deleted", counted(images.len())))
         }
         Event::ImagesPruned { deleted, failures, .. } if failures.is_empty() => {
-            Told::note(format!("{} images deleted", deleted.len()))
+            Told::note(format!("{} deleted", counted(deleted.len())))
         }
         Event::ImagesPruned { deleted, failures, .. } => {
-            let (gone, left) = (deleted.len(), failures.len());
-            Told::trouble(format!("{gone} images deleted, {left} could not be"))
+            let (gone, left) = (counted(deleted.len()), failures.len());
+            Told::trouble(format!("{gone} deleted, {left} could not be"))
         }
         Event::RecordRecovered { found, .. } => Told::note(super::recovered::words(found)),
         Event::JournalRestored { from_export, saved, .. } => Told::note(format!(
@@ -303,4 +306,8 @@ fn aside(event: &Event) -> Option<Told> {
         }
         _ => None,
     }
+}
+
+fn counted(images: usize) -> String {
+    if images == 1 { "1 image".into() } else { format!("{images} images") }
 }

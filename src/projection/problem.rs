@@ -24,6 +24,18 @@ pub fn problem_of(state: &Deployment) -> Option<Problem> {
     Some(with_advice(problem.leaves(standing(state)), state))
 }
 
+/// Why nothing else is begun beside a deployment that is not over, and how to bring it to its end.
+pub fn in_the_way(state: &Deployment) -> Problem {
+    let (number, service) = (state.plan.number, &state.plan.stream.service);
+    let what = format!("deployment {number} of `{service}` is unfinished");
+    let problem =
+        Problem::new(ExitCode::Pending, "pending", what).leaves(standing(state)).hint(format!(
+            "close it as it is, without touching AWS: \
+             `surefoot resume --abandon --reason WHY --service-name {service}`"
+        ));
+    with_advice(problem, state)
+}
+
 fn of_failure(state: &Deployment, because: &Failure) -> Problem {
     let mut problem = from(because);
     let line = state.done.cause.as_ref().and_then(|cause| cause.line.clone());

@@ -1,8 +1,8 @@
 //! Where a deployment leaves the service, and what to type next. The most important line of any
 //! error: true in every phase.
 
-use crate::event::RolledBackBy;
 use crate::event::deployment::{Deployment, Phase};
+use crate::event::{Failure, RolledBackBy};
 use crate::plan::{Intent, Step};
 use crate::release::Release;
 use crate::world::service::OperationStatus;
@@ -16,12 +16,9 @@ pub fn standing(state: &Deployment) -> String {
         Phase::Succeeded => format!("`{service}` runs {}.", target_name(state)),
         Phase::RolledBack { .. } => rolled_back(state),
         Phase::Failed { .. } => failed(state),
-        Phase::RollbackFailing { .. } | Phase::RollbackFailed { .. } => format!(
-            "Stuck: `{service}` could be brought neither to {} nor back to {}; what it runs now is \
-             not proven.",
-            target_name(state),
-            previous_name(state),
-        ),
+        Phase::RollbackFailing { failure, .. } | Phase::RollbackFailed { failure, .. } => {
+            stuck(state, failure)
+        }
         Phase::Attention { .. } => {
             format!("What `{service}` runs cannot be known from here. Nothing more was changed.")
         }
@@ -57,8 +54,8 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
             surefoot("see all deployments", "history"),
             surefoot("see where it stands", "status"),
         ],
-        Phase::RolledBack { .. } => vec![show, surefoot("fix it, then deploy again", "deploy")],
-        Phase::Failed { .. } => after_failure(state, show, surefoot),
+        Phase::RolledBack { because } => vec![show, surefoot(anew(because), "deploy")],
+        Phase::Failed { because } => after_failure(state, because, show, surefoot),
         Phase::RollbackFailed { .. } | Phase::Attention { .. } => {
             let mut advice = vec![show];
             advice.extend(settling(state, &surefoot));
@@ -98,8 +95,15 @@ fn can_be_taken_back(state: &Deployment) -> bool {
     matches!(state.phase, Phase::Forward) && deploys && !state.backwards && touched
 }
 
+/// What another deployment would be for.
+fn anew(because: &Failure) -> &'static str {
+    // Then it was a person's wish, and there is nothing to fix.
+    if because.code == "taken-back" { "deploy again" } else { "fix it, then deploy again" }
+}
+
 fn after_failure(
     state: &Deployment,
+    because: &Failure,
     show: Advice,
     surefoot: impl Fn(&'static str, &str) -> Advice,
 ) -> Vec<Advice> {
@@ -115,7 +119,7 @@ fn after_failure(
         });
     }
     advice.push(match state.plan.intent {
-        Intent::Deploy { .. } => surefoot("fix it, then deploy again", "deploy"),
+        Intent::Deploy { .. } => surefoot(anew(because), "deploy"),
         Intent::Rollback { .. } => surefoot("see what AWS says the service runs", "status"),
     });
     advice
@@ -153,6 +157,22 @@ fn rolled_back(state: &Deployment) -> String {
         Intent::Rollback { .. } => String::new(),
     };
     format!("Rolled back{by} to {}, proven.{stays}", previous_name(state))
+}
+
+fn stuck(state: &Deployment, failure: &Failure) -> String {
+    let service = &state.plan.stream.service;
+    let (target, previous) = (target_name(state), previous_name(state));
+    // Then the way back was never asked for.
+    if failure.code == "rollback-image-gone" && state.done.proof.is_some() {
+        return format!(
+            "Stuck: `{service}` cannot be brought back to {previous}, and is still configured with \
+             {target}."
+        );
+    }
+    format!(
+        "Stuck: `{service}` could be brought neither to {target} nor back to {previous}; what it \
+         runs now is not proven."
+    )
 }
 
 fn failed(state: &Deployment) -> String {

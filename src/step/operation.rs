@@ -66,6 +66,7 @@ impl<'a> Wait<'a> {
         let (mut waited, mut unlisted, mut away) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         loop {
             let mut last = None;
+            let mut what = "App Runner to list the operation".to_owned();
             match self.find().await {
                 Ok(Some(operation)) if operation.status.is_terminal() => {
                     self.show_lines(&operation.id).await;
@@ -74,16 +75,20 @@ impl<'a> Wait<'a> {
                 Ok(Some(operation)) => last = Some(operation),
                 Ok(None) if unlisted >= times.settle => return Ok(Waited::Unlisted),
                 Ok(None) => unlisted += times.poll,
-                Err(error) if passes(&error) && away < times.settle => away += times.poll,
+                Err(error) if passes(&error) && away < times.settle => {
+                    what = format!("App Runner to answer: {error}");
+                    away += times.poll;
+                }
                 Err(error) => return asked(Err(error)),
             }
             if let Some(operation) = last {
                 away = Duration::ZERO;
-                self.show(&operation).await;
+                what = self.show(&operation).await;
                 if waited >= limit {
                     return Ok(Waited::Limit(operation));
                 }
             }
+            self.bench.progress.report(Progress::Waiting { what });
             self.bench.world.clock.sleep(times.poll).await;
             waited += times.poll;
         }
@@ -106,13 +111,13 @@ impl<'a> Wait<'a> {
         Ok(listed.into_iter().find(|operation| Some(&operation.id) == ours))
     }
 
-    async fn show(&mut self, operation: &Operation) {
+    /// Shows what is new in its logs; what is waited for.
+    async fn show(&mut self, operation: &Operation) -> String {
         self.show_lines(&operation.id).await;
         if self.bench.tail {
             self.show_application().await;
         }
-        let what = format!("operation {} {}", short(&operation.id), operation.status);
-        self.bench.progress.report(Progress::Waiting { what });
+        format!("operation {} {}", short(&operation.id), operation.status)
     }
 
     /// App Runner's own words, each once; the first failure is explained at once, long before the

@@ -9,6 +9,7 @@ use crate::plan::findings::{Finding, Outcome as Result_};
 use crate::plan::preflight::{Checks, judge};
 use crate::plan::target::Wish;
 use crate::plan::{Intent, Plan, TargetOrigin};
+use crate::world::Progress;
 
 /// Nothing but a look tells.
 pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
@@ -26,10 +27,14 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         &fresh
     };
     let findings = judge(seen, &checks(plan));
-    match refusal(&findings) {
-        Some(failure) => Err(failure.into()),
-        None => Ok(Event::PreflightPassed { warnings: warnings(&findings) }.into()),
+    if let Some(failure) = refusal(&findings) {
+        return Err(failure.into());
     }
+    let warnings = warnings(&findings);
+    for warning in &warnings {
+        bench.progress.report(Progress::Notice(warning.clone()));
+    }
+    Ok(Event::PreflightPassed { warnings }.into())
 }
 
 /// The failure that stops a deployment: the first finding that failed, with the others behind it.

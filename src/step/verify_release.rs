@@ -11,6 +11,7 @@ use crate::event::{Event, Failure, Proof};
 use crate::names::{Digest, ImageIdentifier, OperationId, ServiceArn};
 use crate::problem::ExitCode;
 use crate::release::Release;
+use crate::world::Progress;
 use crate::world::service::{Operation, Service, ServiceStatus};
 
 /// Looking is all that this step does: see `perform`.
@@ -88,6 +89,8 @@ pub(super) async fn prove(bench: &Bench<'_>, expected: &Expected<'_>) -> Result<
                 None => Proven::No(evidence),
             });
         }
+        let what = "App Runner to show the release".to_owned();
+        bench.progress.report(Progress::Waiting { what });
         bench.world.clock.sleep(bench.times.poll).await;
         waited += bench.times.poll;
     }

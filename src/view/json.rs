@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::documents::Findings;
-use super::{Document, Output, PlainView, PlanSheet, View};
+use super::{Document, Output, PlainView, View};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::plan::findings::Finding;
@@ -62,13 +62,6 @@ impl View for JsonView {
     fn sandbox(&self, endpoint: &str) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).endpoint = Some(endpoint.into());
         self.talk.sandbox(endpoint);
-    }
-
-    fn plan(&self, sheet: &PlanSheet) {
-        self.keep_document(sheet);
-        if self.narrate {
-            self.talk.plan(sheet);
-        }
     }
 
     fn findings(&self, findings: &[Finding]) {

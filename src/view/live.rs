@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use super::documents::{endpoint_line, tree};
 use super::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use super::narration::{Pace, beneath, place, waiting};
-use super::{Document, Look, Output, PlanSheet, View, measure, terminal};
+use super::{Document, Look, Output, View, measure, terminal};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::plan::Step;
@@ -218,13 +218,6 @@ impl ProgressSink for LiveView {
 impl View for LiveView {
     fn sandbox(&self, endpoint: &str) {
         self.state().endpoint = Some(endpoint.to_owned());
-    }
-
-    fn plan(&self, sheet: &PlanSheet) {
-        if let Some(endpoint) = &sheet.endpoint {
-            self.sandbox(endpoint);
-        }
-        self.talk(&format!("{}\n", sheet.brief(self.talk.1)));
     }
 
     fn findings(&self, findings: &[Finding]) {

@@ -50,8 +50,6 @@ pub use terminal::{Wish, choose, is_interactive, typed_line};
 pub trait View: ProgressSink {
     /// Every screen from now on names this endpoint: it is not AWS itself.
     fn sandbox(&self, endpoint: &str);
-    /// What is about to be done, before the question whether to do it.
-    fn plan(&self, sheet: &PlanSheet);
     /// What preflight found, as part of a deployment.
     fn findings(&self, findings: &[Finding]);
     /// An event that is durable already, and the state it led to. `elapsed` is this process's own

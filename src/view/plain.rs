@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::documents::{endpoint_line, tree};
 use super::look::{Accent, harmless};
 use super::narration::{Pace, beneath, waiting};
-use super::{Document, Look, Output, PlanSheet, View, measure, terminal};
+use super::{Document, Look, Output, View, measure, terminal};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::plan::findings::Finding;
@@ -94,13 +94,6 @@ impl ProgressSink for PlainView {
 impl View for PlainView {
     fn sandbox(&self, endpoint: &str) {
         self.state().endpoint = Some(endpoint.to_owned());
-    }
-
-    fn plan(&self, sheet: &PlanSheet) {
-        if let Some(endpoint) = &sheet.endpoint {
-            self.sandbox(endpoint);
-        }
-        self.talk(&format!("{}\n", sheet.brief(self.talk.1)));
     }
 
     fn findings(&self, findings: &[Finding]) {

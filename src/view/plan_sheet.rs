@@ -88,8 +88,8 @@ pub struct Origin {
 }
 
 impl PlanSheet {
-    /// What is shown before the question: service, steps, differences.
-    pub fn brief(&self, look: Look) -> String {
+    /// Service, steps, differences, warnings.
+    fn brief(&self, look: Look) -> String {
         let mut shown = self.headline(look);
         shown.push('\n');
         shown.push_str(&self.step_lines(look));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Document, PlanSheet, View};
+use super::{Document, View};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::plan::findings::Finding;
@@ -25,7 +25,6 @@ impl ProgressSink for SilentView {
 
 impl View for SilentView {
     fn sandbox(&self, _endpoint: &str) {}
-    fn plan(&self, _sheet: &PlanSheet) {}
     fn findings(&self, _findings: &[Finding]) {}
     fn event(&self, _event: &Event, _state: &Deployment, _at: DateTime<Utc>, _elapsed: Duration) {}
     fn summary(&self, _summary: &Summary) {}

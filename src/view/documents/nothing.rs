@@ -26,7 +26,8 @@ impl Document for NothingDeployed {
     }
 
     fn text(&self, look: Look) -> String {
-        nothing_deployed(look, &self.known)
+        let text = nothing_deployed(look, &self.known);
+        text + &next_lines(look, &["surefoot deploy".to_owned()])
     }
 
     fn json(&self) -> Value {
@@ -44,13 +45,13 @@ impl Document for NothingDeployed {
 pub(super) fn nothing_deployed(look: Look, known: &[ServiceName]) -> String {
     let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let text = match &names[..] {
-        [] => "Nothing was deployed yet.".to_owned(),
+        [] => "Nothing was deployed from here yet.".to_owned(),
         names => {
             format!(
-                "Nothing was deployed yet as this service. The journal knows {}.",
+                "Nothing was deployed from here yet as this service. The journal knows {}.",
                 names.join(", ")
             )
         }
     };
-    look.hanging("", Accent::None, &text) + &next_lines(look, &["surefoot deploy".to_owned()])
+    look.hanging("", Accent::None, &text)
 }

@@ -94,9 +94,7 @@ impl Document for StatusSheet {
     }
 
     fn text(&self, look: Look) -> String {
-        let Some(service) = &self.log.service else {
-            return nothing_deployed(look, &self.known);
-        };
+        let Some(service) = &self.log.service else { return self.unknown(look) };
         let mut shown = heading(look, service.service.as_str(), service) + "\n\n";
         shown.push_str(&look.pairs(2, &self.log_pairs()));
         shown.push_str(&self.unfinished(look));
@@ -134,6 +132,19 @@ impl StatusSheet {
             .filter(|_| self.has_drifted())
             .map(|stream| format!("surefoot verify --service-name {}", stream.service));
         closer.into_iter().chain(self.log.next.iter().cloned()).collect()
+    }
+
+    /// The journal knows nothing of the service, and AWS may.
+    fn unknown(&self, look: Look) -> String {
+        let mut shown = nothing_deployed(look, &self.known) + &self.aws_lines(look);
+        let mut next = vec!["surefoot deploy".to_owned()];
+        if self.aws.as_ref().is_some_and(|aws| aws.mark.is_some()) {
+            let text = "It carries the mark of surefoot: another journal has its history. A deployment from \
+                        here begins a new one with what AWS tells.";
+            shown.push_str(&format!("\n{}", look.block(0, Accent::None, text)));
+            next.insert(0, "surefoot journal import FILE".to_owned());
+        }
+        shown + &next_lines(look, &next)
     }
 
     /// What is watched for a change: everything but ages.

@@ -201,7 +201,7 @@ fn a_service_that_the_journal_does_not_know_is_met_with_those_it_knows() {
     project.deploy();
     for command in ["status", "history", "stats"] {
         let typo = [command, "--service-name", "shopp"];
-        project.run(&typo).exits(0).says("Nothing was deployed yet").says("knows `shop`");
+        project.run(&typo).exits(0).says("Nothing was deployed from here yet").says("knows `shop`");
         let json = project.run(&[&typo[..], &["--json"]].concat()).exits(0).result();
         let name = if command == "stats" { "statistics" } else { command };
         assert_eq!(json[name]["known_services"], json!(["shop"]), "{json}");
@@ -212,8 +212,8 @@ fn a_service_that_the_journal_does_not_know_is_met_with_those_it_knows() {
 fn status_history_and_show_tell_the_same_story() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    project.run(&["status"]).exits(0).says("Nothing was deployed yet");
-    project.run(&["history"]).exits(0).says("Nothing was deployed yet");
+    project.run(&["status"]).exits(0).says("Nothing was deployed from here yet");
+    project.run(&["history"]).exits(0).says("Nothing was deployed from here yet");
     project.run(&["show", "1"]).exits(2);
     project.deploy();
     let tag = project.tag();

@@ -411,6 +411,9 @@ fn a_network_that_is_unplugged_in_mid_operation_pauses_and_resume_goes_on() {
         world.stop();
         run.end().exits(24).names("unreachable").says("surefoot resume");
         project.run(&["resume"]).exits(24);
+        // What is unfinished comes before what cannot be reached.
+        let second = project.run(&["deploy"]).exits(25).names("pending").says("could not reach");
+        second.says("surefoot resume --abandon --reason WHY").says("surefoot resume --service");
         world.start();
         project.run(&["resume"]).exits(0).says("live");
         ended_well(&world, &project);
@@ -438,6 +441,7 @@ fn a_previous_image_that_vanished_makes_the_failed_way_back_a_true_verdict() {
     let target = "AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage";
     assert_eq!(world.call(target, &body).0, 200);
     let ended = run.end().exits(15).names("rollback-image-gone");
+    let ended = ended.says("cannot be brought back").says("is still configured with");
     assert!(ended.events().contains(&"RollbackFailed".to_owned()), "{}", ended.out);
     project.run(&["history"]).exits(0).says("rollback failed");
 }

@@ -128,7 +128,10 @@ fn an_export_with_a_line_missing_or_edited_and_another_history_are_refused() {
         fs::write(&file, &text[..text.len() - cut]).unwrap();
         clone.run(&["journal", "import", &name]).exits(74).names("export-damaged");
     }
-    clone.run(&["history"]).exits(0).says("Nothing was deployed yet");
+    clone.run(&["history"]).exits(0).says("Nothing was deployed from here yet");
+    let status = clone.run(&["status"]).exits(0).says("Nothing was deployed from here yet");
+    status.says("carries the mark of surefoot").says("surefoot journal import FILE");
+    clone.run(&["status", "--offline"]).exits(0).does_not_say("mark of surefoot");
     let newer = text.replacen("\"format\":1", "\"format\":99", 1);
     fs::write(&file, newer).unwrap();
     clone.run(&["journal", "import", &name]).exits(74).names("journal-newer");
@@ -357,9 +360,13 @@ fn an_export_that_was_edited_is_not_read_in_the_place_of_a_journal() {
         runner.run(command).exits(74).names("export-damaged").says("was changed");
     }
     // What is refused once is refused again: nothing is begun anew beside it.
-    runner.run(&["deploy"]).exits(74).names("export-damaged");
-    fs::remove_file(runner.history().join("journal.redb")).unwrap();
-    fs::remove_file(runner.history().join("FORMAT")).unwrap();
+    let refused = runner.run(&["deploy"]).exits(74).names("export-damaged");
+    // The way out that it names is one.
+    let aside = refused.err.split('`').find(|command| command.starts_with("mv ")).unwrap();
+    shell(aside);
+    runner.run(&["deploy"]).exits(0).says("what AWS tells is recorded");
+    let runner = with_export_alone(&project, "another");
+    let file = export(&runner).join("000000000001.jsonl");
     // One that is too large to be read in passing has to become a journal.
     fs::write(&file, text + &" ".repeat(17 * 1024 * 1024)).unwrap();
     let refused = runner.run(&["status", "--offline"]).exits(74).names("no-journal");

@@ -97,6 +97,10 @@ fn a_rollback_whose_image_is_gone_is_refused_before_aws_is_touched() {
     ended.says("Nothing was changed.").says("surefoot rollback --list");
     assert!(world.effects().is_empty(), "{:?}", world.effects());
     project.run(&["rollback", "--list"]).exits(0).says("#1");
+    // A deployment that could not be taken back says so before it begins.
+    world.delete_image("shop", &digest(&world));
+    project.release("release three");
+    project.deploy().says("note: ").says("ECR no longer holds");
 }
 
 #[test]
