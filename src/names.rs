@@ -26,6 +26,11 @@ impl NameError {
     }
 }
 
+/// So many of something, in words: `1 image`, `2 images`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A text safe to show in a terminal: control and direction-changing characters replaced, cut at
 /// `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {

@@ -43,6 +43,7 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
     for (service, Newest { records, older: unread }) in loaded {
         let endpoint = projection::status(&records).endpoint;
         let prunes = projection::prunes(&records);
+        let restorations = projection::restorations(&records);
         let (rows, older) = projection::select(projection::history(&records), &selection);
         let older = older + usize::try_from(unread).unwrap_or(usize::MAX);
         let rows = if arguments.offline {
@@ -51,7 +52,16 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
             held(rows, &service, endpoint.as_ref(), setup).await
         };
         let asked = !arguments.offline;
-        tables.push(HistoryTable { service, endpoint, rows, older, prunes, asked, now });
+        tables.push(HistoryTable {
+            service,
+            endpoint,
+            rows,
+            older,
+            prunes,
+            restorations,
+            asked,
+            now,
+        });
     }
     match <[HistoryTable; 1]>::try_from(tables) {
         Ok([table]) => setup.view.data(&table),

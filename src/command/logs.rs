@@ -51,6 +51,9 @@ pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Pr
                 setup.view.stream(&LogLines { source, lines: vec![line] });
             }
         }
+        if shown.is_empty() && !arguments.follow {
+            setup.view.say(&nothing(&wanted, arguments));
+        }
         let over = wanted.until.is_some_and(|until| looked > until);
         if !arguments.follow || over || setup.stop.requested().is_some() {
             return Ok(ExitCode::Success);
@@ -62,6 +65,17 @@ pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Pr
             () = world.clock.sleep(setup.settings.times.log_poll) => {}
         }
     }
+}
+
+/// Said where there is no line, with where to look instead.
+fn nothing(wanted: &Wanted, arguments: &Logs) -> String {
+    let matching = if wanted.pattern.is_some() { " that matches" } else { "" };
+    let since = wanted.since.format("%Y-%m-%d %H:%M:%S UTC");
+    let further = match (&arguments.deployment, &arguments.since) {
+        (None, None) => "; look further back: `surefoot logs --since 1d`",
+        _ => "",
+    };
+    format!("no line{matching} since {since}{further}")
 }
 
 /// The service, and which of its lines.

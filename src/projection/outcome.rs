@@ -6,7 +6,7 @@ use crate::event::deployment::{Deployment, Phase};
 use crate::event::{
     Captured, Cause, Event, HealthOutcome, HealthReport, Issue, PreviousDigest, RolledBackBy,
 };
-use crate::names::OperationId;
+use crate::names::{OperationId, counted};
 use crate::plan::Step;
 use crate::world::service::OperationStatus;
 
@@ -287,13 +287,13 @@ fn aside(event: &Event) -> Option<Told> {
         }
         Event::PruneStarted { images, .. } => {
             let are = if images.len() == 1 { "is" } else { "are" };
-            Told::note(format!("{} {are} about to be deleted", counted(images.len())))
+            Told::note(format!("{} {are} about to be deleted", counted(images.len(), "image")))
         }
         Event::ImagesPruned { deleted, failures, .. } if failures.is_empty() => {
-            Told::note(format!("{} deleted", counted(deleted.len())))
+            Told::note(format!("{} deleted", counted(deleted.len(), "image")))
         }
         Event::ImagesPruned { deleted, failures, .. } => {
-            let (gone, left) = (counted(deleted.len()), failures.len());
+            let (gone, left) = (counted(deleted.len(), "image"), failures.len());
             Told::trouble(format!("{gone} deleted, {left} could not be"))
         }
         Event::RecordRecovered { found, .. } => Told::note(super::recovered::words(found)),
@@ -306,8 +306,4 @@ fn aside(event: &Event) -> Option<Told> {
         }
         _ => None,
     }
-}
-
-fn counted(images: usize) -> String {
-    if images == 1 { "1 image".into() } else { format!("{images} images") }
 }

@@ -152,6 +152,7 @@ fn table(records: &[Recorded]) -> HistoryTable {
         rows,
         older: 0,
         prunes: Vec::new(),
+        restorations: Vec::new(),
         asked: true,
         now: morning() + TimeDelta::hours(2),
     }

@@ -8,7 +8,7 @@ use crate::command::setup::Setup;
 use crate::command::{record, run};
 use crate::event::Event;
 use crate::ledger::Ledger;
-use crate::names::{Digest, RepositoryName, StreamName};
+use crate::names::{Digest, RepositoryName, StreamName, counted};
 use crate::problem::Problem;
 use crate::projection::{Choice, Deletions, Memory, Picture, Prune, Stopped, prunes, remember};
 use crate::view::documents::PruneSheet;
@@ -142,7 +142,7 @@ impl Books {
         }
         let sizes = sizes(&sheet.choices);
         let main = self.main.clone();
-        let leaves = format!("{} images were deleted from ECR.", deletions.deleted.len());
+        let leaves = format!("Deleted from ECR: {}.", counted(deletions.deleted.len(), "image"));
         for book in &mut self.all {
             // Only where the intention was written.
             let intended = sheet.choices.iter().filter(|choice| choice.goes());

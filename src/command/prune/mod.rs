@@ -26,8 +26,15 @@ struct Wish {
     limits: Limits,
     without_history: Vec<ServiceName>,
     apply: bool,
-    /// What to type for the same with `--apply`.
+    /// What to type for the same.
     again: String,
+}
+
+impl Wish {
+    /// What was typed.
+    fn typed(&self) -> String {
+        format!("{}{}", self.again, if self.apply { " --apply" } else { "" })
+    }
 }
 
 /// Prunes, or shows what would be.
@@ -36,7 +43,7 @@ pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, 
     let mut report = Report::open(arguments.report.as_deref())?;
     let world = setup.world();
     let stream = place(setup, &world, wish.apply).await?;
-    let wish = Wish { again: again(arguments, &stream), ..wish };
+    let wish = Wish { again: again(arguments, &stream.service), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
     report.write()?;
     ended.map(|()| ExitCode::Success)
@@ -84,14 +91,13 @@ fn wish(arguments: &Prune) -> Result<Wish, Problem> {
         },
         without_history: names.collect::<Result<_, _>>()?,
         apply: arguments.apply,
-        again: String::new(),
+        again: "surefoot prune".into(),
     })
 }
 
-/// The same command, with `--apply`.
-fn again(arguments: &Prune, stream: &StreamName) -> String {
-    let mut line =
-        format!("surefoot prune --service-name {} --keep {}", stream.service, arguments.keep);
+/// The same command, but for `--apply`.
+fn again(arguments: &Prune, service: &ServiceName) -> String {
+    let mut line = format!("surefoot prune --service-name {service} --keep {}", arguments.keep);
     let mut add = |name: &str, value: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let value = if value.chars().all(plain) {
@@ -109,7 +115,7 @@ fn again(arguments: &Prune, stream: &StreamName) -> String {
     }
     arguments.tag_pattern.iter().for_each(|pattern| add("--tag-pattern", pattern));
     arguments.without_history.iter().for_each(|name| add("--without-history", name));
-    format!("{line} --apply")
+    line
 }
 
 /// The service whose repository is meant, in this very account and region.
@@ -179,6 +185,7 @@ async fn under_lock(
     let seen = look(world, repository, books.memories(), std::collections::BTreeMap::new()).await;
     let seen = seen.map_err(|error| trouble::look(&error, setup.settings.region.as_ref()))?;
     let picture = seen.ok_or_else(|| trouble::no_repository(repository))?;
+    refuse_an_unknown_name(wish, &picture)?;
     if wish.apply {
         books.settle(&picture)?;
     }
@@ -188,7 +195,7 @@ async fn under_lock(
     setup.view.data(&sheet);
     report.add(&sheet);
     if !missing.is_empty() {
-        return Err(trouble::incomplete(repository, &missing));
+        return Err(trouble::incomplete(repository, &missing, &wish.typed()));
     }
     if !wish.apply || !sheet.choices.iter().any(Choice::goes) {
         return Ok(());
@@ -205,7 +212,15 @@ async fn under_lock(
     let outcome = outcome(&sheet, deletions);
     setup.view.data(&outcome);
     report.add(&outcome);
-    trouble::of_deletions(repository, &outcome).map_or(Ok(()), Err)
+    trouble::of_deletions(repository, &outcome, &wish.typed()).map_or(Ok(()), Err)
+}
+
+/// A misspelled name would accept nothing, and say nothing.
+fn refuse_an_unknown_name(wish: &Wish, picture: &Picture) -> Result<(), Problem> {
+    let running = |name: &ServiceName| picture.services.iter().any(|one| one.name == *name);
+    let known = |name: &ServiceName| picture.memories.iter().any(|one| one.stream.service == *name);
+    let unknown = wish.without_history.iter().find(|name| !running(name) && !known(name));
+    unknown.map_or(Ok(()), |name| Err(trouble::no_such_service(name)))
 }
 
 async fn sheet(
@@ -227,7 +242,7 @@ async fn sheet(
         service: books.main().clone(),
         endpoint: setup.endpoint(),
         apply: wish.apply,
-        next: (!wish.apply && missing.is_empty()).then(|| wish.again.clone()),
+        next: (!wish.apply && missing.is_empty()).then(|| format!("{} --apply", wish.again)),
         choices,
         missing: missing.to_vec(),
         warnings,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::command::trouble::{self, usage};
 use crate::names::{
-    AccountId, NameError, Region, RepositoryName, ServiceName, StreamName, printable,
+    AccountId, NameError, Region, RepositoryName, ServiceName, StreamName, counted, printable,
 };
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{Missing, Stopped};
@@ -17,13 +17,15 @@ fn refused(what: impl Into<String>) -> Problem {
 }
 
 /// Something must be known, or over, first.
-pub(super) fn incomplete(repository: &RepositoryName, missing: &[Missing]) -> Problem {
+/// `again` is the command that was typed, whose limits are part of what to type next.
+pub(super) fn incomplete(repository: &RepositoryName, missing: &[Missing], again: &str) -> Problem {
     let what = format!("not enough is known to prune `{repository}`");
     let mut problem = refused(what);
     for one in missing {
         problem = problem.because(one.words());
     }
-    let mut hints: Vec<String> = missing.iter().map(Missing::hint).collect();
+    let typed = |hint: String| hint.replace("`surefoot prune ", &format!("`{again} "));
+    let mut hints: Vec<String> = missing.iter().map(|one| typed(one.hint())).collect();
     hints.sort();
     hints.dedup();
     problem.next = hints;
@@ -76,6 +78,12 @@ pub(super) fn bad_name(error: &NameError) -> Problem {
     usage(error.to_string(), "see the names: `surefoot prune`")
 }
 
+/// A service without history that there is none of.
+pub(super) fn no_such_service(name: &ServiceName) -> Problem {
+    let what = format!("`--without-history {name}`: there is no service of this name");
+    usage(what, "see what stays, and for whom: `surefoot prune`")
+}
+
 /// The report cannot be written.
 pub(super) fn report(path: &Path, error: &std::io::Error) -> Problem {
     let what = format!("cannot write the report {}", path.display());
@@ -102,12 +110,13 @@ pub(super) fn stopped_words(stopped: &Stopped) -> String {
 pub(super) fn of_deletions(
     repository: &RepositoryName,
     outcome: &PruneOutcomeSheet,
+    again: &str,
 ) -> Option<Problem> {
     let deletions = &outcome.deletions;
-    let gone = deletions.deleted.len();
-    let leaves = format!("{gone} images were deleted; every image that is needed is still there.");
+    let gone = counted(deletions.deleted.len(), "image");
+    let leaves = format!("Deleted: {gone}. Every image that is needed is still there.");
     let failed = |what: String| Problem::new(ExitCode::General, "prune-failed", what);
-    let again = "see what is left: `surefoot prune`";
+    let look = "see what is left: `surefoot prune`";
     let problem = match &deletions.stopped {
         None if deletions.failed.is_empty() => return None,
         None => {
@@ -121,7 +130,7 @@ pub(super) fn of_deletions(
                 .because(format!("{name} came"))
         }
         Some(Stopped::Incomplete(missing)) => {
-            return Some(incomplete(repository, missing).leaves(leaves));
+            return Some(incomplete(repository, missing, again).leaves(leaves));
         }
         Some(Stopped::RepositoryGone) => {
             failed(format!("the repository `{repository}` went away while it was pruned"))
@@ -131,7 +140,7 @@ pub(super) fn of_deletions(
             return Some(
                 failed(format!("what was deleted from `{repository}` is not known"))
                     .because(error)
-                    .leaves(format!("{gone} images are known to be gone. {unknown}"))
+                    .leaves(format!("Known to be gone: {gone}. {unknown}"))
                     .hint("find it out: `surefoot prune`"),
             );
         }
@@ -139,5 +148,5 @@ pub(super) fn of_deletions(
             failed(format!("pruning `{repository}` ended before its time")).because(error)
         }
     };
-    Some(problem.leaves(leaves).hint(again))
+    Some(problem.leaves(leaves).hint(look))
 }

@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::status::next_lines;
-use super::{heading, prunes};
+use super::{beneath, heading};
 use crate::names::StreamName;
-use crate::projection::{Prune, Row, Verdict};
+use crate::projection::{Prune, Restoration, Row, Verdict};
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use crate::view::{Document, Look, measure, to_json};
 
@@ -24,6 +24,8 @@ pub struct HistoryTable {
     pub older: usize,
     /// The prunes of its repository, oldest first.
     pub prunes: Vec<Prune>,
+    /// When its journal came back from damage, oldest first.
+    pub restorations: Vec<Restoration>,
     /// Whether ECR was to be asked what it still holds.
     pub asked: bool,
     /// The moment that ages count from.
@@ -59,7 +61,7 @@ impl Document for Histories {
     fn text(&self, look: Look) -> String {
         let tables: Vec<String> = self.tables.iter().map(|table| table.body(look)).collect();
         let one = self.tables.first().map(|table| &table.service.service);
-        let next = one.map(|name| format!("surefoot history --service {name}"));
+        let next = one.map(|name| format!("surefoot history --service-name {name}"));
         tables.join("\n") + &next_lines(look, &next.into_iter().collect::<Vec<_>>())
     }
 
@@ -88,6 +90,7 @@ impl Document for HistoryTable {
             "older": self.older,
             "deployments": to_json(&self.rows),
             "prunes": to_json(&self.prunes),
+            "restorations": to_json(&self.restorations),
         })
     }
 }
@@ -95,10 +98,7 @@ impl Document for HistoryTable {
 impl HistoryTable {
     fn body(&self, look: Look) -> String {
         let service = &self.service.service;
-        let mut shown = heading(look, service.as_str(), &self.service)
-            + "
-
-";
+        let mut shown = heading(look, service.as_str(), &self.service) + "\n\n";
         if self.rows.is_empty() {
             shown.push_str("No deployment matches.\n");
             return shown;
@@ -107,7 +107,7 @@ impl HistoryTable {
         if self.older > 0 {
             shown.push_str(&format!("\n{} older: add `-n 0`\n", self.older));
         }
-        shown + &prunes::lines(look, &self.prunes, self.now)
+        shown + &beneath::lines(look, &self.prunes, &self.restorations, self.now)
     }
 
     fn next(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! How each thing that can be asked for looks, to people and to programs.
 
+mod beneath;
 mod findings;
 mod history;
 mod journal;
@@ -9,7 +10,6 @@ mod nothing;
 mod page;
 mod problem;
 mod prune;
-mod prunes;
 mod rollback_targets;
 mod statistics;
 mod status;

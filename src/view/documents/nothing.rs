@@ -36,6 +36,7 @@ impl Document for NothingDeployed {
             value["older"] = json!(0);
             value["deployments"] = json!([]);
             value["prunes"] = json!([]);
+            value["restorations"] = json!([]);
         }
         value
     }

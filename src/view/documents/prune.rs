@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::heading;
-use crate::names::{Digest, RepositoryName, StreamName};
+use crate::names::{Digest, RepositoryName, StreamName, counted};
 use crate::projection::{Choice, Deletions, Fate, Gone, Kept, Missing, Stopped};
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use crate::view::{Document, Look, measure, to_json};
@@ -101,16 +101,12 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn words(&self) -> String {
-        let images = count(self.whole.len(), "image");
+        let images = counted(self.whole.len(), "image");
         match self.parts {
             0 => images,
-            parts => format!("{images} and {} of indexes", count(parts, "part")),
+            parts => format!("{images} and {} of indexes", counted(parts, "part")),
         }
     }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn is_part(choice: &Choice) -> bool {
@@ -206,17 +202,14 @@ fn table(look: Look, rows: &[[String; 5]]) -> String {
     let widths = [widest(0), widest(1).min(tag_room(look)), widest(2), widest(3)];
     let mut shown = String::new();
     for row in rows {
-        let mut line = format!(
+        let line = format!(
             "  {}  {}  {}  {}  ",
             pad(&row[0], widths[0]),
             pad(&shorten(&row[1], widths[1]), widths[1]),
             pad_left(&row[2], widths[2]),
             pad_left(&row[3], widths[3]),
         );
-        let room = look.width.saturating_sub(width_of(&line)).max(8);
-        line.push_str(&shorten(&row[4], room));
-        shown.push_str(line.trim_end());
-        shown.push('\n');
+        shown.push_str(&look.hanging(&line, Accent::None, &row[4]));
     }
     shown
 }
@@ -236,7 +229,7 @@ impl Document for PruneOutcomeSheet {
 
     fn text(&self, look: Look) -> String {
         let deletions = &self.deletions;
-        let deleted = count(deletions.deleted.len(), "image");
+        let deleted = counted(deletions.deleted.len(), "image");
         let size = measure::size(self.bytes);
         let mut shown = format!("\nDeleted: {deleted}, up to {size}\n");
         let others = [

@@ -47,10 +47,7 @@ impl Document for RollbackTargets {
 
     fn text(&self, look: Look) -> String {
         let service = &self.service.service;
-        let mut shown = heading(look, service.as_str(), &self.service)
-            + "
-
-";
+        let mut shown = heading(look, service.as_str(), &self.service) + "\n\n";
         if self.targets.is_empty() {
             shown.push_str("There is no other good release to go back to.\n");
             return shown;
@@ -84,6 +81,7 @@ impl Document for RollbackTargets {
             "service": self.service,
             "endpoint": self.endpoint,
             "targets": to_json(&self.targets),
+            "usual": self.usual,
         })
     }
 }

@@ -31,10 +31,7 @@ impl Document for StatisticsSheet {
 
     fn text(&self, look: Look) -> String {
         let service = &self.service.service;
-        let mut shown = heading(look, service.as_str(), &self.service)
-            + "
-
-";
+        let mut shown = heading(look, service.as_str(), &self.service) + "\n\n";
         let found = &self.statistics;
         let since = found.from.format("%Y-%m-%d");
         if found.deployments == 0 {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::projection::{Evidence, Expectation};
+use crate::projection::{Evidence, Expectation, Prune, PruneOutcome, Restoration};
 use crate::projection::{Sighting, compare, drift, expectation, statistics, verify};
 use crate::view::documents::{
-    Histories, NothingDeployed, PageWritten, Seen, StatisticsSheet, Verification,
+    Histories, NothingDeployed, PageWritten, RollbackTarget, RollbackTargets, Seen,
+    StatisticsSheet, Verification,
 };
 
 /// The names of all members at every depth, but those of open maps (names of variables, the data of
@@ -47,6 +48,40 @@ fn seen(expected: &Expectation) -> Seen {
     }
 }
 
+fn pruned_and_restored(records: &[Recorded]) -> HistoryTable {
+    let digest = table(records).rows[0].row.digest.clone();
+    let digests: Vec<_> = digest.into_iter().collect();
+    let outcome = PruneOutcome {
+        deleted: digests.clone(),
+        failures: vec!["why".into()],
+        bytes: 1,
+        found: false,
+    };
+    let prune = Prune {
+        started_at: morning(),
+        by: "ada@laptop".into(),
+        repository: None,
+        intended: digests,
+        outcome: Some(outcome),
+    };
+    let restoration = Restoration {
+        at: morning(),
+        by: "ada@laptop".into(),
+        damage: "a byte".into(),
+        moved_to: Some("damaged-1".into()),
+        from_export: 25,
+        saved: 0,
+    };
+    HistoryTable { prunes: vec![prune], restorations: vec![restoration], ..table(records) }
+}
+
+fn targets(records: &[Recorded]) -> RollbackTargets {
+    let HistoryTable { service, endpoint, rows, now, .. } = table(records);
+    let target = |HistoryRow { row, in_registry }| RollbackTarget { row, in_registry };
+    let targets = rows.into_iter().map(target).collect();
+    RollbackTargets { service, endpoint, targets, usual: None, now }
+}
+
 fn all() -> Vec<Box<dyn Document>> {
     let records = examples::several();
     let service = table(&records).service;
@@ -62,7 +97,8 @@ fn all() -> Vec<Box<dyn Document>> {
     let told = |number| story(&records, crate::names::DeploymentNumber(number)).unwrap();
     vec![
         Box::new(table(&records)),
-        Box::new(Histories { tables: vec![table(&records)] }),
+        Box::new(Histories { tables: vec![pruned_and_restored(&records)] }),
+        Box::new(targets(&records)),
         Box::new(StatusSheet { aws: Some(seen(&expected)), ..status_sheet(&records) }),
         Box::new(StatusSheet { ..status_sheet(&examples::interrupted().records) }),
         Box::new(StorySheet { story: told(18) }),
@@ -88,15 +124,16 @@ fn all() -> Vec<Box<dyn Document>> {
 fn the_members_of_every_view_are_fixed() {
     let shown: Vec<String> = all().iter().map(|document| names(document.as_ref())).collect();
     insta::assert_snapshot!(shown.join("\n"), @r##"
-    history: at branch by ci_run code commit committed_at deployments digest dirty ended_at endpoint exit_code from good in_registry judgement note number older prunes reason repository rollback_to seconds service started_at subject tag verdict
-    histories: at branch by ci_run code commit committed_at deployments digest dirty ended_at endpoint exit_code from good in_registry judgement note number older prunes reason repository rollback_to seconds service started_at subject tag verdict
+    history: at branch by ci_run code commit committed_at deployments digest dirty ended_at endpoint exit_code from good in_registry judgement note number older prunes reason repository restorations rollback_to seconds service started_at subject tag verdict
+    histories: at branch by bytes ci_run code commit committed_at damage deleted deployments digest dirty ended_at endpoint exit_code failures found from from_export good in_registry intended judgement moved_to note number older outcome prunes reason repository restorations rollback_to saved seconds service started_at subject tag verdict
+    rollback_targets: at branch by ci_run code commit committed_at digest dirty ended_at endpoint exit_code from good in_registry judgement note number reason repository rollback_to seconds service started_at subject tag targets usual verdict
     status: after agrees at at_work aws aws_silent before branch by ci_run code commit committed_at compared digest dirty doubt drift ended_at endpoint exit_code field from good image judgement known_services last live log mark next note number operation operation_is_ours previous_good reason repository rollback_to seconds service started_at status subject tag unfinished url verdict
     status: at_work aws aws_silent branch by ci_run code commit committed_at digest dirty doubt ended_at endpoint exit_code judgement known_services last live log next note number operation previous_good repository rollback_to row seconds service standing started_at subject tag unfinished url verdict
     deployment: after at attempts because before branch by ci_run code commit committed_at details differences digest dirty ended_at endpoint environment evidence exit exit_code field findings from good health image judgement leaves log mark moments newest_operation next note number operation original_auto_deployments outcome payload previous_digest previous_digest_proven previous_tag problem proof reason record repository rollback_attempted rollback_to seconds secrets sent sequence service service_arn standing started_at status step steps subject tag taken_back_by_app_runner target_digest target_tag text tone took url verdict version way_back what
     statistics: change_failure_rate changes count course deployments duration endpoint failed failed_changes from lead_time live live_per_week median_seconds p95_seconds service step steps time_to_restore to unrestored
     verification: check checks code endpoint exit fix holds image number outcome reason service
     page: deployments file
-    history: deployments endpoint known_services older prunes service
+    history: deployments endpoint known_services older prunes restorations service
     statistics: endpoint known_services service
     "##);
 }

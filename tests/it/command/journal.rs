@@ -193,6 +193,7 @@ fn a_journal_edited_with_a_hex_editor_is_never_believed_and_comes_back() {
     assert_eq!(after["history"]["deployments"], before["history"]["deployments"]);
     let text = project.run(&["journal", "export"]).exits(0).out;
     assert!(text.contains("\"JournalRestored\""), "it is recorded");
+    project.run(&["history"]).exits(0).says("the journal was damaged").says("damaged-1");
     project.run(&["rollback"]).exits(0);
     assert!(world.serves("shop", "release one"));
 }

@@ -79,7 +79,7 @@ fn two_services_that_share_a_repository_can_both_restart_and_go_back_as_offered(
         world.app_runner("StartDeployment", &json!({"ServiceArn": world.arn(service)}));
         world.idle(service);
         assert_eq!(world.operations(service).last().unwrap().1, "SUCCEEDED", "{service}");
-        project.run(&["history"]).exits(0).says("images deleted by tester@");
+        project.run(&["history"]).exits(0).says("deleted by tester@");
         let targets = targets(project);
         assert_eq!(targets.len(), 2, "{targets:?}");
         for target in targets {
@@ -134,7 +134,7 @@ fn killed_in_the_middle_the_next_prune_and_the_history_tell_the_truth() {
     project
         .run(&["history"])
         .exits(0)
-        .says("130 images were to go")
+        .says("130 images meant to go")
         .says("did not say how it ended");
     project.run(&["prune", "--grace", "0s"]).exits(0).says("100 of its 130 images are gone");
     project.run(&["status"]).exits(0);
@@ -185,7 +185,7 @@ fn a_repository_that_goes_away_is_said_to_be_gone() {
     let run = project.start(&APPLY);
     world.until("a hundred are deleted", || !world.effective("BatchDeleteImage").is_empty());
     world.ecr("DeleteRepository", &json!({"repositoryName": "shop", "force": true}));
-    run.end().exits(1).names("prune-failed").says("100 images were deleted").says("went away");
+    run.end().exits(1).names("prune-failed").says("Deleted: 100 images").says("went away");
     project.run(&APPLY).exits(20).names("no-repository");
 }
 
@@ -217,13 +217,17 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     }
     world.clear();
     world.fault(&json!({"operation": "BatchDeleteImage", "kind": "access-denied"}));
-    project.run(&APPLY).exits(1).names("prune-failed").says("0 images were deleted");
+    project.run(&APPLY).exits(1).names("prune-failed").says("Deleted: 0 images.");
 
     // A service of somebody else uses the repository: what it needs, nobody here knows.
     let mut other = Project::new(&world, "stall");
     other.set("ECR_REPOSITORY", "shop");
     other.deploy();
-    project.run(&APPLY).exits(26).says("`stall` uses this repository").says("--without-history");
+    let refused = project.run(&APPLY).exits(26).says("`stall` uses this repository");
+    // The limits that were typed are part of what to type next.
+    refused.says("--keep 2 --grace 0s --apply --without-history stall");
+    let misspelt = [&APPLY[..], &["--without-history", "stal"]].concat();
+    project.run(&misspelt).exits(2).says("no service of this name");
     assert!(world.effective("BatchDeleteImage").is_empty());
 
     // An unfinished deployment of our own.

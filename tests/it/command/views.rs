@@ -215,7 +215,8 @@ fn logs_are_searched_and_kept_to_a_deployment() {
     let found =
         project.run(&["logs", "--source", "service", "--grep", "(?i)succe(ss|ed)"]).exits(0);
     assert!(!found.out.is_empty() && found.out.len() < all.out.len(), "{}", found.out);
-    project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
+    let none = project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
+    none.says("no line that matches since").says("surefoot logs --since 1d");
     project.run(&["logs", "--grep", "("]).exits(2).says("regular expression");
     project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
     project.run(&["logs", "--deployment", "9"]).exits(2).says("surefoot history");
