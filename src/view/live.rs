@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use super::documents::{endpoint_line, tree};
 use super::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use super::narration::{Pace, beneath, place, waiting};
-use super::{Document, Look, Output, View, measure, terminal};
+use super::{Document, Look, Output, View, measure, screen, terminal};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::plan::Step;
@@ -57,7 +57,7 @@ struct State {
 impl LiveView {
     /// Data to the one output, talk to the other; the live line to stderr's terminal.
     pub fn new(data: (Output, Look), talk: (Output, Look)) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), true, data, talk)
+        Self::on(screen::target(), true, data, talk)
     }
 
     /// Without a live line: what stays on the screen, for tests.
@@ -116,7 +116,7 @@ impl LiveView {
 
     fn new_line(&self, step: Step, state: &Deployment) -> ProgressBar {
         let at = place(step, &state.plan.steps).map_or("-".into(), |(at, _)| at.to_string());
-        let prefix = format!("{} {}", pad_left(&at, 2), pad(step.words(), 16));
+        let prefix = format!("{} {}", pad_left(&at, 2), pad(step.words(), 17));
         let line = self.screen.add(ProgressBar::new_spinner());
         line.set_style(live_style());
         line.set_prefix(prefix);
@@ -144,7 +144,7 @@ impl LiveView {
             bar.set_style(plain_style());
             state.beneath.push(bar);
         }
-        let room = self.talk.1.width.saturating_sub(6);
+        let room = self.talk.1.width.saturating_sub(8);
         for (bar, line) in state.beneath.iter().zip(&state.shown) {
             bar.set_message(self.talk.1.paint(Accent::Dim, &shorten(line, room)));
         }

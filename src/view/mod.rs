@@ -20,6 +20,7 @@ pub mod page;
 mod plain;
 pub mod plan_sheet;
 pub mod redact;
+mod screen;
 mod silent;
 mod terminal;
 #[cfg(test)]

@@ -81,6 +81,12 @@ pub(super) fn size_of_stdout() -> Option<(usize, usize)> {
     Some((usize::from(columns), usize::from(rows)))
 }
 
+/// Columns and rows of the terminal that stderr is; the usual ones where it is none.
+pub(super) fn size_of_stderr() -> (u16, u16) {
+    terminal_size_of(io::stderr())
+        .map_or((80, 24), |(Width(columns), Height(rows))| (columns, rows))
+}
+
 /// A person's answer; none where there is nobody to ask.
 pub(super) fn answer() -> Option<bool> {
     if !io::stdin().is_terminal() {
