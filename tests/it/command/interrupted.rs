@@ -327,6 +327,34 @@ fn a_terminal_that_goes_away_interrupts_and_loses_nothing() {
 }
 
 #[test]
+fn ctrl_c_typed_in_a_terminal_leaves_no_frozen_line_on_it() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 10}));
+    let folder = tempfile::tempdir().unwrap();
+    let screen = folder.path().join("screen");
+    let inner = project.command(&[]);
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(project.path()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // `script` is the terminal, and what is typed comes through its standard input.
+    let line = format!(
+        "(until grep -q 'IN_PROGRESS' '{0}'; do sleep 0.1; done; printf '\\003'; sleep 3) \
+         | TERM=xterm script -qefc '{1} deploy' '{0}'",
+        screen.display(),
+        inner.get_program().to_string_lossy()
+    );
+    command.args(["-c", &line]);
+    let ended = Run::start(command).end();
+    assert_eq!(ended.code, 130, "{}\n{}", ended.out, ended.err);
+    // Behind a line that reaches to the edge it would wrap, and that line could not be taken back.
+    let echo = ended.out.find("^C").expect("a terminal echoes it");
+    assert!(ended.out[..echo].ends_with('\r'), "{:?}", &ended.out[..echo]);
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 1);
+}
+
+#[test]
 fn what_ci_sends_within_ten_seconds_loses_nothing() {
     for pauses in [[0, 0], [300, 300], [1000, 0]] {
         let world = World::open();
