@@ -59,7 +59,7 @@ pub fn status(records: &[Recorded]) -> Status {
     let unfinished = unfinished(last, last_row);
     let next = match (&unfinished, last.state.as_ref()) {
         (Some(unfinished), _) => unfinished.next.clone(),
-        (None, Ok(state)) => next_of(state),
+        (None, Ok(state)) => after(state, live.as_ref()),
         (None, Err(_)) => vec![format!("surefoot show {} --events", last.number.0)],
     };
     Status {
@@ -77,6 +77,14 @@ pub fn status(records: &[Recorded]) -> Status {
 
 fn address(state: &Deployment) -> Option<String> {
     state.address().map(|(host, _)| service_address(host, state.plan.endpoint.as_deref()))
+}
+
+/// What to type where nothing is unfinished; a live release that is known to be bad comes first.
+fn after(state: &Deployment, live: Option<&Row>) -> Vec<String> {
+    let is_bad = live.and_then(|row| row.judgement.as_ref()).is_some_and(|said| !said.good);
+    let service = &state.plan.stream.service;
+    let back = is_bad.then(|| format!("surefoot rollback --service-name {service}"));
+    back.into_iter().chain(next_of(state)).collect()
 }
 
 /// Who asks for the status sees it already: the hint to ask again helps nobody.

@@ -124,6 +124,10 @@ fn registry(expected: &Expectation, evidence: &Evidence) -> Finding {
             failed("registry", format!("the tag {tag} names {} now", found.short()))
                 .fix(back(expected, evidence))
         }
+        // The identifier, a row above, is the digest in full.
+        (Some(found), _, Reference::Digest(_)) => {
+            Finding::passed("registry", format!("ECR holds {}", found.short()))
+        }
         (Some(found), ..) => Finding::passed("registry", format!("ECR holds {found}")),
     }
 }

@@ -363,7 +363,7 @@ mod tests {
         view.report(Progress::Waiting { what: "operation 8f2c1d7e IN_PROGRESS".into() });
         view.report(Progress::ServiceLine("Pulling\u{1b}[2J image".into()));
         let text = drawn.0.lock().unwrap().clone();
-        assert!(text.contains(" 7 await operation   operation 8f2c1d7e IN_PROGRESS"), "{text:?}");
+        assert!(text.contains(" 7 await operation    operation 8f2c1d7e IN_PROGRESS"), "{text:?}");
         assert!(text.contains("     App Runner: Pulling\u{fffd}[2J image"), "{text:?}");
     }
 

@@ -20,6 +20,9 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     let marked = project.run(&["mark", "2", "bad", "--reason", "memory grows"]).exits(0);
     marked.says("#2").says("memory grows").says("surefoot rollback");
     project.run(&["history"]).exits(0).says("marked bad");
+    let next =
+        project.run(&["status", "--json"]).exits(0).result()["status"]["log"]["next"].clone();
+    assert_eq!(next[0], "surefoot rollback --service-name shop", "{next}");
     project.run(&["history", "--json"]).exits(0).says("marked bad: memory grows");
     project.run(&["show", "2"]).exits(0).says("memory grows");
     project.run(&["rollback"]).exits(0).says("#1").says("databases");
