@@ -1,4 +1,4 @@
-//! Runs the simulation: `cargo run --release --example simulate -- --seeds 10000`.
+//! Runs the simulation: `cargo run --profile proof --example simulate -- --seeds 10000`.
 //!
 //! `--seed S` runs one seed and says what was wrong; `--policy blind-retry` takes away looking before
 //! acting; `--without GUARD` takes away another guard (look, settle, mark, durable-first, keep).

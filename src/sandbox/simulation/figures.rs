@@ -65,7 +65,7 @@ impl Figures {
     pub fn commands(&self, without: Option<Guard>) -> Vec<String> {
         let without = without.map(|guard| format!(" --without {}", guard.name()));
         let without = without.unwrap_or_default();
-        let command = "cargo run --release --example simulate -- --seed";
+        let command = "cargo run --profile proof --example simulate -- --seed";
         self.failing.iter().map(|seed| format!("{command} {seed}{without}")).collect()
     }
 

@@ -1,5 +1,5 @@
 //! The crash matrix and a share of the simulation. The whole matrix and as many seeds as one likes:
-//! `cargo run --release --example simulate`.
+//! `cargo run --profile proof --example simulate`.
 
 mod endings;
 
