@@ -11,7 +11,7 @@ use super::arguments::History;
 use super::setup::Setup;
 use super::{moment, newest, record, trouble};
 use crate::journal::JournalError;
-use crate::journal::archive::write_durably;
+use crate::journal::archive::{ANYBODY, write_durably};
 use crate::ledger::newest::Newest;
 use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::{ExitCode, Problem};
@@ -45,7 +45,8 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
         let prunes = projection::prunes(&records);
         let restorations = projection::restorations(&records);
         let (rows, older) = projection::select(projection::history(&records), &selection);
-        let older = older + usize::try_from(unread).unwrap_or(usize::MAX);
+        // Where a part was left unread, what is there beyond the rows is there for their names.
+        let older = if unread > 0 { usize::try_from(unread).unwrap_or(usize::MAX) } else { older };
         let rows = if arguments.offline {
             rows.into_iter().map(|row| HistoryRow { row, in_registry: None }).collect()
         } else {
@@ -167,12 +168,21 @@ fn write_whole(file: &Path, page: &str) -> Result<(), JournalError> {
     if file.metadata().is_ok_and(|there| !there.is_file()) {
         return Ok(std::fs::write(file, page)?);
     }
-    write_durably(file, &mut |out| Ok(out.write_all(page.as_bytes())?))
+    write_durably(file, ANYBODY, &mut |out| Ok(out.write_all(page.as_bytes())?))
+}
+
+/// What the disk said: that it was a page, and no journal, is said already.
+fn reason(error: &JournalError) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
 }
 
 fn unwritable(file: &Path, error: &JournalError) -> Problem {
     let what = format!("cannot write the page to {}", file.display());
     Problem::new(ExitCode::General, "page-unwritable", what)
-        .caused_by(error)
+        .because(reason(error))
         .hint("name a file in a directory that this user can write: `surefoot history --html FILE`")
 }

@@ -25,13 +25,15 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     };
     let lock = run::lock(setup, &stream, &arguments.waiting).await?;
     let mut ledger = setup.ledger(journal, stream)?;
-    let rows = projection::history(&record::records(&ledger));
+    let records = record::records(&ledger);
+    let rows = projection::history(&records);
     let live = rows.iter().rfind(|row| row.verdict == projection::Verdict::Live);
     let live = live.and_then(|row| row.digest.clone());
     let row =
         rows.into_iter().find(|row| row.number == number).ok_or_else(|| show::unknown(number))?;
     let serves = live.is_some() && row.digest == live;
     refuse_nonsense(&row)?;
+    let pruned = row.digest.as_ref().is_some_and(|it| projection::pruned(&records).contains(it));
     let good = arguments.verdict == Verdict::Good;
     let event = Event::ReleaseMarked { deployment: number, good, reason: reason.clone() };
     let at = SystemClock::start().now();
@@ -45,7 +47,7 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     run::export(ledger.journal(), ledger.stream(), setup);
     drop(lock);
     let (service, endpoint) = (ledger.stream().clone(), setup.endpoint());
-    setup.view.data(&MarkedRelease { service, endpoint, row, serves, good, reason });
+    setup.view.data(&MarkedRelease { service, endpoint, row, serves, pruned, good, reason });
     Ok(ExitCode::Success)
 }
 

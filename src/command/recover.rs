@@ -34,7 +34,7 @@ pub(super) fn recover(
         "`{name}` was deployed by surefoot before, and its history is not here: what AWS tells is \
          recorded"
     ));
-    setup.view.say("an export brings the history in, before the next deployment: `surefoot journal import FILE`");
+    setup.view.say("an export of it can be imported before the first deployment of a clone: `surefoot journal import FILE`");
     Ok(true)
 }
 

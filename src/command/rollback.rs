@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::Rollback;
 use super::setup::Setup;
-use super::{record, recover, run, sheet, stream, trouble};
+use super::{record, run, sheet, stream, trouble};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
@@ -21,10 +21,10 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let only_shown = arguments.list || arguments.dry_run;
     let journal = if only_shown { setup.existing_journal()? } else { setup.kept_journal()? };
     let Some(journal) = journal else {
-        return Err(nothing_known(setup, arguments).await);
+        return Err(nothing_known(setup).await);
     };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
-        return Err(nothing_known(setup, arguments).await);
+        return Err(nothing_known(setup).await);
     };
     let world = setup.world();
     if arguments.list {
@@ -92,47 +92,33 @@ fn warn(arguments: &Rollback, setup: &Setup, seen: &Inventory, chosen: &Candidat
 }
 
 /// AWS tells what runs, and nothing of what ran before. What it tells is recorded all the same.
-async fn nothing_known(setup: &Setup, arguments: &Rollback) -> Problem {
+async fn nothing_known(setup: &Setup) -> Problem {
     let problem = Problem::new(
         ExitCode::General,
         "nothing-to-go-back-to",
         "the journal knows no release to go back to",
     );
-    let problem = match recovered(setup, arguments).await {
-        Ok(Some(runs)) => problem
+    let problem = match running(setup).await {
+        Some(runs) => problem
             .because(format!("its history is not here; AWS tells only what runs now: {runs}"))
             .hint("bring the history in: `surefoot journal import FILE`, then `surefoot rollback`"),
-        Ok(None) => problem.because("nothing was deployed from here"),
-        Err(error) => return error,
+        None => problem.because("nothing was deployed from here"),
     };
     problem.hint("go back to an image in ECR: `surefoot deploy --image REPOSITORY:TAG`")
 }
 
 /// What runs, where surefoot deployed it from somewhere else.
-async fn recovered(setup: &Setup, arguments: &Rollback) -> Result<Option<String>, Problem> {
+async fn running(setup: &Setup) -> Option<String> {
     let (Ok(service), Ok(region)) = (setup.settings.service_name(), setup.region()) else {
-        return Ok(None);
+        return None;
     };
     let world = setup.world();
     let asked = questions_about(setup, region.clone(), service.clone());
     // Who cannot be asked tells nothing; the journal's own answer stands.
-    let Ok(seen) = look::look(&world, &asked).await else { return Ok(None) };
-    let Some(found) = seen.service.as_ref().filter(|service| service.mark.is_some()) else {
-        return Ok(None);
-    };
+    let Ok(seen) = look::look(&world, &asked).await else { return None };
+    let found = seen.service.as_ref().filter(|service| service.mark.is_some())?;
     let image = found.release().map(|release| release.image.short());
-    let stream = StreamName {
-        account: seen.caller.account.clone(),
-        region: seen.region.clone(),
-        service: service.clone(),
-    };
-    if !(arguments.list || arguments.dry_run) {
-        let lock = run::lock(setup, &stream, &arguments.waiting).await?;
-        let mut ledger = setup.ledger(setup.journal()?, stream)?;
-        recover::recover(setup, &world, &seen, &mut ledger)?;
-        drop(lock);
-    }
-    Ok(Some(image.unwrap_or_else(|| "no image of ECR".into())))
+    Some(image.unwrap_or_else(|| "no image of ECR".into()))
 }
 
 fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Problem> {
@@ -166,6 +152,18 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
     {
         return super::show::unknown(number);
     }
+    if let Some(number) = asked.filter(|number| was_pruned(records, *number)) {
+        return Problem::new(
+            ExitCode::Guard,
+            "nothing-to-go-back-to",
+            format!("the image of {number} is gone"),
+        )
+        .because("a prune deleted it")
+        .hint(trouble::LIST_HINT);
+    }
+    if let Some(problem) = asked.and_then(|number| found_bad(records, number)) {
+        return problem;
+    }
     let before = (asked == Some(RECOVERED)).then(|| projection::not_a_target(records)).flatten();
     let usual = "only releases that were proven live and are not marked bad count";
     let what = "there is no such good release to go back to";
@@ -173,6 +171,26 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
         .because(before.unwrap_or_else(|| usual.into()))
         .hint("where a bad one is good after all: `surefoot mark N good --reason TEXT`")
         .hint(trouble::LIST_HINT)
+}
+
+/// The release that was named is bad: why, and how to insist.
+fn found_bad(records: &[Recorded], number: DeploymentNumber) -> Option<Problem> {
+    let named = projection::once_live(records).into_iter().find(|one| one.row.number == number)?;
+    let said = named.row.judgement.filter(|said| !said.good)?;
+    let (n, by) = (number.0, crate::names::printable(&said.by, 80));
+    let what = format!("the release of {number} was found bad, and is not gone back to unasked");
+    let problem = Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
+        .because(format!("{}, by {by}", crate::names::printable(&said.reason, 300)))
+        .hint(format!("where it is good after all: `surefoot mark {n} good --reason TEXT`"))
+        .hint(trouble::LIST_HINT);
+    Some(problem)
+}
+
+fn was_pruned(records: &[Recorded], number: DeploymentNumber) -> bool {
+    let rows = projection::history(records);
+    let row = rows.iter().find(|row| row.number == number);
+    let digest = row.and_then(|row| row.digest.as_ref());
+    digest.is_some_and(|digest| projection::pruned(records).contains(digest))
 }
 
 /// A tag may name something else by now: what is gone back to is what was proven.

@@ -55,7 +55,7 @@ pub(super) async fn lock(
         let held = match attempt(setup, stream) {
             Err(LockError::Held(owner)) if waited < patience => owner,
             other => {
-                let lock = other.map_err(|error| trouble::lock(&error, stream))?;
+                let lock = other.map_err(|error| could_wait(trouble::lock(&error, stream)))?;
                 return Ok(Held { _lock: lock, waited: told.is_some() });
             }
         };
@@ -68,6 +68,14 @@ pub(super) async fn lock(
             () = clock.sleep(LOCK_PAUSE) => waited += LOCK_PAUSE,
         }
     }
+}
+
+/// Only commands that wait for a lock offer to.
+fn could_wait(locked: Problem) -> Problem {
+    if locked.exit != ExitCode::Locked {
+        return locked;
+    }
+    locked.hint("or let it wait for that: the same command with `--lock-wait`")
 }
 
 /// A bare number would more likely be a deployment's than a time.

@@ -129,6 +129,7 @@ fn sheet(
     let plan = &deployment.plan;
     let previous = deployment.previous();
     let placeholder = desired.image.digest().is_some_and(|digest| digest.as_str() == PLACEHOLDER);
+    let deploys = matches!(plan.intent, Intent::Deploy { .. });
     let call = if deployment.done.captured.is_some() { "UpdateService" } else { "CreateService" };
     let differences = previous.map(|previous| previous.differences(desired)).unwrap_or_default();
     PlanSheet {
@@ -155,6 +156,8 @@ fn sheet(
             .settings
             .shown()
             .iter()
+            // What is gone back to brings its own.
+            .filter(|shown| deploys || !is_of_the_release(&shown.key))
             .map(|shown| Origin {
                 key: shown.key.clone(),
                 value: shown.value.clone(),
@@ -163,6 +166,13 @@ fn sheet(
             .collect(),
         warnings: preflight::warnings(findings),
     }
+}
+
+/// Whether a setting says what a release is, rather than where it goes and how long that may take.
+fn is_of_the_release(key: &str) -> bool {
+    ["service.", "environment", "secrets", "build.", "health.path", "health.assert"]
+        .iter()
+        .any(|part| key.starts_with(part))
 }
 
 fn side(image: &ImageIdentifier) -> Side {

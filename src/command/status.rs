@@ -3,11 +3,13 @@
 use super::arguments::Status;
 use super::setup::Setup;
 use super::{newest, record, run, trouble};
+use crate::names::StreamName;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Expectation, Recorded, Sighting};
 use crate::view::Document as _;
 use crate::view::documents::{Seen, StatusChange, StatusSheet};
 use crate::world::clock::{Clock as _, SystemClock};
+use crate::world::service::Service;
 use crate::world::{World, WorldError};
 
 /// What the journal and AWS say about the service.
@@ -35,21 +37,22 @@ fn world(arguments: &Status, setup: &Setup) -> Option<World> {
 async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let records = newest::of_status(setup)?;
     let mut log = projection::status(&records);
+    let unfinished = log.service.clone().filter(|_| log.unfinished.is_some());
     let asked = match (world, &log.service) {
-        (Some(world), Some(_)) => seen(world, &records).await.map(Some),
-        (Some(world), None) => stranger(world, setup).await,
-        (None, _) => Ok(None),
+        (Some(world), Some(_)) => seen(world, &records).await.map(|seen| (Some(seen), unfinished)),
+        (Some(world), None) => stranger(world, setup).await.map(Option::unzip),
+        (None, _) => Ok((None, unfinished)),
     };
-    let (aws, error) = asked.map_or_else(|error| (None, Some(error)), |seen| (seen, None));
+    let ((aws, worked_on), error) =
+        asked.map_or_else(|error| ((None, None), Some(error)), |asked| (asked, None));
     let aws_silent = error.as_ref().map(|error| silence(error, setup));
     if log.service.is_none() {
         log.endpoint = world.and_then(|_| setup.endpoint());
     }
     let now = SystemClock::start().now();
     let known = if log.service.is_none() { record::known(setup)? } else { Vec::new() };
-    let unfinished = log.service.as_ref().filter(|_| log.unfinished.is_some());
     let at_work =
-        unfinished.and_then(|stream| run::at_work(setup, stream, log.endpoint.as_deref()));
+        worked_on.and_then(|stream| run::at_work(setup, &stream, log.endpoint.as_deref()));
     let sheet = StatusSheet { log, aws, aws_silent, known, at_work, now };
     let exit = exit(&sheet, error.as_ref(), setup);
     Ok(Look { sheet, exit })
@@ -66,7 +69,7 @@ fn exit(sheet: &StatusSheet, silent: Option<&WorldError>, setup: &Setup) -> Exit
     if sheet.log.unfinished.is_some() {
         return ExitCode::Pending;
     }
-    if sheet.log.doubt.is_some() || sheet.has_drifted() {
+    if sheet.log.doubt.is_some() || sheet.has_drifted() || sheet.is_from_elsewhere() {
         return ExitCode::Drift;
     }
     silent.map_or(ExitCode::Success, |error| {
@@ -87,11 +90,19 @@ async fn seen(world: &World, records: &[Recorded]) -> Result<Seen, WorldError> {
 }
 
 /// The service of this name that AWS has, and the journal knows nothing of.
-async fn stranger(world: &World, setup: &Setup) -> Result<Option<Seen>, WorldError> {
+async fn stranger(world: &World, setup: &Setup) -> Result<Option<(Seen, StreamName)>, WorldError> {
     let Some(name) = &setup.settings.service_name else { return Ok(None) };
     let Some(service) = world.services.find(name).await? else { return Ok(None) };
     let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();
-    Ok(Some(told(Sighting { service: Some(service), newest, ours: false }, None)))
+    let Some(stream) = stream_of(&service) else { return Ok(None) };
+    Ok(Some((told(Sighting { service: Some(service), newest, ours: false }, None), stream)))
+}
+
+/// `arn:aws:apprunner:REGION:ACCOUNT:service/…`.
+fn stream_of(service: &Service) -> Option<StreamName> {
+    let mut parts = service.arn.as_str().split(':').skip(3);
+    let (region, account) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(StreamName { account, region, service: service.name.clone() })
 }
 
 /// What App Runner says of the service in the log, and whether its newest operation is ours.

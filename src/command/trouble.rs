@@ -79,7 +79,7 @@ pub(super) fn import(error: &ImportError, path: &Path) -> Problem {
         ImportError::Foreign { .. } => (
             "export-foreign",
             "this is not an export of surefoot",
-            "write one where the journal is: `surefoot journal export FILE`",
+            "write one on the machine that has the journal, with its `journal export FILE`",
         ),
         ImportError::Newer { .. } => (
             "journal-newer",
@@ -89,7 +89,7 @@ pub(super) fn import(error: &ImportError, path: &Path) -> Problem {
         ImportError::Damaged { .. } => (
             "export-damaged",
             "the export is not as it was written",
-            "write it again where the journal is: `surefoot journal export FILE`",
+            "write it again on the machine that has the journal, with its `journal export FILE`",
         ),
         ImportError::Fork { .. } => (
             "journal-fork",
@@ -237,7 +237,7 @@ pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
             };
             problem
                 .hint(format!("watch it: `surefoot status --service-name {name}`"))
-                .hint("run this again when it has ended, or with `--lock-wait` to wait for that")
+                .hint("run this again when it has ended")
         }
         LockError::Unusable { .. } => {
             Problem::new(ExitCode::General, "lock-unusable", "cannot use the lock")

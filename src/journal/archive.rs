@@ -131,7 +131,7 @@ fn write_part(
     last: u64,
 ) -> Result<(), JournalError> {
     let (after, end) = (part * EVENTS_PER_FILE, last.min((part + 1) * EVENTS_PER_FILE));
-    write_durably(&file_of(place, part), &mut |out| {
+    write_durably(&file_of(place, part), OWNER, &mut |out| {
         Note::opening().write(out)?;
         let mut written: Result<(), io::Error> = Ok(());
         let mut head = None;
@@ -153,16 +153,24 @@ fn write_part(
     })
 }
 
+/// Only who wrote a file may read it.
+pub const OWNER: u32 = 0o600;
+
+/// Whoever the umask lets may read it: a page is made to be shown.
+pub const ANYBODY: u32 = 0o666;
+
 /// Makes a file that is whole or not there, whatever happens meanwhile: written under another name,
-/// made durable, renamed, and the directory made durable. Only its owner may read it.
+/// made durable, renamed, and the directory made durable. `mode` is what its permissions are, less the
+/// umask: [`OWNER`] or [`ANYBODY`].
 pub fn write_durably(
     path: &Path,
+    mode: u32,
     content: &mut dyn FnMut(&mut BufWriter<File>) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let unfinished = path.with_file_name(name);
-    let written = write_and_rename(path, &unfinished, content);
+    let written = write_and_rename((path, &unfinished), mode, content);
     if written.is_err() {
         // What is half written helps nobody.
         drop(fs::remove_file(&unfinished));
@@ -187,18 +195,18 @@ pub fn try_to_write(history: &Path) -> Result<(), JournalError> {
 fn nameless(place: &Path) -> io::Result<File> {
     let path = place.join(format!(".surefoot.{}.try", std::process::id()));
     let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+    let file = options.write(true).create_new(true).mode(OWNER).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }
 
 fn write_and_rename(
-    path: &Path,
-    unfinished: &Path,
+    (path, unfinished): (&Path, &Path),
+    mode: u32,
     content: &mut dyn FnMut(&mut BufWriter<File>) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create(true).truncate(true).mode(mode);
     let unwritable = |source| JournalError::Unwritable { path: path.to_owned(), source };
     let file = options.open(unfinished).map_err(unwritable)?;
     let mut out = BufWriter::with_capacity(256 * 1024, file);

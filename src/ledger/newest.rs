@@ -158,14 +158,15 @@ fn whole(
 ) -> Result<Newest, JournalError> {
     let begun = |chapter: &Chapter| Some((chapter.records.first()?.sequence, chapter.number?.0));
     let oldest = kept.iter().filter_map(begun).min();
-    let wanted: Vec<DeploymentNumber> = kept.iter().filter_map(Chapter::goes_back_to).collect();
-    for number in wanted {
+    let mut wanted: Vec<DeploymentNumber> = kept.iter().filter_map(Chapter::goes_back_to).collect();
+    // What is gone back to may be a rollback itself.
+    while let (Some(number), Some(oldest)) = (wanted.pop(), oldest) {
         if kept.iter().any(|chapter| chapter.number == Some(number)) {
             continue;
         }
-        if let Some(oldest) = oldest {
-            kept.extend(deployment(journal, stream, number, oldest)?);
-        }
+        let found = deployment(journal, stream, number, oldest)?;
+        wanted.extend(found.as_ref().and_then(Chapter::goes_back_to));
+        kept.extend(found);
     }
     kept.sort_by_key(|chapter| chapter.records.first().map(|record| record.sequence));
     let older = oldest.map_or(0, |(_, number)| number.saturating_sub(1));

@@ -176,10 +176,9 @@ fn previous(seen: &Inventory, service: &Service) -> Option<Finding> {
 fn port(seen: &Inventory, checks: &Checks<'_>) -> Finding {
     let live = seen.service.as_ref().and_then(|service| service.configuration.port.clone());
     match (checks.port, live) {
-        (Some(port), Some(live)) if port != live => Finding::warned(
-            "port",
-            format!("{port} is configured, {live} lives: it will be changed"),
-        ),
+        (Some(port), Some(live)) if port != live => {
+            Finding::warned("port", format!("it changes from {live} to {port}"))
+        }
         (Some(port), _) => Finding::passed("port", port.to_owned()),
         (None, Some(live)) => Finding::passed("port", format!("{live}, as it is")),
         (None, None) => Finding::passed("port", "8080, as nothing else is configured"),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::fold::{Folded, fold};
 use super::judgement::{Judgement, judgements};
+use super::live::left_live;
 use super::{Recorded, as_seconds, between, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Interruption, commit_of};
@@ -159,11 +160,16 @@ pub fn history(records: &[Recorded]) -> Vec<Row> {
     rows
 }
 
-/// The newest deployment that succeeded.
+/// The newest deployment that succeeded, unless a later one was taken back to another image: then what
+/// serves is nobody's here.
 pub(super) fn live(folded: &[Folded<'_>]) -> Option<DeploymentNumber> {
     let succeeded =
         |one: &&Folded<'_>| matches!(&one.state, Ok(state) if state.phase == Phase::Succeeded);
-    folded.iter().rev().find(succeeded).map(|one| one.number)
+    let newest = folded.iter().rev().find(succeeded)?;
+    let left = |one: &Folded<'_>| one.state.as_ref().ok().and_then(left_live);
+    let now = folded.iter().rev().find_map(left)?;
+    let its = left(newest)?;
+    (now.image == its.image).then_some(newest.number)
 }
 
 /// A rollback carries no tag and no commit of its own: it is shown by those of what it went back to,

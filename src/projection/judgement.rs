@@ -93,8 +93,8 @@ pub(super) fn judgements(
     judgements
 }
 
-/// The images that are not to be deployed again unasked, oldest word first. A mark stands until the
-/// next mark; what a failure or a rollback said of an image is outlived by its next success.
+/// The images that are not to be deployed again unasked, oldest word first. What a person said, by a mark
+/// or by going back, stands until the next mark; what a failure said is outlived by the next success.
 pub fn bad_releases(records: &[Recorded]) -> Vec<BadRelease> {
     let folded = fold(records);
     let mut words = words(records, &folded);
@@ -114,7 +114,7 @@ pub fn bad_releases(records: &[Recorded]) -> Vec<BadRelease> {
 }
 
 fn outlive(bad: &mut Vec<(BadRelease, Source)>, digest: &Digest) {
-    bad.retain(|(release, from)| release.digest != *digest || *from == Source::Mark);
+    bad.retain(|(release, from)| release.digest != *digest || *from != Source::Failure);
 }
 
 fn hear(bad: &mut Vec<(BadRelease, Source)>, word: Word) {

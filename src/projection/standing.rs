@@ -56,6 +56,11 @@ pub(super) fn advice(state: &Deployment) -> Vec<Advice> {
         ],
         Phase::RolledBack { because } => vec![show, surefoot(anew(because), "deploy")],
         Phase::Failed { because } => after_failure(state, because, show, surefoot),
+        Phase::RollbackFailed { failure, .. } if failure.code == "rollback-image-gone" => vec![
+            show,
+            surefoot("to put a release of yours there", "deploy"),
+            surefoot("see what can still be gone back to", "rollback --list"),
+        ],
         Phase::RollbackFailed { .. } | Phase::Attention { .. } => {
             let mut advice = vec![show];
             advice.extend(settling(state, &surefoot));
@@ -222,14 +227,25 @@ fn service_side(state: &Deployment) -> String {
         return "The change may have reached App Runner, or not: `resume` looks first.".into();
     }
     match &state.done.captured {
-        Some(captured) if captured.ran().is_some() => {
-            format!("`{service}` still runs {}.", previous_name(state))
-        }
+        Some(captured) if captured.ran().is_some() => untouched(state),
         Some(captured) => format!("`{service}` is as it was ({}).", captured.status),
         None if state.done.steps.contains(&Step::CapturePrevious) => {
             format!("There is no service `{service}` yet.")
         }
         None => format!("`{service}` was not touched."),
+    }
+}
+
+/// What is said of a release that was there before, and that nothing of ours replaced.
+fn untouched(state: &Deployment) -> String {
+    let (service, previous) = (&state.plan.stream.service, previous_name(state));
+    match &state.phase {
+        Phase::Failed { because } if because.code == "changed-meanwhile" => {
+            format!("Somebody else changed `{service}` meanwhile; this deployment did not.")
+        }
+        Phase::Failed { .. } => format!("`{service}` still runs {previous}."),
+        // Nobody has looked since.
+        _ => format!("`{service}` was not changed; it ran {previous} when it was looked at."),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::fold::{Folded, fold};
 use super::history::{Row, Verdict, history};
-use super::{Recorded, Tone, as_seconds, between, stories};
+use super::{RECOVERED, Recorded, Tone, as_seconds, between, stories};
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::plan::{Intent, Step};
@@ -92,7 +92,9 @@ pub fn statistics(
     since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Statistics {
-    let rows = history(records);
+    // What ran before the journal began was no deployment of its.
+    let mut rows = history(records);
+    rows.retain(|row| row.number != RECOVERED);
     let folded = fold(records);
     let all: Vec<One<'_>> = folded.iter().zip(&rows).filter_map(One::readable).collect();
     let from = since.or_else(|| Some(rows.first()?.started_at)).unwrap_or(now).min(now);

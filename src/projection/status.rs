@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::fold::{Folded, fold};
 use super::history::{Row, Verdict, history};
+use super::judgement::bad_releases;
+use super::keep::pruned;
 use super::standing::{next_commands, previous_name, service_address, standing};
 use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
@@ -66,7 +68,7 @@ pub fn status(records: &[Recorded]) -> Status {
         service: state.map(|state| state.plan.stream.clone()),
         endpoint: state.and_then(|state| state.plan.endpoint.clone()),
         url: folded.iter().rev().find_map(|one| address(one.state.as_ref().ok()?)),
-        previous_good: live.as_ref().and_then(|live| previous_good(&rows, live)).cloned(),
+        previous_good: live.as_ref().and_then(|live| previous_good(records, &rows, live)),
         doubt: doubt(last, last_row, live.is_some()),
         live,
         last: Some(last_row.clone()),
@@ -113,9 +115,14 @@ fn unfinished(last: &Folded<'_>, row: &Row) -> Option<Unfinished> {
 }
 
 /// Where a rollback would go: newest good release before the live one, of another image.
-fn previous_good<'a>(rows: &'a [Row], live: &Row) -> Option<&'a Row> {
-    rows.iter()
-        .rfind(|row| row.number < live.number && row.verdict.is_good() && row.digest != live.digest)
+fn previous_good(records: &[Recorded], rows: &[Row], live: &Row) -> Option<Row> {
+    let (bad, pruned) = (bad_releases(records), pruned(records));
+    let usable = |row: &Row| {
+        let digest = row.digest.as_ref();
+        !digest.is_some_and(|it| pruned.contains(it) || bad.iter().any(|bad| bad.digest == *it))
+    };
+    let before = |row: &&Row| row.number < live.number && row.digest != live.digest;
+    rows.iter().rfind(|row| before(row) && row.verdict.is_good() && usable(row)).cloned()
 }
 
 /// Whether a call that changes the service may be under way.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::history::{target_digest, target_tag};
 use super::outcome;
 use super::proof::brought_back;
-use super::standing::{next_commands, previous_name, service_address, target_name};
+use super::standing::{next_commands, previous_name, service_address, standing, target_name};
 use super::{as_seconds, between, proof_words};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{HealthOutcome, HealthReport};
@@ -138,7 +138,11 @@ fn proof(state: &Deployment) -> Vec<String> {
 
 fn notes(state: &Deployment) -> Vec<String> {
     let done = &state.done;
-    let mut notes = done.warnings.clone();
+    let mut notes = Vec::new();
+    // A person closed it; what goes on all the same is worth a word.
+    if let Phase::Abandoned { .. } = &state.phase {
+        notes.push(standing(state));
+    }
     if let Some(issued) = &done.issued {
         notes.extend(issued.note.clone());
     }

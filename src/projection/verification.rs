@@ -47,6 +47,9 @@ pub fn verify(expected: &Expectation, evidence: &Evidence) -> Vec<Finding> {
     findings.push(configuration(expected, evidence, service));
     findings.push(match service.status {
         ServiceStatus::Running => health(expected, evidence),
+        ServiceStatus::OperationInProgress => {
+            Finding::skipped("health", "not asked: App Runner is at work on the service")
+        }
         _ => Finding::skipped("health", "not asked: the service does not run"),
     });
     findings

@@ -154,7 +154,6 @@ fn image_gone(image: &ImageIdentifier) -> Failure {
         format!("ECR no longer holds the previous image {}", image.short()),
     )
     .because("a lifecycle policy or a person deleted it")
-    .hint("see what can be gone back to: `surefoot history`")
     .hint("fix it forward: `surefoot deploy`")
 }
 

@@ -14,7 +14,8 @@ pub(super) fn target() -> ProgressDrawTarget {
     ProgressDrawTarget::term_like_with_hz(Box::new(Screen), RATE)
 }
 
-/// The terminal that stderr is.
+/// The terminal that stderr is. Writing to it never fails: indicatif panics where a terminal that went
+/// away says so, and what cannot be shown is lost, and nothing else.
 #[derive(Debug)]
 struct Screen;
 
@@ -54,7 +55,8 @@ impl TermLike for Screen {
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        io::stderr().write_all(text.as_bytes())
+        drop(io::stderr().write_all(text.as_bytes()));
+        Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
@@ -64,7 +66,6 @@ impl TermLike for Screen {
     /// A drawn line reaches to the terminal's edge. What is echoed for Ctrl-C behind it would wrap, and
     /// the line stay on the screen for good: so the cursor waits at its beginning.
     fn flush(&self) -> io::Result<()> {
-        self.write_str("\r")?;
-        io::stderr().flush()
+        self.write_str("\r")
     }
 }

@@ -7,7 +7,7 @@ use crate::command::arguments::JournalExport;
 use crate::command::setup::Setup;
 use crate::command::trouble;
 use crate::event::envelope::StoredEvent;
-use crate::journal::archive::write_durably;
+use crate::journal::archive::{OWNER, write_durably};
 use crate::journal::export::{CSV_TITLES, Note, write_csv, write_event};
 use crate::journal::redb::RedbJournal;
 use crate::journal::{JournalError, StreamHead};
@@ -23,7 +23,7 @@ pub(super) fn export(arguments: &JournalExport, setup: &Setup) -> Result<ExitCod
         return to_standard_output(&journal, csv, setup);
     };
     let mut exported = Exported { file: file.clone(), events: 0, bytes: 0, heads: Vec::new() };
-    let written = write_durably(file, &mut |out| {
+    let written = write_durably(file, OWNER, &mut |out| {
         let mut out = Counted { out, bytes: 0 };
         (exported.heads, exported.events) = write(&journal, csv, &mut out)?;
         exported.bytes = out.bytes;

@@ -26,7 +26,8 @@ impl Report {
     /// Into this file, where one is named.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, Problem> {
         let Some(path) = path else { return Ok(Self::none()) };
-        let file = File::create(path).map_err(|error| trouble::report(path, &error))?;
+        let file = File::create(path)
+            .map_err(|error| trouble::report(path, &error).leaves("Nothing was deleted."))?;
         Ok(Self { file: Some((path.to_owned(), file)), documents: Map::new() })
     }
 

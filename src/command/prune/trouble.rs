@@ -25,7 +25,17 @@ pub(super) fn incomplete(repository: &RepositoryName, missing: &[Missing], again
         problem = problem.because(one.words());
     }
     let typed = |hint: String| hint.replace("`surefoot prune ", &format!("`{again} "));
-    let mut hints: Vec<String> = missing.iter().map(|one| typed(one.hint())).collect();
+    let all = missing.iter().filter_map(Missing::acceptable);
+    let all: Vec<String> = all.map(|name| format!("--without-history {name}")).collect();
+    let hint = |one: &Missing| match one.acceptable() {
+        // Each alone would be refused for the others.
+        Some(name) => {
+            let alone = format!("--without-history {name}`");
+            typed(one.hint()).replace(&alone, &format!("{}`", all.join(" ")))
+        }
+        None => typed(one.hint()),
+    };
+    let mut hints: Vec<String> = missing.iter().map(hint).collect();
     hints.sort();
     hints.dedup();
     problem.next = hints;
@@ -116,7 +126,7 @@ pub(super) fn of_deletions(
     let gone = counted(deletions.deleted.len(), "image");
     let leaves = format!("Deleted: {gone}. Every image that is needed is still there.");
     let failed = |what: String| Problem::new(ExitCode::General, "prune-failed", what);
-    let look = "see what is left: `surefoot prune`";
+    let look = format!("see what is left: `{}`", again.trim_end_matches(" --apply"));
     let problem = match &deletions.stopped {
         None if deletions.failed.is_empty() => return None,
         None => {

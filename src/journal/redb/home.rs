@@ -14,7 +14,7 @@ use std::time::Duration;
 use redb::backends::FileBackend;
 
 use super::super::JournalError;
-use super::super::archive::write_durably;
+use super::super::archive::{OWNER, write_durably};
 use super::marker::{JOURNAL_FORMAT, JournalId, Marker};
 use super::storage::PATIENCE;
 
@@ -93,7 +93,7 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), JournalError> {
 
 /// Writes the text that describes a journal: whole, or not at all.
 pub(crate) fn publish_marker(directory: &Path, id: JournalId) -> Result<(), JournalError> {
-    write_durably(&marker_file(directory), &mut |out| {
+    write_durably(&marker_file(directory), OWNER, &mut |out| {
         out.write_all(Marker::new(id).to_string().as_bytes())?;
         Ok(())
     })

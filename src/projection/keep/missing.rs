@@ -78,6 +78,16 @@ impl Missing {
         }
     }
 
+    /// The service of which a person may accept that nothing is known.
+    pub fn acceptable(&self) -> Option<&ServiceName> {
+        match self {
+            Self::NoHistory { service }
+            | Self::OtherJournal { service }
+            | Self::BeganAnew { service } => Some(service),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
@@ -106,12 +116,8 @@ impl Missing {
 pub fn missing(picture: &Picture, keep: u32, accepted: &[ServiceName]) -> Vec<Missing> {
     let memories = picture.memories.iter().flat_map(|memory| of_memory(picture, keep, memory));
     let services = picture.services.iter().filter_map(|service| of_service(picture, service));
-    let accepted = |missing: &Missing| match missing {
-        Missing::NoHistory { service }
-        | Missing::OtherJournal { service }
-        | Missing::BeganAnew { service } => accepted.contains(service),
-        _ => false,
-    };
+    let accepted =
+        |missing: &Missing| missing.acceptable().is_some_and(|service| accepted.contains(service));
     let unread = picture.unread().into_iter().cloned().map(|index| Missing::UnreadIndex { index });
     memories.chain(services).chain(unread).filter(|missing| !accepted(missing)).collect()
 }

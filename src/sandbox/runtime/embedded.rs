@@ -141,10 +141,26 @@ impl EmbeddedRuntime {
     }
 }
 
+/// Ports below those that Linux gives to whoever asks for any: between our look and the app's own, no
+/// outgoing connection takes one of these. Source: ip(7), `ip_local_port_range`.
+const PORTS: std::ops::Range<u16> = 20_000..32_768;
+
+/// Ports that are tried before any is taken.
+const TRIED: usize = 32;
+
 /// A port that is free now. Another process may take it before the app does: then the app dies of
 /// it and says so, as it would anywhere.
 fn free_port() -> Option<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()
+    let address = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let ours = (0..TRIED).map(|_| drawn()).find(|port| is_free(*port)).map(address);
+    ours.or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok())
+}
+
+/// Any of the ports, so that two sandboxes hardly ever look at the same one.
+fn drawn() -> u16 {
+    let width = u128::from(PORTS.end - PORTS.start);
+    let offset = ulid::Ulid::generate().random() % width;
+    PORTS.start + u16::try_from(offset).unwrap_or_default()
 }
 
 fn is_free(port: u16) -> bool {

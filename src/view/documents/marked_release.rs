@@ -20,6 +20,8 @@ pub struct MarkedRelease {
     pub row: Row,
     /// Whether its image is what is live, under whatever number.
     pub serves: bool,
+    /// Whether a prune deleted its image.
+    pub pruned: bool,
     /// Whether it is good.
     pub good: bool,
     /// Why.
@@ -35,6 +37,9 @@ impl MarkedRelease {
     /// What follows from it.
     fn meaning(&self) -> &'static str {
         match (self.good, self.serves) {
+            (true, _) if self.pruned => {
+                "A prune deleted its image: it can be deployed again, and not be gone back to."
+            }
             (true, _) => "It can be gone back to and deployed again, and its image is kept.",
             (false, true) => "It still serves. It is not deployed again unasked.",
             (false, false) => "It is neither gone back to nor deployed again unasked.",

@@ -120,6 +120,18 @@ impl StatusSheet {
         self.aws.as_ref().is_some_and(|aws| !aws.drift.is_empty())
     }
 
+    /// Whether another journal has the history of the service, and this one nothing.
+    pub fn is_from_elsewhere(&self) -> bool {
+        self.log.service.is_none() && self.aws.as_ref().is_some_and(|aws| aws.mark.is_some())
+    }
+
+    /// Whether it carries a mark of surefoot, and not the one that the log expects.
+    fn has_another_mark(&self) -> bool {
+        let compared = self.aws.iter().flat_map(|aws| &aws.compared);
+        let marks = compared.filter(|one| one.field == "mark");
+        marks.into_iter().any(|mark| mark.agrees == Some(false) && mark.aws.is_some())
+    }
+
     /// Where the sides differ, the first thing to type is what looks closer.
     fn next(&self) -> Vec<String> {
         if let (Some(_), Some(stream)) = (&self.at_work, &self.log.service) {
@@ -137,8 +149,13 @@ impl StatusSheet {
     /// The journal knows nothing of the service, and AWS may.
     fn unknown(&self, look: Look) -> String {
         let mut shown = nothing_deployed(look, &self.known) + &self.aws_lines(look);
+        if let Some(who) = &self.at_work {
+            let text = format!("Another deployment of it is under way: {who}");
+            shown.push_str(&format!("\n{}", look.block(0, Accent::Strong, &text)));
+            return shown + &next_lines(look, &["surefoot status --watch".to_owned()]);
+        }
         let mut next = vec!["surefoot deploy".to_owned()];
-        if self.aws.as_ref().is_some_and(|aws| aws.mark.is_some()) {
+        if self.is_from_elsewhere() {
             let text = "It carries the mark of surefoot: another journal has its history. A deployment from \
                         here begins a new one with what AWS tells.";
             shown.push_str(&format!("\n{}", look.block(0, Accent::None, text)));
@@ -221,12 +238,21 @@ impl StatusSheet {
         let row = &unfinished.row;
         let image = image_words(row.tag.as_ref(), row.digest.as_ref());
         let age = measure::age(row.started_at, self.now);
-        let stands = look.block(2, Accent::None, &unfinished.standing);
+        let mut standing = unfinished.standing.clone();
+        let newest = self.aws.as_ref().and_then(|aws| aws.operation.as_ref());
+        if let Some(ended) = newest.filter(|it| Some(&it.id) == unfinished.operation.as_ref())
+            && ended.status.is_terminal()
+        {
+            standing.push_str(&format!(" By now it has ended: {}.", ended.status));
+        }
+        let stands = look.block(2, Accent::None, &standing);
         if let Some(who) = &self.at_work {
             let title = format!("{} {image} is under way, begun {age}: {who}", row.number);
             return format!("\n{}{stands}", look.block(0, Accent::Strong, &title));
         }
-        let title = format!("{} {image} is unfinished, begun {age} by {}", row.number, row.by);
+        let back = row.rollback_to.map(|to| format!(", a rollback to {to},")).unwrap_or_default();
+        let title =
+            format!("{} {image}{back} is unfinished, begun {age} by {}", row.number, row.by);
         format!("\n{}{stands}", look.block(0, Accent::Warning, &title))
     }
 
@@ -247,6 +273,9 @@ impl StatusSheet {
             // Nobody outside is blamed for what an operation of ours did last.
             let title = match &aws.operation_is_ours {
                 Some(_) => "what AWS shows is not what the log calls live:",
+                None if self.has_another_mark() => {
+                    "surefoot changed the service from another journal:"
+                }
                 None => "somebody changed the service outside surefoot:",
             };
             shown.push_str(&look.block(0, Accent::Warning, title));

@@ -326,26 +326,44 @@ fn a_terminal_that_goes_away_interrupts_and_loses_nothing() {
     ended_well(&world, &project, 1);
 }
 
+/// `surefoot deploy` in a terminal, which is what `script` makes; once App Runner is at work, `then` is
+/// run (the terminal's process is `$terminal`), and what it prints is typed.
+fn in_a_terminal(project: &Project<'_>, then: &str) -> std::process::Command {
+    let inner = project.command(&[]);
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(project.path()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let screen = project.history().with_extension("screen");
+    let line = format!(
+        "(until grep -q IN_PROGRESS '{0}'; do sleep 0.1; done; terminal=$(cat '{0}.pid'); {then}) | \
+         (sh -c 'echo $PPID' > '{0}.pid'; TERM=xterm exec script -qefc '{1} deploy' '{0}')",
+        screen.display(),
+        inner.get_program().to_string_lossy()
+    );
+    command.args(["-c", &line]);
+    command
+}
+
+#[test]
+fn a_terminal_that_is_closed_while_lines_are_drawn_interrupts_and_loses_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 10}));
+    Run::start(in_a_terminal(&project, "kill -KILL $terminal")).end();
+    world.until("it is written down", || {
+        project.run(&["show", "1", "--events", "--json"]).out.contains("SIGHUP")
+    });
+    project.run(&["status"]).exits(0).says("Paused");
+    project.run(&["resume"]).exits(0);
+    ended_well(&world, &project, 1);
+}
+
 #[test]
 fn ctrl_c_typed_in_a_terminal_leaves_no_frozen_line_on_it() {
     let world = World::open();
     let project = Project::new(&world, "shop");
     world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 10}));
-    let folder = tempfile::tempdir().unwrap();
-    let screen = folder.path().join("screen");
-    let inner = project.command(&[]);
-    let mut command = std::process::Command::new("sh");
-    command.current_dir(project.path()).env_clear();
-    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    // `script` is the terminal, and what is typed comes through its standard input.
-    let line = format!(
-        "(until grep -q 'IN_PROGRESS' '{0}'; do sleep 0.1; done; printf '\\003'; sleep 3) \
-         | TERM=xterm script -qefc '{1} deploy' '{0}'",
-        screen.display(),
-        inner.get_program().to_string_lossy()
-    );
-    command.args(["-c", &line]);
-    let ended = Run::start(command).end();
+    let ended = Run::start(in_a_terminal(&project, "printf '\\003'; sleep 3")).end();
     assert_eq!(ended.code, 130, "{}\n{}", ended.out, ended.err);
     // Behind a line that reaches to the edge it would wrap, and that line could not be taken back.
     let echo = ended.out.find("^C").expect("a terminal echoes it");

@@ -215,14 +215,18 @@ fn a_fresh_clone_goes_on_with_what_aws_tells() {
     let project = deployed(&world);
     let clone = project.cloned("clone");
     let refused = clone.run(&["rollback"]).exits(1).names("nothing-to-go-back-to");
-    refused.says("journal import").says("recorded");
-    clone.run(&["history"]).exits(0).says("recovered from AWS").says("#0");
-    clone.run(&["status", "--offline"]).exits(0).says("#0");
-    clone.run(&["journal", "verify"]).exits(0);
+    refused.says("journal import");
+    // What is refused writes nothing: an export can still be imported.
+    assert!(!clone.history().join("journal.redb").exists());
+    clone.run(&["status", "--exit-code"]).exits(27).says("carries the mark of surefoot");
     clone.release("release three");
-    clone.deploy();
+    clone.deploy().says("recorded");
     assert!(world.serves("shop", "release three"));
-    clone.run(&["history"]).exits(0).says("#1");
+    clone.run(&["history"]).exits(0).says("recovered from AWS").says("#0").says("#1");
+    clone.run(&["journal", "verify"]).exits(0);
+    // What ran before is no deployment of this journal.
+    let told = clone.run(&["stats", "--json"]).exits(0).result()["statistics"].clone();
+    assert_eq!((&told["deployments"], &told["live"]), (&json!(1), &json!(1)), "{told}");
     clone.run(&["rollback"]).exits(0);
     assert!(world.serves("shop", "release two"), "what AWS told of is gone back to");
     clone.run(&["history"]).exits(0).says("rollback to #0");

@@ -161,7 +161,7 @@ fn a_way_back_whose_image_is_gone_is_a_failed_rollback_and_says_how_to_go_forwar
     world.idle("shop");
     world.delete_image("shop", &second);
     let ended = project.run(&["resume", "--rollback"]).exits(15).names("rollback-image-gone");
-    ended.says("surefoot deploy").says("surefoot status");
+    ended.says("surefoot deploy").says("surefoot rollback --list");
     assert!(world.serves("shop", "release three"));
 }
 

@@ -1,5 +1,7 @@
 //! What people audit with: history, page, status, stats, verify, logs.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use super::support::{Project, World};
@@ -100,6 +102,10 @@ fn the_page_is_written_whole_and_a_directory_that_is_not_there_is_told() {
     assert_eq!(ended.result()["page"]["file"], "history.html");
     let page = std::fs::read_to_string(project.path().join("history.html")).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    // It is made to be shown: it is as readable as any file that this user makes.
+    std::fs::write(project.path().join("plain"), "").unwrap();
+    let mode = |name: &str| project.path().join(name).metadata().unwrap().permissions().mode();
+    assert_eq!(mode("history.html"), mode("plain"));
     let nowhere = project.run(&["history", "--html", "no/such/history.html"]).exits(1);
     nowhere.says("error[page-unwritable]");
 }
