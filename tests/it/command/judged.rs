@@ -14,6 +14,58 @@ fn two_releases(world: &World) -> Project<'_> {
 }
 
 #[test]
+fn an_image_that_was_gone_back_from_stays_bad_where_it_was_deployed_all_the_same() {
+    let world = World::open();
+    let project = two_releases(&world);
+    project.run(&["rollback"]).exits(0).says("#1");
+    project.run(&["deploy", "--allow-bad"]).exits(0);
+    project.release("release three");
+    project.deploy();
+    // Neither #2 nor #4, which is the same image: the last good release is #3, a rollback itself.
+    project.run(&["rollback"]).exits(0).says("#3");
+    assert!(world.serves("shop", "release one"));
+    project.run(&["rollback", "4"]).exits(26).says("#4").says("surefoot mark 4 good");
+    // It is named by what it is in the end, however little of the history is shown.
+    let rows = project.run(&["history", "-n", "0", "--json"]).exits(0).result();
+    let one = project.run(&["history", "-n", "1", "--json"]).exits(0).result();
+    assert_eq!(one["history"]["deployments"][0], rows["history"]["deployments"][0]);
+    assert!(one["history"]["deployments"][0]["commit"].is_string(), "{one}");
+    assert_eq!(one["history"]["older"], 5, "{one}");
+}
+
+#[test]
+fn taken_back_to_somebody_elses_image_nothing_of_ours_is_live_and_the_last_good_one_is_the_way_back()
+ {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let gate = "[health]\nretries = 2\n[health.assert]\nlabels.state = \"well\"\n";
+    project.write("surefoot.toml", gate);
+    project.answers_with_label("state", "well");
+    project.commit("asserts");
+    project.deploy();
+    let first = world.image("shop");
+    project.release("release two");
+    project.deploy();
+    let source = json!({"ImageRepository": {
+        "ImageIdentifier": first, "ImageRepositoryType": "ECR",
+        "ImageConfiguration": {"Port": "8080"},
+    }});
+    world.app_runner(
+        "UpdateService",
+        &json!({"ServiceArn": world.arn("shop"), "SourceConfiguration": source}),
+    );
+    world.idle("shop");
+    project.answers_with_label("state", "sick");
+    project.release("release three");
+    project.run(&["deploy"]).exits(13);
+    let log = project.run(&["status", "--json"]).exits(0).result()["status"]["log"].clone();
+    assert!(log["live"].is_null() && log["doubt"].is_string(), "{log}");
+    project.run(&["status", "--exit-code"]).exits(27);
+    project.run(&["rollback"]).exits(0).says("#2");
+    assert!(world.serves("shop", "release two"));
+}
+
+#[test]
 fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     let world = World::open();
     let project = two_releases(&world);
