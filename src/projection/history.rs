@@ -13,8 +13,9 @@ use super::live::left_live;
 use super::{Recorded, as_seconds, between, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Interruption, commit_of};
-use crate::names::{Commit, DeploymentNumber, Digest, RepositoryName, Tag};
+use crate::names::{Commit, DeploymentNumber, Digest, ImageIdentifier, RepositoryName, Tag};
 use crate::plan::{Intent, TargetOrigin};
+use crate::release::Release;
 use crate::world::source::Checkout;
 
 /// What became of a deployment, seen from now.
@@ -155,7 +156,12 @@ pub fn history(records: &[Recorded]) -> Vec<Row> {
     let live = live(&folded);
     let mut rows: Vec<Row> =
         folded.iter().map(|one| row(one, live, judgements.get(&one.number))).collect();
-    rows.splice(0..0, recovered::row(records, live, &judgements));
+    // What ran before is live where no deployment is, and none left another image.
+    let now = left(&folded).map(|release| release.image);
+    let serves = |image: Option<&ImageIdentifier>| {
+        live.is_none() && now.as_ref().is_none_or(|now| Some(now) == image)
+    };
+    rows.splice(0..0, recovered::row(records, &serves, &judgements));
     name_rollbacks(&mut rows);
     rows
 }
@@ -166,10 +172,13 @@ pub(super) fn live(folded: &[Folded<'_>]) -> Option<DeploymentNumber> {
     let succeeded =
         |one: &&Folded<'_>| matches!(&one.state, Ok(state) if state.phase == Phase::Succeeded);
     let newest = folded.iter().rev().find(succeeded)?;
-    let left = |one: &Folded<'_>| one.state.as_ref().ok().and_then(left_live);
-    let now = folded.iter().rev().find_map(left)?;
-    let its = left(newest)?;
-    (now.image == its.image).then_some(newest.number)
+    let its = left(std::slice::from_ref(newest))?;
+    (left(folded)?.image == its.image).then_some(newest.number)
+}
+
+/// The release that the newest deployment with a proven end left.
+fn left(folded: &[Folded<'_>]) -> Option<Release> {
+    folded.iter().rev().find_map(|one| left_live(one.state.as_ref().ok()?))
 }
 
 /// A rollback carries no tag and no commit of its own: it is shown by those of what it went back to,

@@ -8,7 +8,7 @@ use super::standing::service_address;
 use super::story::{Record, Story};
 use super::{Recorded, Status};
 use crate::event::{Captured, Event};
-use crate::names::{DeploymentNumber, Digest, ServiceName};
+use crate::names::{DeploymentNumber, Digest, ImageIdentifier, ServiceName};
 use crate::release::Release;
 use crate::world::service::ServiceStatus;
 
@@ -22,24 +22,26 @@ pub(super) fn words(found: &Captured) -> String {
     format!("recovered from AWS: it ran {runs}{mark}; what came before is not known here")
 }
 
-/// The release that ran when the journal began, as a row.
+/// The release that ran when the journal began, as a row; `serves` says whether it is its image that is
+/// live now.
 pub(super) fn row(
     records: &[Recorded],
-    live: Option<DeploymentNumber>,
+    serves: &dyn Fn(Option<&ImageIdentifier>) -> bool,
     judgements: &BTreeMap<DeploymentNumber, Judgement>,
 ) -> Option<Row> {
     let (record, _, found) = event(records)?;
     let image = found.release.as_ref().map(|release| &release.image);
+    let live = serves(image);
     let judgement = judgements.get(&RECOVERED).cloned();
     let good = judgement.as_ref().map(|judgement| judgement.good);
     Some(Row {
         number: RECOVERED,
         verdict: match (found.status == ServiceStatus::Running, live, good) {
             (false, ..) => Verdict::Unknown,
-            (true, None, _) => Verdict::Live,
-            (true, Some(_), Some(true)) => Verdict::Good,
-            (true, Some(_), Some(false)) => Verdict::Bad,
-            (true, Some(_), None) => Verdict::Superseded,
+            (true, true, _) => Verdict::Live,
+            (true, false, Some(true)) => Verdict::Good,
+            (true, false, Some(false)) => Verdict::Bad,
+            (true, false, None) => Verdict::Superseded,
         },
         commit: None,
         dirty: false,

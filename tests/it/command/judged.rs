@@ -46,15 +46,7 @@ fn taken_back_to_somebody_elses_image_nothing_of_ours_is_live_and_the_last_good_
     let first = world.image("shop");
     project.release("release two");
     project.deploy();
-    let source = json!({"ImageRepository": {
-        "ImageIdentifier": first, "ImageRepositoryType": "ECR",
-        "ImageConfiguration": {"Port": "8080"},
-    }});
-    world.app_runner(
-        "UpdateService",
-        &json!({"ServiceArn": world.arn("shop"), "SourceConfiguration": source}),
-    );
-    world.idle("shop");
+    configured_by_somebody(&world, &first);
     project.answers_with_label("state", "sick");
     project.release("release three");
     project.run(&["deploy"]).exits(13);
@@ -63,6 +55,30 @@ fn taken_back_to_somebody_elses_image_nothing_of_ours_is_live_and_the_last_good_
     project.run(&["status", "--exit-code"]).exits(27);
     project.run(&["rollback"]).exits(0).says("#2");
     assert!(world.serves("shop", "release two"));
+    // In a journal that began with what AWS told, what ran before is not live either.
+    let clone = project.cloned("clone");
+    clone.answers_with_label("state", "well");
+    clone.release("release four");
+    clone.deploy();
+    configured_by_somebody(&world, &first);
+    clone.answers_with_label("state", "sick");
+    clone.release("release five");
+    clone.run(&["deploy"]).exits(13);
+    let history = clone.run(&["history", "--json"]).exits(0).result()["history"].clone();
+    let rows = history["deployments"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{history}");
+    assert!(rows.iter().all(|row| row["verdict"] != "live"), "{history}");
+}
+
+/// The service is given this image by another tool.
+fn configured_by_somebody(world: &World, image: &str) {
+    let source = json!({"ImageRepository": {
+        "ImageIdentifier": image, "ImageRepositoryType": "ECR",
+        "ImageConfiguration": {"Port": "8080"},
+    }});
+    let body = json!({"ServiceArn": world.arn("shop"), "SourceConfiguration": source});
+    world.app_runner("UpdateService", &body);
+    world.idle("shop");
 }
 
 #[test]
