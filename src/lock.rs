@@ -16,7 +16,13 @@ use crate::names::StreamName;
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// The directories of the journals that were written under this lock, the newest first: a clone
+    /// has its own, and what was left unfinished in one is in the way of all.
+    pub journals: Vec<PathBuf>,
 }
+
+/// So many journals are remembered.
+const JOURNALS: usize = 8;
 
 /// Who holds a lock, for the message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +39,9 @@ pub struct Owner {
     pub ci_run: Option<String>,
     /// Since when, RFC 3339.
     pub since: String,
+    /// The directory of its journal, and of those that had the lock before.
+    #[serde(default)]
+    pub journals: Vec<PathBuf>,
 }
 
 /// Why a lock was not had.
@@ -70,8 +79,14 @@ pub fn take(
         Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
-    write(&mut file, owner).map_err(unusable)?;
-    Ok(Lock { _file: file })
+    let mut owner = owner.clone();
+    for before in read(&mut file).map(|before| before.journals).unwrap_or_default() {
+        if owner.journals.len() < JOURNALS && !owner.journals.contains(&before) {
+            owner.journals.push(before);
+        }
+    }
+    write(&mut file, &owner).map_err(unusable)?;
+    Ok(Lock { _file: file, journals: owner.journals })
 }
 
 /// Who holds the lock of a service now, where the kernel tells; nobody is kept from taking it by the
@@ -120,6 +135,7 @@ mod tests {
             command: command.into(),
             ci_run: None,
             since: "2026-11-23T10:00:00Z".into(),
+            journals: Vec::new(),
         }
     }
 
@@ -137,6 +153,14 @@ mod tests {
         assert_eq!(holder(directory.path(), &other, ""), None);
         assert!(take(directory.path(), &other, "", &owner("x")).is_ok());
         assert!(take(directory.path(), &stream, "http://127.0.0.1:1", &owner("x")).is_ok());
+        drop(held);
+        let of =
+            |journal: &str| Owner { journals: vec![journal.into()], ..owner("surefoot deploy") };
+        for journal in ["/a", "/b", "/a"] {
+            drop(take(directory.path(), &stream, "", &of(journal)).unwrap());
+        }
+        let held = take(directory.path(), &stream, "", &of("/c")).unwrap();
+        assert_eq!(held.journals, ["/c", "/a", "/b"].map(PathBuf::from));
         drop(held);
         assert_eq!(holder(directory.path(), &stream, ""), None);
         assert!(take(directory.path(), &stream, "", &owner("surefoot resume")).is_ok());

@@ -49,6 +49,7 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
         recover::recover(setup, &world, &inventory, &mut ledger)?;
     }
     run::refuse_pending(&ledger, setup)?;
+    run::refuse_pending_elsewhere(lock.as_ref(), &stream, setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
     let records = record::records(&ledger);
     refuse_an_older_commit(arguments, setup, &inventory, &records, &world).await?;

@@ -39,6 +39,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     };
     let ledger = setup.ledger(journal, stream)?;
     run::refuse_pending(&ledger, setup)?;
+    run::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
     run::refuse_mixed_worlds(&ledger, setup)?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::Waiting;
@@ -12,6 +13,7 @@ use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::journal::Journal;
 use crate::journal::archive::{self, Archived};
+use crate::journal::redb::RedbJournal;
 use crate::ledger::{Ledger, LedgerError};
 use crate::lock::{self, Lock, LockError, Owner};
 use crate::names::{DeploymentId, DeploymentNumber, StreamName};
@@ -37,7 +39,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// A lock, for as long as this lives.
 pub(super) struct Held {
-    _lock: Lock,
+    lock: Lock,
     /// Whether somebody else had it before: what was seen until then may be gone.
     pub(super) waited: bool,
 }
@@ -56,7 +58,7 @@ pub(super) async fn lock(
             Err(LockError::Held(owner)) if waited < patience => owner,
             other => {
                 let lock = other.map_err(|error| could_wait(trouble::lock(&error, stream)))?;
-                return Ok(Held { _lock: lock, waited: told.is_some() });
+                return Ok(Held { lock, waited: told.is_some() });
             }
         };
         if told.as_ref() != Some(&held) {
@@ -123,6 +125,9 @@ fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
         command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
         ci_run: setup.actor.ci_run.clone(),
         since: since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        journals: vec![
+            std::path::absolute(&setup.history).unwrap_or_else(|_| setup.history.clone()),
+        ],
     };
     lock::take(&directory, stream, &world, &owner)
 }
@@ -141,6 +146,24 @@ pub(super) fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError
 pub(super) fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Problem> {
     let pending = pending(ledger).map_err(|error| trouble::reading(&error, &setup.history))?;
     pending.map_or(Ok(()), |deployment| Err(in_the_way(&deployment)))
+}
+
+/// Another clone on this machine has a journal of its own: what it left unfinished is in the way, too.
+pub(super) fn refuse_pending_elsewhere(
+    held: Option<&Held>,
+    stream: &StreamName,
+    setup: &Setup,
+) -> Result<(), Problem> {
+    let others = held.into_iter().flat_map(|held| held.lock.journals.iter().skip(1));
+    for directory in others {
+        // What cannot be read there is no reason to stop here.
+        let Ok(journal) = RedbJournal::open(directory) else { continue };
+        let Ok(ledger) = setup.ledger(Arc::new(journal), stream.clone()) else { continue };
+        if let Ok(Some(deployment)) = pending(&ledger) {
+            return Err(trouble::elsewhere(in_the_way(&deployment), directory));
+        }
+    }
+    Ok(())
 }
 
 /// AWS cannot be reached: where the journal knows of an unfinished deployment, that comes first.

@@ -224,6 +224,17 @@ fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&R
     }
 }
 
+/// What is in the way is in the journal of another clone: its commands name that.
+pub(super) fn elsewhere(mut problem: Problem, directory: &Path) -> Problem {
+    let place = directory.display().to_string();
+    let named = format!(" --history-dir {}`", quoted(&place));
+    for hint in problem.next.iter_mut().filter(|hint| hint.ends_with('`')) {
+        hint.pop();
+        hint.push_str(&named);
+    }
+    problem.because(format!("another clone on this machine began it: its journal is {place}"))
+}
+
 /// Another deployment holds the service.
 pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
     let name = &stream.service;

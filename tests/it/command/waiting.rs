@@ -99,3 +99,26 @@ fn a_deployments_number_is_not_taken_for_a_time() {
     project.run(&["rollback", "--lock-wait", "17"]).exits(2).names("usage").says("unit");
     project.run(&["deploy", "--lock-wait", "soon"]).exits(2);
 }
+
+#[test]
+fn what_another_clone_left_unfinished_is_in_the_way_and_its_journal_is_named() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let clone = project.cloned("clone");
+    project.release("release two");
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    clone.run(&["deploy"]).exits(23).names("locked");
+    run.kill();
+    let state = clone.run(&["deploy"]).exits(25).names("pending").says("#2").says("another clone");
+    clone.run(&["deploy"]).exits(25);
+    // The command that it names goes on, from here.
+    let place = project.history().display().to_string();
+    state.says("surefoot resume --service-name shop").says(&format!("--history-dir {place}"));
+    clone.run(&["resume", "--history-dir", &place]).exits(0);
+    assert!(world.serves("shop", "release two"));
+    clone.release("release three");
+    clone.deploy();
+    world.nothing_was_done_twice();
+}
