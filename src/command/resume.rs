@@ -29,7 +29,7 @@ pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode
     let world = setup.world();
     let event = match &arguments.reason {
         Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason: reason.clone() },
-        _ => Event::Resumed { backwards: arguments.rollback },
+        _ => Event::Resumed { backwards: arguments.rollback, proves_again: true },
     };
     let deployment = record(deployment, &event, setup, &world, &mut ledger)?;
     let ended = run::go_on(deployment, setup, &world, ledger, Options::default()).await;

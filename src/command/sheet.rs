@@ -63,6 +63,7 @@ fn bench<'a>(
         journalled_operations: known,
         in_doubt: false,
         tail: false,
+        flight: step::Flight::default(),
     }
 }
 
