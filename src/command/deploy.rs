@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{prune, record, recover, run, sheet, trouble};
+use super::{guard, holding, prune, record, recover, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::event::Event;
 use crate::journal::Journal;
@@ -33,13 +33,13 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     let world = setup.world();
     let asked = questions(arguments, setup)?;
     let inventory = setup.look(&world, &asked).await;
-    let inventory = inventory.map_err(|problem| run::pending_before(problem, setup))?;
+    let inventory = inventory.map_err(|problem| guard::pending_before(problem, setup))?;
     refuse_a_repository_elsewhere(setup, &inventory.caller.account, &inventory.region)?;
     let stream = stream(setup, &inventory)?;
     let lock = if arguments.dry_run {
         None
     } else {
-        Some(run::lock(setup, &stream, &arguments.waiting).await?)
+        Some(holding::lock(setup, &stream, &arguments.waiting).await?)
     };
     // Who had to wait for another deployment has seen a world that is gone.
     let waited = lock.as_ref().is_some_and(|lock| lock.waited);
@@ -48,9 +48,9 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     if !arguments.dry_run {
         recover::recover(setup, &world, &inventory, &mut ledger)?;
     }
-    run::refuse_pending(&ledger, setup)?;
-    run::refuse_pending_elsewhere(lock.as_ref(), &stream, setup)?;
-    run::refuse_mixed_worlds(&ledger, setup)?;
+    guard::refuse_pending(&ledger, setup)?;
+    guard::refuse_pending_elsewhere(lock.as_ref(), &stream, setup)?;
+    guard::refuse_mixed_worlds(&ledger, setup)?;
     let records = record::records(&ledger);
     refuse_an_older_commit(arguments, setup, &inventory, &records, &world).await?;
     let repository = setup.settings.repository()?.name.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{Mark, Verdict};
 use super::setup::Setup;
-use super::{record, run, show, stream, trouble};
+use super::{holding, record, run, show, stream, trouble};
 use crate::event::Event;
 use crate::names::printable;
 use crate::problem::{ExitCode, Problem};
@@ -23,7 +23,7 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(show::unknown(number));
     };
-    let lock = run::lock(setup, &stream, &arguments.waiting).await?;
+    let lock = holding::lock(setup, &stream, &arguments.waiting).await?;
     let mut ledger = setup.ledger(journal, stream)?;
     let records = record::records(&ledger);
     let rows = projection::history(&records);

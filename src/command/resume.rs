@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::arguments::Resume;
 use super::run::{self, Options};
 use super::setup::Setup;
-use super::{show, stream, trouble};
+use super::{guard, holding, show, stream, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
@@ -19,12 +19,12 @@ use crate::world::World;
 pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
     let Some(journal) = setup.kept_journal()? else { return Ok(nothing(setup)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
-    let lock = run::lock(setup, &stream, &arguments.waiting).await?;
+    let lock = holding::lock(setup, &stream, &arguments.waiting).await?;
     let mut ledger = setup.ledger(journal, stream)?;
     let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
         return Ok(nothing(setup));
     };
-    run::refuse_mixed_worlds(&ledger, setup)?;
+    guard::refuse_mixed_worlds(&ledger, setup)?;
     refuse_to_take_a_rollback_back(arguments, &deployment)?;
     let world = setup.world();
     let event = match &arguments.reason {
@@ -60,7 +60,7 @@ fn unfinished(
     ledger: &Ledger,
 ) -> Result<Option<Deployment>, Problem> {
     let reading = |error| trouble::reading(&error, &setup.history);
-    let Some(text) = &arguments.number else { return run::pending(ledger).map_err(reading) };
+    let Some(text) = &arguments.number else { return guard::pending(ledger).map_err(reading) };
     let number = show::number(text)?;
     if number == RECOVERED {
         let what = format!("{number} is no deployment: it ran before this journal began");

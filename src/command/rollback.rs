@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::Rollback;
 use super::setup::Setup;
-use super::{record, run, sheet, stream, trouble};
+use super::{guard, holding, record, run, sheet, stream, trouble};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
@@ -35,12 +35,12 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let lock = if arguments.dry_run {
         None
     } else {
-        Some(run::lock(setup, &stream, &arguments.waiting).await?)
+        Some(holding::lock(setup, &stream, &arguments.waiting).await?)
     };
     let ledger = setup.ledger(journal, stream)?;
-    run::refuse_pending(&ledger, setup)?;
-    run::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
-    run::refuse_mixed_worlds(&ledger, setup)?;
+    guard::refuse_pending(&ledger, setup)?;
+    guard::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
+    guard::refuse_mixed_worlds(&ledger, setup)?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);
     let past = (&ledger.stream().service, &records[..]);
@@ -69,7 +69,7 @@ async fn pick(
         return Ok(None);
     }
     let ledger = setup.ledger(journal.clone(), stream.clone())?;
-    run::refuse_pending(&ledger, setup)?;
+    guard::refuse_pending(&ledger, setup)?;
     let records = record::records(&ledger);
     let rows = projection::candidates(&records).into_iter().map(|candidate| candidate.row);
     let usual = projection::last_good(&records).map(|candidate| candidate.row.number);

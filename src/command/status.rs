@@ -2,7 +2,7 @@
 
 use super::arguments::Status;
 use super::setup::Setup;
-use super::{newest, record, run, trouble};
+use super::{holding, newest, record, trouble};
 use crate::names::StreamName;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Expectation, Recorded, Sighting};
@@ -52,7 +52,7 @@ async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let now = SystemClock::start().now();
     let known = if log.service.is_none() { record::known(setup)? } else { Vec::new() };
     let at_work =
-        worked_on.and_then(|stream| run::at_work(setup, &stream, log.endpoint.as_deref()));
+        worked_on.and_then(|stream| holding::at_work(setup, &stream, log.endpoint.as_deref()));
     let sheet = StatusSheet { log, aws, aws_silent, known, at_work, now };
     let exit = exit(&sheet, error.as_ref(), setup);
     Ok(Look { sheet, exit })

@@ -225,7 +225,7 @@ GUARDS = [
         "name": "waiting",
         "without": "`--lock-wait` does not wait",
         "changes": [(
-            "src/command/run.rs",
+            "src/command/holding.rs",
             "Err(LockError::Held(owner)) if waited < patience => owner,",
             f"Err(LockError::Held(owner)) if waited < patience && {asks('waiting')} => owner,",
         )],

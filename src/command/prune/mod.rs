@@ -7,7 +7,7 @@ mod trouble;
 
 use super::arguments::Prune;
 use super::setup::Setup;
-use super::{deploy, run, stream};
+use super::{deploy, holding, run, stream};
 use crate::config::units::parse_age;
 use crate::lock::Lock;
 use crate::names::{RepositoryName, ServiceName, StreamName};
@@ -171,7 +171,7 @@ fn lock_all(
     held: bool,
 ) -> Result<Vec<Lock>, Problem> {
     let sharing = books.sharing(repository).filter(|one| !held || *one != stream);
-    sharing.map(|one| run::lock_now(setup, one)).collect()
+    sharing.map(|one| holding::lock_now(setup, one)).collect()
 }
 
 async fn under_lock(
