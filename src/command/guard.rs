@@ -1,10 +1,11 @@
-//! What a command refuses before it begins anything: a deployment that is not over, another world.
+//! What a command refuses before it begins anything: a deployment that is not over, another world,
+//! another region, another account.
 
 use std::sync::Arc;
 
 use super::holding::Held;
 use super::setup::Setup;
-use super::{stream, trouble};
+use super::{addressed, here, stream, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::journal::redb::RedbJournal;
@@ -12,6 +13,8 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::names::{DeploymentNumber, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::in_the_way;
+use crate::world::World;
+use crate::world::identity::Caller;
 
 /// The newest deployment, if it is not over.
 pub(super) fn pending(ledger: &Ledger) -> Result<Option<Deployment>, LedgerError> {
@@ -89,4 +92,54 @@ pub(super) fn refuse_other_world(
     Err(Problem::new(ExitCode::Journal, "mixed-worlds", what)
         .because(format!("it was written against {}, this is {}", name(before), name(now.as_ref())))
         .hint("name another journal: `--history-dir DIR`"))
+}
+
+/// The service of a stream is in one region. Where a person named another, neither is quietly taken
+/// for the other; what is only a guess gives way.
+pub(super) fn refuse_another_region(stream: &StreamName, setup: &Setup) -> Result<(), Problem> {
+    let Some((named, origin)) = setup.named_region() else { return Ok(()) };
+    let StreamName { region, service, .. } = stream;
+    if named == region {
+        return Ok(());
+    }
+    let what = format!("`{service}` of this journal is in {region}, and not in {named}");
+    let there = addressed::in_region(&here::typed(), region);
+    Err(Problem::new(ExitCode::Preflight, "service-elsewhere", what)
+        .because(format!("{named} comes from {origin}"))
+        .hint(format!("do the same where the service is: `{there}`")))
+}
+
+/// The world and the account that the journal of a service was written against, or none.
+pub(super) async fn refuse_another_place(
+    world: &World,
+    ledger: &Ledger,
+    setup: &Setup,
+) -> Result<Caller, Problem> {
+    refuse_mixed_worlds(ledger, setup)?;
+    refuse_another_account(world, ledger.stream(), setup).await
+}
+
+/// What another account holds says nothing of this service. Asked before anything is concluded or
+/// written.
+pub(super) async fn refuse_another_account(
+    world: &World,
+    stream: &StreamName,
+    setup: &Setup,
+) -> Result<Caller, Problem> {
+    let caller = setup.caller(world, &stream.region).await?;
+    let StreamName { account, service, .. } = stream;
+    if caller.account == *account {
+        return Ok(caller);
+    }
+    let what = format!(
+        "`{service}` of this journal is in account {account}, and these credentials are of {}",
+        caller.account
+    );
+    let typed: Vec<String> = here::typed().iter().map(|word| addressed::quoted(word)).collect();
+    Err(Problem::new(ExitCode::Preflight, "service-elsewhere", what)
+        .because(format!("AWS takes us for {}", caller.arn))
+        .hint(format!(
+            "use credentials of account {account}: `AWS_PROFILE=NAME surefoot {}`",
+            typed.join(" ")
+        )))
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::arguments::Waiting;
 use super::setup::Setup;
-use super::{here, trouble};
+use super::{guard, here, stream, trouble};
+use crate::ledger::Ledger;
 use crate::lock::{self, Lock, LockError, Owner};
 use crate::names::StreamName;
 use crate::problem::{ExitCode, Problem};
@@ -47,6 +48,18 @@ pub(super) async fn lock(
             () = clock.sleep(LOCK_PAUSE) => waited += LOCK_PAUSE,
         }
     }
+}
+
+/// A service that is held, with its journal to write into; nothing where the journal knows none.
+pub(super) async fn claim(
+    setup: &Setup,
+    waiting: &Waiting,
+) -> Result<Option<(Held, Ledger)>, Problem> {
+    let Some(journal) = setup.kept_journal()? else { return Ok(None) };
+    let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(None) };
+    guard::refuse_another_region(&stream, setup)?;
+    let held = lock(setup, &stream, waiting).await?;
+    Ok(Some((held, setup.ledger(journal, stream)?)))
 }
 
 /// Only commands that wait for a lock offer to.

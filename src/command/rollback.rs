@@ -26,9 +26,11 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(nothing_known(setup).await);
     };
-    let world = setup.world();
+    guard::refuse_another_region(&stream, setup)?;
+    let world = setup.world_at(&stream);
     if arguments.list {
         let ledger = setup.ledger(journal, stream)?;
+        guard::refuse_another_place(&world, &ledger, setup).await?;
         return list(setup, &world, &record::records(&ledger), &ledger).await;
     }
     let picked = pick(arguments, setup, &journal, &stream).await?;
@@ -40,12 +42,11 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let ledger = setup.ledger(journal, stream)?;
     guard::refuse_pending(&ledger, setup)?;
     guard::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
-    guard::refuse_mixed_worlds(&ledger, setup)?;
+    let caller = guard::refuse_another_place(&world, &ledger, setup).await?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);
-    let past = (&ledger.stream().service, &records[..]);
-    refuse_a_missing_image(&world, setup, past, &chosen).await?;
-    let inventory = setup.look(&world, &questions(setup, &ledger)).await?;
+    refuse_a_missing_image(&world, ledger.stream(), &records, &chosen).await?;
+    let inventory = setup.look_as(&world, caller, &questions(setup, &ledger)).await?;
     refuse_a_service_that_is_gone(&inventory, ledger.stream(), &chosen)?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
     warn(arguments, setup, &inventory, &chosen);
@@ -214,13 +215,13 @@ fn reason(arguments: &Rollback) -> Option<String> {
 /// Refused before AWS is touched.
 async fn refuse_a_missing_image(
     world: &World,
-    setup: &Setup,
-    (service, records): (&ServiceName, &[Recorded]),
+    StreamName { region, service, .. }: &StreamName,
+    records: &[Recorded],
     chosen: &Candidate,
 ) -> Result<(), Problem> {
     let image = &chosen.release.image;
     let found = world.registry.image(&image.repository, &image.reference).await;
-    let found = found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let found = found.map_err(|error| trouble::world(&error, Some(region)))?;
     if found.is_some() {
         return Ok(());
     }
