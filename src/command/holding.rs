@@ -15,19 +15,12 @@ use crate::world::clock::{Clock as _, SystemClock};
 /// How long `--lock-wait` sleeps between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
-/// A lock, for as long as this lives.
-pub(super) struct Held {
-    pub(super) lock: Lock,
-    /// Whether somebody else had it before: what was seen until then may be gone.
-    pub(super) waited: bool,
-}
-
 /// Takes the lock of the service, or says who has it. Where it was asked for, waits until it is free.
 pub(super) async fn lock(
     setup: &Setup,
     stream: &StreamName,
     waiting: &Waiting,
-) -> Result<Held, Problem> {
+) -> Result<Lock, Problem> {
     let patience = patience(waiting)?;
     let (clock, mut waited) = (SystemClock::start(), Duration::ZERO);
     let mut told = None;
@@ -35,8 +28,7 @@ pub(super) async fn lock(
         let held = match attempt(setup, stream) {
             Err(LockError::Held(owner)) if waited < patience => owner,
             other => {
-                let lock = other.map_err(|error| could_wait(trouble::lock(&error, stream)))?;
-                return Ok(Held { lock, waited: told.is_some() });
+                return other.map_err(|error| could_wait(trouble::lock(&error, stream)));
             }
         };
         if told.as_ref() != Some(&held) {
@@ -54,7 +46,7 @@ pub(super) async fn lock(
 pub(super) async fn claim(
     setup: &Setup,
     waiting: &Waiting,
-) -> Result<Option<(Held, Ledger)>, Problem> {
+) -> Result<Option<(Lock, Ledger)>, Problem> {
     let Some(journal) = setup.kept_journal()? else { return Ok(None) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(None) };
     guard::refuse_another_region(&stream, setup)?;
