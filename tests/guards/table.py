@@ -225,20 +225,31 @@ GUARDS = [
         "name": "waiting",
         "without": "`--lock-wait` does not wait",
         "changes": [(
-            "src/command/run.rs",
+            "src/command/holding.rs",
             "Err(LockError::Held(owner)) if waited < patience => owner,",
             f"Err(LockError::Held(owner)) if waited < patience && {asks('waiting')} => owner,",
         )],
         "tests": [("it", "command::waiting::the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes")],
     },
     {
-        "name": "second look",
-        "without": "who waited for another deployment goes on with what was seen before",
-        "changes": [(
-            "src/command/deploy.rs",
-            "    let inventory = if waited {",
-            f"    let inventory = if waited && {asks('second look')} {{",
-        )],
+        "name": "look under the lock",
+        "without": "a deployment goes on with what it saw before it had the lock",
+        "changes": [
+            (
+                "src/command/deploy.rs",
+                "    let lock = hold(arguments, setup, &stream).await?;\n",
+                f"    let early = if {asks('look under the lock')} {{\n        None\n    }} else {{\n"
+                "        Some(setup.look_as(&world, caller.clone(), &asked).await)\n    };\n"
+                "    let lock = hold(arguments, setup, &stream).await?;\n",
+            ),
+            (
+                "src/command/deploy.rs",
+                "    let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;\n",
+                "    let inventory = match early {\n        Some(seen) => seen,\n"
+                "        None => setup.look_as(&world, caller, &asked).await,\n    };\n"
+                "    let inventory = inventory.map_err(before)?;\n",
+            ),
+        ],
         "tests": [("it", "command::waiting::what_was_seen_before_the_wait_is_looked_at_again")],
     },
     {
