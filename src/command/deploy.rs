@@ -201,7 +201,7 @@ fn wish(arguments: &Deploy, setup: &Setup, repository: &RepositoryName) -> Resul
     Ok(Wish::Build(BuildRequest {
         context: build.context.clone(),
         dockerfile: build.dockerfile.clone(),
-        arguments: build.arguments.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
+        arguments: build.arguments.clone(),
         target: build.target.clone(),
     }))
 }
@@ -314,7 +314,7 @@ fn target(
     let checkout = seen.checkout.clone();
     let origin = match known {
         Some(image) => TargetOrigin::Registry { image },
-        None => TargetOrigin::Build { request, context },
+        None => TargetOrigin::Build { request: (&request).into(), context },
     };
     Ok(Target { repository, tag, checkout, latest, origin })
 }

@@ -1,5 +1,6 @@
 //! Runs a deployment that was planned or taken up, and says how it ended.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 
 use super::setup::Setup;
@@ -10,10 +11,10 @@ use crate::event::deployment::Deployment;
 use crate::journal::Journal;
 use crate::journal::archive::{self, Archived};
 use crate::ledger::{Ledger, LedgerError};
-use crate::names::{DeploymentId, DeploymentNumber, StreamName};
-use crate::plan::Plan;
+use crate::names::{DeploymentId, DeploymentNumber, StreamName, ValueHash};
 use crate::plan::identity::Facts;
 use crate::plan::inventory::Inventory;
+use crate::plan::{Plan, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{problem_of, standing, summary};
 use crate::world::World;
@@ -47,7 +48,7 @@ pub(super) async fn begin(
     mut ledger: Ledger,
     options: Options,
 ) -> Result<ExitCode, Problem> {
-    let values = setup.values().by_hash();
+    let values = values(&plan, setup);
     let deployment = Deployment::begin(plan.clone());
     let (number, event) = (plan.number, Event::DeploymentPlanned(Box::new(plan)));
     let at = world.clock.now();
@@ -56,6 +57,15 @@ pub(super) async fn begin(
         .map_err(|error| trouble::reading(&error, &setup.history))?;
     setup.view.event(&event, &deployment, at, world.clock.elapsed());
     go_on(deployment, setup, world, ledger, options).await
+}
+
+/// The plain values that a plan refers to by their hashes.
+fn values(plan: &Plan, setup: &Setup) -> BTreeMap<ValueHash, String> {
+    let mut values = setup.values().by_hash();
+    if plan.target().is_some_and(|target| matches!(target.origin, TargetOrigin::Build { .. })) {
+        values.extend(setup.settings.build.arguments.by_hash());
+    }
+    values
 }
 
 /// Brings a deployment to its end, and says how it ended.

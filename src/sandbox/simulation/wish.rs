@@ -7,9 +7,8 @@ use crate::config::value::{AutoDeployments, HealthFrom};
 use crate::config::{HealthGate, Overlay};
 use crate::names::{DeploymentNumber, ImageIdentifier, OperationId, RoleArn, Tag};
 use crate::plan::identity::Facts;
-use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
+use crate::plan::{Intent, Plan, PlannedBuild, Target, TargetOrigin, steps};
 use crate::release::Release;
-use crate::world::builder::BuildRequest;
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,8 +120,8 @@ impl Wish {
     }
 }
 
-fn request() -> BuildRequest {
-    BuildRequest {
+fn request() -> PlannedBuild {
+    PlannedBuild {
         context: "/project".into(),
         dockerfile: "Dockerfile".into(),
         arguments: std::collections::BTreeMap::new(),
