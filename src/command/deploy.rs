@@ -24,7 +24,7 @@ use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Recorded};
 use crate::step::preflight::refusal;
-use crate::step::refuse_bad;
+use crate::step::refuse_bad_image;
 use crate::world::World;
 use crate::world::builder::BuildRequest;
 use crate::world::identity::Caller;
@@ -144,7 +144,7 @@ fn refuse_a_bad_release(arguments: &Deploy, plan: &Plan) -> Result<(), Problem> 
     let Some(TargetOrigin::Registry { image }) = plan.target().map(|target| &target.origin) else {
         return Ok(());
     };
-    let mut refused = refuse_bad(plan, image);
+    let mut refused = refuse_bad_image(plan, image);
     if let (Err(failure), Some(text)) = (&mut refused, &arguments.image) {
         let typed = format!("surefoot deploy --image {}", crate::names::printable(text, 300));
         for hint in &mut failure.hints {
