@@ -223,7 +223,7 @@ fn check_url_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') || text.starts_with("//") {
         return Err("it starts with one `/`".into());
     }
-    if let Some(c) = text.chars().find(|c| c.is_whitespace() || crate::names::is_hostile(*c)) {
+    if let Some(c) = text.chars().find(|c| c.is_whitespace() || crate::text::is_hostile(*c)) {
         return Err(format!("no white space and no control characters, found {c:?}"));
     }
     if text.contains(['#', '\\']) {
@@ -233,7 +233,7 @@ fn check_url_path(text: &str) -> Result<String, String> {
 }
 
 fn check_json_path(text: &str) -> Result<String, String> {
-    if text.contains(crate::names::is_hostile) {
+    if text.contains(crate::text::is_hostile) {
         return Err("no control characters".into());
     }
     if super::json_path::segments(text).iter().any(String::is_empty) {

@@ -14,9 +14,10 @@ use super::suggest::nearest;
 use super::times::{Speed, Times};
 use super::units::{format_duration, parse_duration};
 use super::value::RepositoryChoice;
-use crate::names::{RepositoryName, ServiceName, printable};
+use crate::names::{RepositoryName, ServiceName};
 use crate::problem::{ExitCode, Problem};
 use crate::release::{Protocol, Values};
+use crate::text::printable;
 
 /// The variable that names the `[env.NAME]` section, as `--env` does.
 pub const ENVIRONMENT_VARIABLE: &str = "SUREFOOT_ENV";
