@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::{File, Located, Section};
 use super::finding::{self, Finding, Place};
-use super::key::{Form, KEYS, Key, Kind};
+use super::key::{KEYS, Key};
+use super::kind::{Form, Kind};
 use super::suggest::nearest;
 use crate::names::ServiceName;
 use crate::problem::Problem;

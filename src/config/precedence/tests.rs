@@ -1,4 +1,4 @@
-use super::super::key::Kind;
+use super::super::kind::Kind;
 use super::super::parse::parse;
 use super::super::parse_tests::line;
 use super::super::value::AutoDeployments;
