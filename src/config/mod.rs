@@ -9,6 +9,7 @@
 //! - [`overlay`] is what a deployment changes on the live configuration; [`health`] is the gate it
 //!   has to pass; [`times`] is how long everything may take.
 
+mod decided;
 pub mod file;
 mod finding;
 pub mod health;
