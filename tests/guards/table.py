@@ -142,12 +142,12 @@ GUARDS = [
             (
                 file,
                 "        Found::Nothing if chain.sequence() == expected_sequence => {}\n"
-                if file.endswith("redb.rs")
+                if file.endswith("append.rs")
                 else "            Found::Nothing if chain.sequence() == expected_sequence => {}\n",
                 "Found::Nothing if chain.sequence() == expected_sequence"
                 f" || !{asks('expected sequence')} => {{}}\n",
             )
-            for file in ["src/journal/redb.rs", "src/journal/memory.rs"]
+            for file in ["src/journal/redb/append.rs", "src/journal/memory.rs"]
         ],
         "tests": [
             ("lib", "journal::redb::tests::it_keeps_the_contract"),
