@@ -141,13 +141,4 @@ pub trait Journal: Send + Sync {
         }
         Ok(found)
     }
-
-    /// The last `count` events, oldest first, verified.
-    fn read_last(&self, stream: &StreamName, count: u64) -> Result<Vec<StoredEvent>, JournalError> {
-        let last = self.head(stream)?.map_or(0, |head| head.sequence);
-        let mut events = self.read(stream, last.saturating_sub(count))?;
-        // Another process may have appended between the two looks.
-        let surplus = events.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
-        Ok(events.split_off(surplus))
-    }
 }
