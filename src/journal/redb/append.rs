@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::super::JournalError;
-use super::super::chain::{Chain, Found, recognise};
+use super::super::chain::{Appended, Chain};
 use super::storage::from_redb;
 use super::table::{self, Look as _, VALUES};
 use crate::event::envelope::{Draft, StoredEvent};
@@ -20,23 +20,13 @@ pub(super) fn append(
 ) -> Result<Vec<StoredEvent>, JournalError> {
     let stored: Vec<_> =
         drafts.iter().map(|draft| transaction.event_of(draft.id)).collect::<Result<_, _>>()?;
-    let mut chain = Chain::behind(stream, transaction.head(stream)?.as_ref());
-    match recognise(stream, drafts, stored)? {
-        Found::All(events) => {
-            put_values(transaction, values)?;
-            return Ok(events);
-        }
-        Found::Nothing if chain.sequence() == expected_sequence => {}
-        Found::Nothing | Found::Part => {
-            let found = chain.sequence();
-            return Err(JournalError::Conflict { expected: expected_sequence, found });
-        }
+    let chain = Chain::behind(stream, transaction.head(stream)?.as_ref());
+    let appended = chain.append(expected_sequence, drafts, stored)?;
+    if let Appended::Now(events) = &appended {
+        table::push(transaction, events)?;
     }
-    let events: Vec<_> =
-        drafts.iter().map(|draft| chain.extend(draft)).collect::<Result<_, _>>()?;
-    table::push(transaction, &events)?;
     put_values(transaction, values)?;
-    Ok(events)
+    Ok(appended.events())
 }
 
 pub(super) fn append_stored(
