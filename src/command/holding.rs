@@ -72,7 +72,7 @@ fn patience(waiting: &Waiting) -> Result<Duration, Problem> {
         Err(_) => crate::config::units::parse_duration(text),
     };
     parsed.map_err(|why| {
-        let text = crate::names::printable(text, 80);
+        let text = crate::text::printable(text, 80);
         trouble::usage(
             format!("`--lock-wait {text}`: {why}"),
             "write it with its unit, such as `--lock-wait 10m`, and last on the line without one",

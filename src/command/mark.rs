@@ -6,9 +6,9 @@ use super::arguments::{Mark, Verdict};
 use super::setup::Setup;
 use super::{holding, record, run, show, trouble};
 use crate::event::Event;
-use crate::names::printable;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, RECOVERED, Row};
+use crate::text::printable;
 use crate::view::documents::MarkedRelease;
 use crate::world::clock::{Clock as _, SystemClock};
 

@@ -170,7 +170,7 @@ fn by_digest(
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     let wrong = digits.len() < SHORTEST_DIGEST || !digits.bytes().all(|b| b.is_ascii_hexdigit());
     if wrong {
-        let text = crate::names::printable(text, 80);
+        let text = crate::text::printable(text, 80);
         let what =
             format!("`{text}` names no image: write sha256:… or at least its first 8 digits");
         return Err(trouble::usage(what, trouble::LIST_HINT));
@@ -218,10 +218,10 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
 fn found_bad(records: &[Recorded], number: DeploymentNumber) -> Option<Problem> {
     let named = projection::once_live(records).into_iter().find(|one| one.row.number == number)?;
     let said = named.row.judgement.filter(|said| !said.good)?;
-    let (n, by) = (number.0, crate::names::printable(&said.by, 80));
+    let (n, by) = (number.0, crate::text::printable(&said.by, 80));
     let what = format!("the release of {number} was found bad, and is not gone back to unasked");
     let problem = Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
-        .because(format!("{}, by {by}", crate::names::printable(&said.reason, 300)))
+        .because(format!("{}, by {by}", crate::text::printable(&said.reason, 300)))
         .hint(format!("where it is good after all: `surefoot mark {n} good --reason TEXT`"))
         .hint(trouble::LIST_HINT);
     Some(problem)
@@ -248,7 +248,7 @@ fn pinned(mut chosen: Candidate) -> Candidate {
 /// The reason given, on one line and not without end.
 fn reason(arguments: &Rollback) -> Option<String> {
     let words = arguments.reason.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!words.is_empty()).then(|| crate::names::printable(&words, 500))
+    (!words.is_empty()).then(|| crate::text::printable(&words, 500))
 }
 
 /// Refused before AWS is touched.

@@ -140,14 +140,11 @@ GUARDS = [
         "without": "two writers append behind the same event",
         "changes": [
             (
-                file,
-                "        Found::Nothing if chain.sequence() == expected_sequence => {}\n"
-                if file.endswith("redb.rs")
-                else "            Found::Nothing if chain.sequence() == expected_sequence => {}\n",
-                "Found::Nothing if chain.sequence() == expected_sequence"
+                "src/journal/chain.rs",
+                "            Found::Nothing if self.sequence == expected => {}\n",
+                "            Found::Nothing if self.sequence == expected"
                 f" || !{asks('expected sequence')} => {{}}\n",
             )
-            for file in ["src/journal/redb.rs", "src/journal/memory.rs"]
         ],
         "tests": [
             ("lib", "journal::redb::tests::it_keeps_the_contract"),
