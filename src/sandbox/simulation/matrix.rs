@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use super::super::cloud::switches::Switches;
 use super::super::door::ports::{
-    Calm, Ended, Kind, Mishap, Moment, Process, Task, Weather, run_all, run_one,
+    Calm, Kind, Mishap, Moment, Process, Task, Weather, run_all, run_one,
 };
-use super::invariants::{Contender, SENSE, Violation, check};
+use super::invariants::{Contender, Violation, check, idle, misbehaves};
 use super::mutant::Guard;
-use super::process::{Life, Stopped};
-use super::seed::idle;
-use super::situation::{Ground, Situation, prepare};
+use super::process::Life;
+use super::script::Script;
+use super::situation::{Ground, Situation, Twist, prepare};
 use super::stranger::{a_past, intrude, meddle};
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
-use crate::ledger::LedgerError;
 use crate::problem::ExitCode;
 use crate::world::Obstacle;
 
@@ -56,6 +55,23 @@ pub struct Terrain {
     pub past: u32,
 }
 
+impl Terrain {
+    /// Where every answer lags as long as the settle window allows for.
+    pub fn lagging() -> Self {
+        let switches = Switches {
+            operations_lag_seconds: LIST_LAG,
+            service_lag_seconds: SERVICE_LAG,
+            ..Switches::default()
+        };
+        Self { switches, ..Self::default() }
+    }
+}
+
+/// How long ListOperations lags there, in seconds.
+const LIST_LAG: u32 = 60;
+/// How long DescribeService and ListServices do, in seconds.
+const SERVICE_LAG: u32 = 30;
+
 /// Runs a situation under these strikes until it is over, and judges it.
 pub fn trial(situation: Situation, at: &[(u64, Mishap)]) -> Trial {
     trial_on(&Terrain::default(), situation, at)
@@ -66,7 +82,8 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
     let moments = Arc::new(Mutex::new(Vec::new()));
     let weather = recorded(at.to_vec(), Arc::clone(&moments));
     let times = terrain.without.map_or_else(times, |guard| guard.defeat_times(times()));
-    let mut ground = prepare(situation, 7, terrain.switches.clone(), times, weather);
+    let mut ground =
+        prepare(situation, 7, (terrain.switches.clone(), Twist::default()), times, weather);
     ground.session = ground.session.without(terrain.without);
     a_past(&ground.door, terrain.past);
     let (lives, mut violations) = live(&ground, terrain.stranger);
@@ -87,7 +104,8 @@ const ASLEEP: i64 = 60_000;
 pub fn trial_asleep(terrain: &Terrain, situation: Situation, at: &Moment) -> Trial {
     let moments = Arc::new(Mutex::new(Vec::new()));
     let weather = recorded(vec![(at.number, Mishap::Late(SLEEP))], Arc::clone(&moments));
-    let ground = prepare(situation, 7, terrain.switches.clone(), times(), weather);
+    let ground =
+        prepare(situation, 7, (terrain.switches.clone(), Twist::default()), times(), weather);
     let session = &ground.session;
     let stranger = ground.door.machine(Box::new(Calm));
     let comes = at.at + ASLEEP - ground.door.now();
@@ -122,7 +140,7 @@ fn live(ground: &Ground, mut stranger: bool) -> (usize, Vec<Violation>) {
             Some(deployment) if deployment.is_over() => return (life, violations),
             Some(_) => run_one(&session.machine, session.resume(false)),
         };
-        violations.extend(nonsense(&ended));
+        violations.extend(misbehaves(&ended));
         if std::mem::take(&mut stranger) {
             meddle(&ground.door);
             ground.door.pass(AFTER_A_STRANGER);
@@ -132,14 +150,15 @@ fn live(ground: &Ground, mut stranger: bool) -> (usize, Vec<Violation>) {
     (LIVES, violations)
 }
 
-/// An event that the state refuses is a mistake of the engine, never of the world.
-pub(super) fn nonsense(ended: &Life) -> Option<Violation> {
-    let Ended::With(Err(Stopped::Ledger(LedgerError::Illegal(what)))) = ended else { return None };
-    Some(Violation { rule: SENSE, what: what.to_string() })
-}
+/// AWS maintains a service for minutes, which is longer than anything lags.
+const MAINTENANCE: Mishap = Mishap::Maintenance(300_000);
 
-/// Every way in which a moment of this kind can be struck.
-pub fn mishaps(kind: Kind) -> Vec<Mishap> {
+/// The calls that look at the service.
+pub(super) const LOOKS: [&str; 3] = ["ListServices", "DescribeService", "ListOperations"];
+
+/// Every way in which a moment can be struck.
+pub fn mishaps(moment: &Moment) -> Vec<Mishap> {
+    let kind = moment.kind;
     let hindered = [Obstacle::Network, Obstacle::Throttled, Obstacle::ExpiredCredentials];
     let mut all = vec![Mishap::CutBefore, Mishap::CutAfter];
     match kind {
@@ -154,6 +173,7 @@ pub fn mishaps(kind: Kind) -> Vec<Mishap> {
                 Mishap::Signal,
             ]);
             all.extend(hindered.map(Mishap::Unreachable));
+            all.extend(LOOKS.contains(&moment.call).then_some(MAINTENANCE));
         }
     }
     all
@@ -161,9 +181,9 @@ pub fn mishaps(kind: Kind) -> Vec<Mishap> {
 
 /// The same, without those that are one and the same for a look: it has no effect that an answer
 /// could be lost before or after, and no answer is how the network is missed.
-fn distinct(kind: Kind) -> Vec<Mishap> {
-    let mut all = mishaps(kind);
-    if kind == Kind::Read {
+fn distinct(moment: &Moment) -> Vec<Mishap> {
+    let mut all = mishaps(moment);
+    if moment.kind == Kind::Read {
         let same = [
             Mishap::CutAfter,
             Mishap::LostAfter,
@@ -199,7 +219,18 @@ pub struct Sweep {
     /// Trials.
     pub trials: u64,
     /// Each trial that broke a rule or ended otherwise than undisturbed.
-    pub complaints: Vec<String>,
+    pub complaints: Vec<Complaint>,
+}
+
+/// A trial that broke a rule or ended otherwise than undisturbed.
+#[derive(Debug, Clone)]
+pub struct Complaint {
+    /// Which.
+    pub script: Script,
+    /// What struck where, for people.
+    pub at: String,
+    /// What stands against it.
+    pub what: String,
 }
 
 /// What is struck besides every single moment.
@@ -217,97 +248,125 @@ pub enum Depth {
     Pairs,
 }
 
+/// One situation on one terrain, struck over and over.
+struct Bout<'a> {
+    terrain: &'a Terrain,
+    situation: Situation,
+    calm: Trial,
+    sweep: Sweep,
+}
+
 impl Sweep {
     /// Strikes a situation. `every` looks at all moments; else equal looks in a row are thinned.
     pub fn of(situation: Situation, depth: Depth, every: bool) -> Self {
-        let calm = trial(situation, &[]);
-        let mut sweep = Self::default();
+        Self::on(&Terrain::default(), situation, depth, every)
+    }
+
+    /// The same on other ground.
+    pub fn on(terrain: &Terrain, situation: Situation, depth: Depth, every: bool) -> Self {
+        let calm = trial_on(terrain, situation, &[]);
         let moments = if every { calm.moments.clone() } else { thinned(&calm.moments) };
+        let mut bout = Bout { terrain, situation, calm, sweep: Self::default() };
         match depth {
             Depth::Once => {
                 for moment in &moments {
-                    for mishap in mishaps(moment.kind) {
-                        sweep.strike(situation, &calm, &[(moment, mishap)]);
+                    for mishap in mishaps(moment) {
+                        bout.strike(&[(moment, mishap)]);
                     }
                 }
             }
-            Depth::TwoCuts | Depth::Resume => sweep.strike_twice(situation, &calm, depth, every),
-            Depth::InARow | Depth::Pairs => sweep.strike_pairs(situation, &calm, &moments, depth),
+            Depth::TwoCuts | Depth::Resume => bout.strike_twice(depth, every),
+            Depth::InARow | Depth::Pairs => bout.strike_pairs(&moments, depth),
         }
-        sweep
+        bout.sweep
     }
+}
 
-    fn strike_twice(&mut self, situation: Situation, calm: &Trial, depth: Depth, every: bool) {
-        let firsts = calm.moments.iter().filter(|moment| moment.kind != Kind::Read);
-        for (first, one) in firsts.flat_map(|moment| CUTS.map(|cut| (moment, cut))) {
-            let once = trial(situation, &[(first.number, one)]);
-            let later: Vec<_> =
-                once.moments.into_iter().filter(|moment| moment.number > first.number).collect();
+impl Bout<'_> {
+    fn strike_twice(&mut self, depth: Depth, every: bool) {
+        let changing = self.calm.moments.iter().filter(|moment| moment.kind != Kind::Read);
+        let firsts: Vec<Moment> = changing.copied().collect();
+        for (first, one) in firsts.iter().flat_map(|moment| CUTS.map(|cut| (moment, cut))) {
+            let later = self.after(first, one);
             let later = if every { later } else { thinned(&later) };
             for second in &later {
                 let twos = match depth {
-                    Depth::Resume => distinct(second.kind),
+                    Depth::Resume => distinct(second),
                     _ if second.kind == Kind::Read => Vec::new(),
                     _ => CUTS.to_vec(),
                 };
                 for two in twos {
-                    self.strike(situation, calm, &[(first, one), (second, two)]);
+                    self.strike(&[(first, one), (second, two)]);
                 }
             }
         }
     }
 
-    fn strike_pairs(
-        &mut self,
-        situation: Situation,
-        calm: &Trial,
-        moments: &[Moment],
-        depth: Depth,
-    ) {
+    fn strike_pairs(&mut self, moments: &[Moment], depth: Depth) {
         for first in moments {
-            for one in distinct(first.kind) {
-                let once = trial(situation, &[(first.number, one)]);
-                let later = once.moments.into_iter().filter(|next| next.number > first.number);
-                let later: Vec<_> = match depth {
-                    Depth::InARow => later.take(1).collect(),
-                    _ => thinned(&later.collect::<Vec<_>>()),
+            for one in distinct(first) {
+                let later = self.after(first, one);
+                let later = match depth {
+                    Depth::InARow => later.into_iter().take(1).collect(),
+                    _ => thinned(&later),
                 };
                 for second in &later {
-                    for two in distinct(second.kind) {
-                        self.strike(situation, calm, &[(first, one), (second, two)]);
+                    for two in distinct(second) {
+                        self.strike(&[(first, one), (second, two)]);
                     }
                 }
             }
         }
     }
 
-    fn strike(&mut self, situation: Situation, calm: &Trial, at: &[(&Moment, Mishap)]) {
-        let numbers: Vec<_> = at.iter().map(|(moment, mishap)| (moment.number, *mishap)).collect();
-        let struck = trial(situation, &numbers);
-        self.trials += 1;
-        let excused = at.iter().any(|(moment, mishap)| may_differ(moment, *mishap));
-        if let Some(what) = complaint(calm, &struck, excused) {
-            self.complaints.push(format!("{situation:?} {at:?}: {what}"));
+    /// The moments that follow a strike.
+    fn after(&self, first: &Moment, one: Mishap) -> Vec<Moment> {
+        let once = trial_on(self.terrain, self.situation, &[(first.number, one)]);
+        once.moments.into_iter().filter(|next| next.number > first.number).collect()
+    }
+
+    fn strike(&mut self, at: &[(&Moment, Mishap)]) {
+        let strikes: Vec<_> = at.iter().map(|(moment, mishap)| (moment.number, *mishap)).collect();
+        let struck = trial_on(self.terrain, self.situation, &strikes);
+        self.sweep.trials += 1;
+        if let Some(what) = self.complaint(&struck, at) {
+            let lags = self.terrain.switches.operations_lag_seconds > 0;
+            let script = Script { situation: self.situation, lags, strikes };
+            let at = at.iter().map(|(moment, mishap)| format!("{mishap:?} at {}", moment.call));
+            let at = at.collect::<Vec<_>>().join(", ");
+            self.sweep.complaints.push(Complaint { script, at, what });
+        }
+    }
+
+    /// What stands against a struck run: broken rules, or another end than the undisturbed one.
+    fn complaint(&self, struck: &Trial, at: &[(&Moment, Mishap)]) -> Option<String> {
+        if !struck.violations.is_empty() {
+            return Some(format!("{:?}", struck.violations));
+        }
+        let (calm, end) = (name(self.calm.end.as_ref()), name(struck.end.as_ref()));
+        let other =
+            calm != end && !at.iter().any(|(moment, mishap)| self.excuses(moment, *mishap, end));
+        other.then(|| format!("{end:?} instead of {calm:?}"))
+    }
+
+    /// Whether a strike may lead to another end. A change that is refused may: what follows from it is
+    /// judged by the rules. A look that is refused may only before anything is asked for, and then the
+    /// deployment fails with nothing changed; so it does where the engine does not answer, which
+    /// preflight takes for one that does not run.
+    fn excuses(&self, moment: &Moment, mishap: Mishap, end: (&str, Option<ExitCode>)) -> bool {
+        let changes =
+            |moment: &&Moment| moment.kind == Kind::Change && moment.call.ends_with("ateService");
+        let first = self.calm.moments.iter().find(changes).map_or(u64::MAX, |first| first.number);
+        let early = moment.number < first && end.0 == "failed";
+        match moment.kind {
+            Kind::Change => mishap == Mishap::Refused,
+            Kind::Read => early && (mishap == Mishap::Refused || moment.call == "engine"),
+            Kind::Append => false,
         }
     }
 }
 
 const CUTS: [Mishap; 2] = [Mishap::CutBefore, Mishap::CutAfter];
-
-/// A refusal may lead elsewhere, and an engine that does not answer is one that does not run
-/// (preflight says so); nothing else may.
-fn may_differ(moment: &Moment, mishap: Mishap) -> bool {
-    mishap == Mishap::Refused || moment.call == "engine"
-}
-
-/// What stands against a struck run: broken rules, or another end than the undisturbed one.
-fn complaint(calm: &Trial, struck: &Trial, excused: bool) -> Option<String> {
-    if !struck.violations.is_empty() {
-        return Some(format!("{:?}", struck.violations));
-    }
-    let (calm, struck) = (name(calm.end.as_ref()), name(struck.end.as_ref()));
-    (calm != struck && !excused).then(|| format!("{struck:?} instead of {calm:?}"))
-}
 
 /// Of equal looks between two writes, as waiting makes them, the first two and the last.
 fn thinned(moments: &[Moment]) -> Vec<Moment> {

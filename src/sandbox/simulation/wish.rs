@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use super::super::cloud::chance::Chance;
+use super::super::door::ports::{Door, Shelf};
+use super::situation::Situation;
+use super::weather::pick;
 use super::{repository, stream};
 use crate::config::value::{AutoDeployments, HealthFrom};
 use crate::config::{HealthGate, Overlay};
+use crate::ledger::Entry;
 use crate::names::{DeploymentNumber, ImageIdentifier, OperationId, RoleArn, Tag};
 use crate::plan::identity::Facts;
 use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
+use crate::projection::{Recorded, last_good};
 use crate::release::Release;
 use crate::world::builder::BuildRequest;
 
@@ -44,6 +50,8 @@ pub enum WishedImage {
     There(ImageIdentifier),
     /// An earlier release, whole.
     Earlier(Box<Release>),
+    /// The last good release by the journal, whole; one that is in the registry where it knows none.
+    LastGood(ImageIdentifier),
 }
 
 /// What was seen before planning.
@@ -65,6 +73,25 @@ impl Wish {
             force_restart: false,
             latest: false,
             place: "here".into(),
+        }
+    }
+
+    /// The same, with the release that the journal names where it is asked: as `surefoot rollback`.
+    pub(super) fn resolved(&self, entries: &[Entry]) -> Self {
+        let WishedImage::LastGood(otherwise) = &self.image else { return self.clone() };
+        let records: Vec<Recorded> = entries.iter().map(Entry::recorded).collect();
+        let image = match last_good(&records) {
+            Some(candidate) => WishedImage::Earlier(Box::new(candidate.release)),
+            None => WishedImage::There(otherwise.clone()),
+        };
+        Self { image, ..self.clone() }
+    }
+
+    /// The context that must be checked out for it.
+    pub(super) fn context(&self) -> Option<&str> {
+        match &self.image {
+            WishedImage::Built { context, .. } => Some(context),
+            _ => None,
         }
     }
 
@@ -106,7 +133,7 @@ impl Wish {
                 let (request, context) = (request(), context.clone());
                 (TargetOrigin::Build { request, context }, tag.clone())
             }
-            WishedImage::There(image) => {
+            WishedImage::There(image) | WishedImage::LastGood(image) => {
                 let tag = "there".parse().expect("a tag");
                 (TargetOrigin::Registry { image: image.clone() }, tag)
             }
@@ -119,6 +146,32 @@ impl Wish {
             default_access_role: self.access_role.clone(),
         }
     }
+}
+
+/// What follows once the first deployment is over, in one seed of six: another release, the way back to
+/// the last good one, and one more.
+pub(super) fn series(first: Wish, door: &Door, chance: &mut Chance) -> Vec<Wish> {
+    let length = [0, 0, 0, 0, 0, 1, 1, 2, 3][pick(chance, 9)];
+    let built = |context: &str| WishedImage::Built {
+        context: context.repeat(64),
+        tag: context.repeat(7).parse().expect("a tag"),
+    };
+    let uri = door.state().shelf.uri(&repository());
+    let before = ImageIdentifier::by_digest(&uri, &Shelf::digest_of(Situation::BEFORE));
+    let back = WishedImage::LastGood(before.expect("a digest"));
+    let port = Overlay { port: Some("9191".into()), ..Overlay::default() };
+    let next = |image, overlay| Wish {
+        access_role: first.access_role.clone(),
+        overlay,
+        ..Wish::of(image)
+    };
+    let more = [
+        next(built("5"), port.clone()),
+        next(back, Overlay::default()),
+        next(built("6"), Overlay::default()),
+    ];
+    let more = more.into_iter().take(length);
+    std::iter::once(first.clone()).chain(more).collect()
 }
 
 fn request() -> BuildRequest {
