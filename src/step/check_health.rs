@@ -174,7 +174,8 @@ pub(super) fn target(
 }
 
 async fn ask_address(bench: &Bench<'_>) -> Result<String, StepError> {
-    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await;
+    let service = asked(service)?;
     Ok(service.map(|service| service.url).unwrap_or_default())
 }
 

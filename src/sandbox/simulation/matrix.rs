@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::super::Timestamp;
 use super::super::cloud::switches::Switches;
 use super::super::door::ports::{
-    Calm, Kind, Mishap, Moment, Process, Task, Weather, run_all, run_one,
+    Application, Calm, Kind, Mishap, Moment, Process, Shelf, Task, Weather, run_all, run_one,
 };
 use super::invariants::{Contender, Violation, check, idle, misbehaves};
 use super::mutant::Guard;
 use super::process::Life;
 use super::script::Script;
 use super::situation::{Ground, Situation, Twist, prepare};
+pub use super::stranger::Meddling;
 use super::stranger::{a_past, intrude, meddle};
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
@@ -22,8 +24,8 @@ use crate::world::Obstacle;
 const LIVES: usize = 12;
 /// Between two processes a person takes this long.
 const BETWEEN: i64 = 20_000;
-/// What a stranger starts is over after this.
-const AFTER_A_STRANGER: i64 = 600_000;
+/// What a stranger starts is over after this, even where App Runner takes it back.
+const AFTER_A_STRANGER: i64 = 1_200_000;
 
 /// What one run of a situation came to.
 pub struct Trial {
@@ -49,10 +51,18 @@ pub struct Terrain {
     pub switches: Switches,
     /// A guard that is taken away.
     pub without: Option<Guard>,
-    /// Whether somebody else changes the service between two processes.
-    pub stranger: bool,
+    /// What somebody else does after the first process.
+    pub stranger: Meddling,
     /// How many times the service was deployed before.
     pub past: u32,
+    /// Whether whoever takes up the deployment wants the way back.
+    pub backwards: bool,
+    /// How long nobody takes it up, where that is not the usual time.
+    pub between: Option<Timestamp>,
+    /// How what is deployed answers, where the situation says nothing else.
+    pub target: Application,
+    /// Whether what is deployed has a start command, which App Runner keeps once it knows one.
+    pub start_command: bool,
 }
 
 impl Terrain {
@@ -64,6 +74,16 @@ impl Terrain {
             ..Switches::default()
         };
         Self { switches, ..Self::default() }
+    }
+
+    fn shape(&self, ground: &mut Ground) {
+        if self.target != Application::Well {
+            let target = Shelf::digest_of(Situation::CONTEXT).to_string();
+            ground.door.state().applications.insert(target, self.target);
+        }
+        if self.start_command {
+            ground.wish.overlay.start_command = Some("serve".into());
+        }
     }
 }
 
@@ -86,12 +106,29 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
         prepare(situation, 7, (terrain.switches.clone(), Twist::default()), times, weather);
     ground.session = ground.session.without(terrain.without);
     a_past(&ground.door, terrain.past);
-    let (lives, mut violations) = live(&ground, terrain.stranger);
+    terrain.shape(&mut ground);
+    let (lives, mut violations) = live(terrain, &ground);
     violations.extend(idle(&ground.session));
     violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));
     let end = ground.session.newest();
     let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Trial { end, moments, lives, violations }
+}
+
+/// Runs the first process of a situation in a weather of its own, and no other.
+pub fn first_life(situation: Situation, weather: impl Weather + 'static) -> Trial {
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let (mut weather, into) = (weather, Arc::clone(&moments));
+    let recorded = Box::new(move |moment: &Moment| {
+        into.lock().unwrap_or_else(PoisonError::into_inner).push(*moment);
+        weather.strike(moment)
+    });
+    let ground_is = (Switches::default(), Twist::default());
+    let ground = prepare(situation, 7, ground_is, times(), recorded);
+    let ended: Life = run_one(&ground.session.machine, ground.session.deploy(&ground.wish));
+    let violations = misbehaves(&ended).into_iter().collect();
+    let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Trial { end: ground.session.newest(), moments, lives: 1, violations }
 }
 
 /// So long a machine sleeps: longer than anything that was seen before is true.
@@ -117,7 +154,7 @@ pub fn trial_asleep(terrain: &Terrain, situation: Situation, at: &Moment) -> Tri
     let tasks = machines.into_iter().zip(&mut processes);
     let tasks = tasks.map(|(machine, process)| Task::new(machine, Box::new(|_| process.take())));
     run_all(&ground.door, tasks.collect());
-    let (lives, mut violations) = live(&ground, false);
+    let (lives, mut violations) = live(&Terrain::default(), &ground);
     violations.extend(check(&ground.door, &[Contender::of(session)]));
     let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Trial { end: session.newest(), moments, lives, violations }
@@ -131,21 +168,21 @@ fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn We
 }
 
 /// One process after the other.
-fn live(ground: &Ground, mut stranger: bool) -> (usize, Vec<Violation>) {
+fn live(terrain: &Terrain, ground: &Ground) -> (usize, Vec<Violation>) {
     let session = &ground.session;
     let mut violations = Vec::new();
     for life in 0..LIVES {
         let ended: Life = match session.newest() {
             None => run_one(&session.machine, session.deploy(&ground.wish)),
             Some(deployment) if deployment.is_over() => return (life, violations),
-            Some(_) => run_one(&session.machine, session.resume(false)),
+            Some(_) => run_one(&session.machine, session.resume(terrain.backwards)),
         };
         violations.extend(misbehaves(&ended));
-        if std::mem::take(&mut stranger) {
-            meddle(&ground.door);
+        if life == 0 && terrain.stranger != Meddling::Nobody {
+            meddle(&ground.door, terrain.stranger);
             ground.door.pass(AFTER_A_STRANGER);
         }
-        ground.door.pass(BETWEEN);
+        ground.door.pass(terrain.between.unwrap_or(BETWEEN));
     }
     (LIVES, violations)
 }

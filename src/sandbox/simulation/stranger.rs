@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Timestamp;
 use super::super::cloud::chance::Chance;
+use super::super::cloud::fault::{Fault, FaultKind};
 use super::super::cloud::service::ServiceStatus;
 use super::super::cloud::{Api, Call};
 use super::super::door::ports::{Door, Machine, Shelf, State, StrangersAct};
@@ -115,9 +116,37 @@ pub(super) async fn intrude(machine: &Machine, after: Timestamp) {
     }
 }
 
-/// Changes one variable, at once.
-pub(super) fn meddle(door: &Door) {
-    perform(door, Act::ChangeVariable, &mut Chance::new(1));
+/// What somebody else does, at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Meddling {
+    /// There is nobody.
+    #[default]
+    Nobody,
+    /// They change one variable.
+    Variable,
+    /// They deploy an image of theirs, and App Runner can neither finish that nor take it back.
+    BrokenImage,
+    /// They deploy what is configured anew, and App Runner takes that back.
+    FailedRestart,
+}
+
+/// Does it.
+pub(super) fn meddle(door: &Door, what: Meddling) {
+    let doom = |call: &str, kind| door.state().cloud.add_fault(Fault::once(call, kind));
+    let act = match what {
+        Meddling::Nobody => return,
+        Meddling::Variable => Act::ChangeVariable,
+        Meddling::BrokenImage => {
+            doom("UpdateService", FaultKind::ExitContainer { code: 1 });
+            doom("UpdateService", FaultKind::RollbackFailed);
+            Act::ChangeImage
+        }
+        Meddling::FailedRestart => {
+            doom("StartDeployment", FaultKind::ExitContainer { code: 1 });
+            Act::Deploy
+        }
+    };
+    perform(door, act, &mut Chance::new(1));
 }
 
 /// Deploys that many times before anything else happens: the list of operations is long.

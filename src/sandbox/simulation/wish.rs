@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use super::super::cloud::chance::Chance;
-use super::super::door::ports::{Door, Shelf};
-use super::situation::Situation;
 use super::weather::pick;
 use super::{repository, stream};
 use crate::config::value::{AutoDeployments, HealthFrom};
@@ -13,7 +11,7 @@ use crate::ledger::Entry;
 use crate::names::{DeploymentNumber, ImageIdentifier, OperationId, RoleArn, Tag};
 use crate::plan::identity::Facts;
 use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
-use crate::projection::{Recorded, last_good};
+use crate::projection::{Candidate, Recorded, last_good};
 use crate::release::Release;
 use crate::world::builder::BuildRequest;
 
@@ -50,8 +48,13 @@ pub enum WishedImage {
     There(ImageIdentifier),
     /// An earlier release, whole.
     Earlier(Box<Release>),
-    /// The last good release by the journal, whole; one that is in the registry where it knows none.
-    LastGood(ImageIdentifier),
+    /// The last good release by the journal, whole; another one, built from here, where it knows none.
+    LastGood {
+        /// The hash of that context.
+        context: String,
+        /// The tag.
+        tag: Tag,
+    },
 }
 
 /// What was seen before planning.
@@ -78,11 +81,11 @@ impl Wish {
 
     /// The same, with the release that the journal names where it is asked: as `surefoot rollback`.
     pub(super) fn resolved(&self, entries: &[Entry]) -> Self {
-        let WishedImage::LastGood(otherwise) = &self.image else { return self.clone() };
+        let WishedImage::LastGood { context, tag } = &self.image else { return self.clone() };
         let records: Vec<Recorded> = entries.iter().map(Entry::recorded).collect();
         let image = match last_good(&records) {
-            Some(candidate) => WishedImage::Earlier(Box::new(candidate.release)),
-            None => WishedImage::There(otherwise.clone()),
+            Some(candidate) => WishedImage::Earlier(Box::new(pinned(candidate))),
+            None => WishedImage::Built { context: context.clone(), tag: tag.clone() },
         };
         Self { image, ..self.clone() }
     }
@@ -90,7 +93,9 @@ impl Wish {
     /// The context that must be checked out for it.
     pub(super) fn context(&self) -> Option<&str> {
         match &self.image {
-            WishedImage::Built { context, .. } => Some(context),
+            WishedImage::Built { context, .. } | WishedImage::LastGood { context, .. } => {
+                Some(context)
+            }
             _ => None,
         }
     }
@@ -129,11 +134,11 @@ impl Wish {
                     reason: None,
                 };
             }
-            WishedImage::Built { context, tag } => {
+            WishedImage::Built { context, tag } | WishedImage::LastGood { context, tag } => {
                 let (request, context) = (request(), context.clone());
                 (TargetOrigin::Build { request, context }, tag.clone())
             }
-            WishedImage::There(image) | WishedImage::LastGood(image) => {
+            WishedImage::There(image) => {
                 let tag = "there".parse().expect("a tag");
                 (TargetOrigin::Registry { image: image.clone() }, tag)
             }
@@ -150,15 +155,15 @@ impl Wish {
 
 /// What follows once the first deployment is over, in one seed of six: another release, the way back to
 /// the last good one, and one more.
-pub(super) fn series(first: Wish, door: &Door, chance: &mut Chance) -> Vec<Wish> {
+pub(super) fn series(first: Wish, chance: &mut Chance) -> Vec<Wish> {
     let length = [0, 0, 0, 0, 0, 1, 1, 2, 3][pick(chance, 9)];
-    let built = |context: &str| WishedImage::Built {
-        context: context.repeat(64),
-        tag: context.repeat(7).parse().expect("a tag"),
+    let tree = |digit: &str| (digit.repeat(64), digit.repeat(7).parse::<Tag>().expect("a tag"));
+    let built = |digit: &str| {
+        let (context, tag) = tree(digit);
+        WishedImage::Built { context, tag }
     };
-    let uri = door.state().shelf.uri(&repository());
-    let before = ImageIdentifier::by_digest(&uri, &Shelf::digest_of(Situation::BEFORE));
-    let back = WishedImage::LastGood(before.expect("a digest"));
+    let (context, tag) = tree("7");
+    let back = WishedImage::LastGood { context, tag };
     let port = Overlay { port: Some("9191".into()), ..Overlay::default() };
     let next = |image, overlay| Wish {
         access_role: first.access_role.clone(),
@@ -172,6 +177,16 @@ pub(super) fn series(first: Wish, door: &Door, chance: &mut Chance) -> Vec<Wish>
     ];
     let more = more.into_iter().take(length);
     std::iter::once(first.clone()).chain(more).collect()
+}
+
+/// A rollback goes by the digest that the journal proved, as `surefoot rollback` does.
+fn pinned(candidate: Candidate) -> Release {
+    let Candidate { row, mut release } = candidate;
+    let digest = row.digest.as_ref().filter(|_| release.image.digest().is_none());
+    let uri = release.image.repository_uri();
+    let by_digest = digest.and_then(|digest| ImageIdentifier::by_digest(&uri, digest).ok());
+    release.image = by_digest.unwrap_or(release.image);
+    release
 }
 
 fn request() -> BuildRequest {

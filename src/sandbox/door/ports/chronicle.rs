@@ -39,6 +39,8 @@ pub struct Refusal {
     pub at: Timestamp,
     /// The exception.
     pub code: String,
+    /// Whether the service was busy then: such a refusal only asks for patience.
+    pub busy: bool,
 }
 
 /// Something that somebody else did, to the service or to the repository.

@@ -165,7 +165,10 @@ impl Machine {
 
     fn refused(&self, state: &mut State, error: &ApiError) -> WorldError {
         let (machine, at, code) = (self.number, state.now, error.code.clone());
-        state.chronicle.refusals.push(Refusal { machine, at, code });
+        let is_busy =
+            |one: &theirs::Service| one.status == theirs::ServiceStatus::OperationInProgress;
+        let busy = state.cloud.services().any(is_busy);
+        state.chronicle.refusals.push(Refusal { machine, at, code, busy });
         refused(error)
     }
 }

@@ -3,17 +3,18 @@
 //! Runner, the application, a refusal or a person is the reason, in truth.
 
 use super::super::super::Timestamp;
-use super::super::super::door::ports::{Application, Hindrance, Mishap, Truth};
+use super::super::super::door::ports::{Application, Hindrance, Mishap, StrangersAct, Truth};
 use super::verdict::{Judge, operation_status};
 use crate::config::times::DEPLOY_TIMEOUT;
 use crate::event::PreviousDigest;
 use crate::event::deployment::Phase;
 use crate::names::{Digest, Reference};
 use crate::plan::identity::rollback_mark;
+use crate::plan::{Intent, TargetOrigin};
 use crate::world::Obstacle;
-use crate::world::service::OperationStatus;
+use crate::world::service::{Operation, OperationStatus, ServiceStatus};
 
-/// App Runner says so of a service that is busy.
+/// App Runner says so of a service that is busy, and of one in a state that no waiting ends.
 const BUSY: &str = "InvalidStateException";
 /// How an operation that somebody else did is named in our evidence.
 const THEIRS: [&str; 2] = ["not ours", "newer than our operation"];
@@ -42,6 +43,33 @@ impl Judge<'_> {
             || self.was_refused()
             || self.hindrances(since).any(is_decisive)
             || self.is_late()
+            || self.is_unfit()
+            || self.lacks_its_image()
+    }
+
+    /// Whether ECR no longer holds what was to be deployed.
+    fn lacks_its_image(&self) -> bool {
+        let image = match &self.deployment.plan.intent {
+            Intent::Rollback { release, .. } => Some(&release.image),
+            Intent::Deploy { target, .. } => match &target.origin {
+                TargetOrigin::Registry { image } => Some(image),
+                TargetOrigin::Build { .. } => None,
+            },
+        };
+        let digest = image.and_then(|image| Some((image, image.digest()?)));
+        digest.is_some_and(|(image, digest)| !self.world.shelf.holds(&image.repository, digest))
+    }
+
+    /// Whether the service is in a state in which nothing can be deployed, whoever brought it there.
+    fn is_unfit(&self) -> bool {
+        let Some(truth) = self.last().and_then(|last| last.truth.as_ref()) else { return false };
+        match &truth.service {
+            Some(service) => {
+                let fit = [ServiceStatus::Running, ServiceStatus::OperationInProgress];
+                !fit.contains(&service.status)
+            }
+            None => matches!(self.deployment.plan.intent, Intent::Rollback { .. }),
+        }
     }
 
     /// Why the way back may have failed.
@@ -55,26 +83,41 @@ impl Judge<'_> {
         self.somebody_else(since)
             || failed
             || self.has_broken_operation()
+            || self.is_kept_from_being_whole()
             || self.refusals(since)
             || self.hindrances(since).any(is_decisive)
             || self.has_lost_its_image()
             || truth.is_some_and(|truth| !self.answers(truth, since))
     }
 
-    /// Whether somebody else did anything to service or images, or was at it when we began.
+    /// Whether somebody else did anything to service or images, or App Runner was at another operation
+    /// when we began, be it of an earlier deployment of ours.
     pub(super) fn somebody_else(&self, since: Timestamp) -> bool {
         let Some(last) = self.last() else { return false };
         let from = since - self.world.blind;
-        let acted = self.world.chronicle.acts.iter().any(|act| (from..=last.at).contains(&act.at));
+        // A tag that was moved, and an image that was deleted, stay so.
+        let counts = |act: &&StrangersAct| act.at <= last.at && (act.on_images || act.at >= from);
+        let acted = self.world.chronicle.acts.iter().any(|act| counts(&act));
         let machine = self.contender.machine;
         let others = self.world.effects.iter().filter(|effect| effect.machine != machine);
         let mut others = others.filter(|effect| (from..=last.at).contains(&effect.at));
-        let worked = last.truth.as_ref().is_some_and(|truth| {
-            self.foreign_operations(truth).any(|(_, operation)| {
-                operation.ended_at.is_none_or(|ended| ended.timestamp_millis() >= from)
-            })
-        });
+        let ours = self.marks().map(|mark| self.effect(&mark).and_then(|e| e.operation.as_ref()));
+        let is_other = |one: &&Operation| !ours.contains(&Some(&one.id));
+        let worked = last.truth.iter().flat_map(|truth| truth.operations.iter().filter(is_other));
+        let worked = worked
+            .map(|one| one.ended_at.map_or(last.at, |ended| ended.timestamp_millis()))
+            .any(|ended| ended >= from);
         acted || worked || others.next().is_some()
+    }
+
+    /// Whether App Runner took the way back, and keeps something that no update takes away (a start
+    /// command).
+    fn is_kept_from_being_whole(&self) -> bool {
+        let Some(truth) = self.last().and_then(|last| last.truth.as_ref()) else { return false };
+        let rollback = rollback_mark(&self.deployment.plan.id);
+        let marked = truth.service.as_ref().and_then(|service| service.mark.as_deref());
+        let ended = truth.operations.iter().all(|operation| operation.status.is_terminal());
+        marked == Some(rollback.as_str()) && ended && self.is_back(truth).is_err()
     }
 
     fn has_failed_operation(&self) -> bool {
@@ -103,7 +146,7 @@ impl Judge<'_> {
         self.world.chronicle.refusals.iter().any(|refusal| {
             refusal.machine == self.contender.machine
                 && span.contains(&refusal.at)
-                && refusal.code != BUSY
+                && !(refusal.code == BUSY && refusal.busy)
                 && !refusal.code.contains("Throttling")
         })
     }

@@ -90,8 +90,10 @@ impl Judge<'_> {
     pub(super) fn effect(&self, mark: &DeploymentId) -> Option<&Effect> {
         let machine = self.contender.machine;
         let end = self.last().map_or(0, |last| last.at);
-        let mut effects = self.world.effects.iter().rev();
-        effects.find(|e| e.mark == *mark && e.machine == machine && e.at <= end)
+        let ours = |e: &&Effect| e.mark == *mark && e.machine == machine && e.at <= end;
+        let effects = self.world.effects.iter().rev().filter(ours);
+        // One that arrived twice had nothing to change the second time.
+        effects.clone().find(|effect| effect.operation.is_some()).or(effects.clone().next())
     }
 
     pub(super) fn marks(&self) -> [DeploymentId; 3] {
@@ -239,7 +241,7 @@ impl Judge<'_> {
     }
 
     /// Whether the captured release is back, whole.
-    fn is_back(&self, truth: &Truth) -> Result<(), String> {
+    pub(super) fn is_back(&self, truth: &Truth) -> Result<(), String> {
         let id = &self.deployment.plan.id;
         let back = self.effect(&rollback_mark(id));
         let captured = self.deployment.done.captured.as_ref().ok_or("nothing was captured")?;
