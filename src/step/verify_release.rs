@@ -14,6 +14,9 @@ use crate::release::Release;
 use crate::world::Progress;
 use crate::world::service::{Operation, Service, ServiceStatus};
 
+#[cfg(test)]
+mod tests;
+
 /// Looking is all that this step does: see `perform`.
 pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
     Ok(None)

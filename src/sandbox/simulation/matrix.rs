@@ -381,25 +381,24 @@ impl Bout<'_> {
             return Some(format!("{:?}", struck.violations));
         }
         let (calm, end) = (name(self.calm.end.as_ref()), name(struck.end.as_ref()));
-        let other =
-            calm != end && !at.iter().any(|(moment, mishap)| self.excuses(moment, *mishap, end));
-        other.then(|| format!("{end:?} instead of {calm:?}"))
+        let excused = at.iter().any(|(moment, mishap)| may_differ(moment, *mishap, struck));
+        (calm != end && !excused).then(|| format!("{end:?} instead of {calm:?}"))
     }
+}
 
-    /// Whether a strike may lead to another end. A change that is refused may: what follows from it is
-    /// judged by the rules. A look that is refused may only before anything is asked for, and then the
-    /// deployment fails with nothing changed; so it does where the engine does not answer, which
-    /// preflight takes for one that does not run.
-    fn excuses(&self, moment: &Moment, mishap: Mishap, end: (&str, Option<ExitCode>)) -> bool {
-        let changes =
-            |moment: &&Moment| moment.kind == Kind::Change && moment.call.ends_with("ateService");
-        let first = self.calm.moments.iter().find(changes).map_or(u64::MAX, |first| first.number);
-        let early = moment.number < first && end.0 == "failed";
-        match moment.kind {
-            Kind::Change => mishap == Mishap::Refused,
-            Kind::Read => early && (mishap == Mishap::Refused || moment.call == "engine"),
-            Kind::Append => false,
-        }
+/// Whether a strike may lead to another end. A change that is refused may: what follows from it is
+/// judged by the rules. A look that is refused may only before anything was asked for, and then the
+/// deployment fails with nothing changed; so it does where the engine does not answer, which preflight
+/// takes for one that does not run.
+fn may_differ(moment: &Moment, mishap: Mishap, struck: &Trial) -> bool {
+    let unasked = struck
+        .end
+        .as_ref()
+        .is_some_and(|end| end.done.issued.is_none() && matches!(end.phase, Phase::Failed { .. }));
+    match moment.kind {
+        Kind::Change => mishap == Mishap::Refused,
+        Kind::Read => unasked && (mishap == Mishap::Refused || moment.call == "engine"),
+        Kind::Append => false,
     }
 }
 

@@ -13,6 +13,7 @@ mod dry_run;
 mod exit_codes;
 mod faults;
 mod health;
+mod held;
 mod interrupted;
 mod journal;
 mod judged;
