@@ -441,7 +441,7 @@ GUARDS = [
                 f"    let look = async || if {asks('look again, the change')} {{ last_look(bench).await.map(drop) }} else {{ Ok(()) }};\n",
             ),
         ],
-        "tests": [("it", "crash::what_a_stranger_changed_while_the_machine_slept_is_neither_undone_nor_our_success")],
+        "tests": [("it", "crash::guards::a_stranger_between_two_forms_of_a_change_is_noticed")],
     },
     {
         "name": "look again, the flag",
@@ -453,7 +453,7 @@ GUARDS = [
                 f"    let look = async || if {asks('look again, the flag')} {{ unchanged(bench, &service).await }} else {{ Ok(()) }};\n",
             ),
         ],
-        "tests": [("it", "crash::what_a_stranger_changed_while_the_machine_slept_is_neither_undone_nor_our_success")],
+        "tests": [("it", "crash::guards::a_stranger_between_two_forms_of_giving_the_flag_back_is_noticed")],
     },
     {
         "name": "nothing else explains it",

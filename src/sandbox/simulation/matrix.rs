@@ -136,11 +136,23 @@ const SLEEP: i64 = 1_800_000;
 /// So long after the machine fell asleep a stranger comes.
 const ASLEEP: i64 = 60_000;
 
+/// A request may be under way for so long and is accepted all the same.
+const SLOW: i64 = 295_000;
+
 /// The machine falls asleep at one moment of a situation, and a stranger changes the service before it
 /// wakes up.
 pub fn trial_asleep(terrain: &Terrain, situation: Situation, at: &Moment) -> Trial {
+    trial_late(terrain, situation, at, SLEEP)
+}
+
+/// The same where only the request is under way for long: its signature is still good.
+pub fn trial_slow(terrain: &Terrain, situation: Situation, at: &Moment) -> Trial {
+    trial_late(terrain, situation, at, SLOW)
+}
+
+fn trial_late(terrain: &Terrain, situation: Situation, at: &Moment, sleep: Timestamp) -> Trial {
     let moments = Arc::new(Mutex::new(Vec::new()));
-    let weather = recorded(vec![(at.number, Mishap::Late(SLEEP))], Arc::clone(&moments));
+    let weather = recorded(vec![(at.number, Mishap::Late(sleep))], Arc::clone(&moments));
     let ground =
         prepare(situation, 7, (terrain.switches.clone(), Twist::default()), times(), weather);
     let session = &ground.session;

@@ -183,6 +183,7 @@ fn draw(chance: &mut Chance, kind: Kind) -> Mishap {
         Mishap::Unreachable(Obstacle::InvalidCredentials),
         Mishap::Lag(span(chance, 30_000)),
         Mishap::Late(span(chance, 5_000)),
+        Mishap::Late(span(chance, 295_000)),
         Mishap::Late(300_001 + span(chance, 1_800_000)),
         Mishap::Signal,
         Mishap::ClockJump(span(chance, 315_360_000_000)),

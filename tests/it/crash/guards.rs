@@ -2,11 +2,11 @@
 
 use surefoot::event::deployment::Phase;
 use surefoot::problem::ExitCode;
-use surefoot::sandbox::cloud::switches::Switches;
+use surefoot::sandbox::cloud::switches::{Accepted, Pull, Switches};
 use surefoot::sandbox::door::ports::{Application, Kind, Mishap, Moment};
 use surefoot::sandbox::simulation::Situation;
 use surefoot::sandbox::simulation::matrix::{
-    Meddling, Terrain, Trial, first_life, name, trial, trial_asleep, trial_on,
+    Meddling, Terrain, Trial, first_life, name, trial, trial_asleep, trial_on, trial_slow,
 };
 
 type End = (&'static str, Option<ExitCode>);
@@ -189,4 +189,30 @@ fn a_refused_look_for_the_address_of_a_creation_concludes_nothing() {
         let trial = trial_on(&terrain, Situation::Create, &[(look.number, Mishap::Refused)]);
         assert_ends(&trial, SUCCEEDED);
     }
+}
+
+/// Where App Runner takes tags only it refuses the digest first; what a stranger does until the second
+/// form is asked for is not overwritten.
+#[test]
+fn a_stranger_between_two_forms_of_a_change_is_noticed() {
+    let switches = Switches { digest_identifier: Pull::Refused, ..Switches::default() };
+    let terrain = Terrain { switches, ..Terrain::default() };
+    let change = change(&terrain, Situation::UnhealthyAfterTag);
+    let tags = calls(&terrain, Situation::UnhealthyAfterTag, "DescribeImages");
+    let between = tags.iter().find(|moment| moment.number > change).unwrap();
+    let trial = trial_asleep(&terrain, Situation::UnhealthyAfterTag, between);
+    assert_ends(&trial, ("failed", Some(ExitCode::Update)));
+}
+
+/// The same where auto-deployments are given back, and refused beside a digest: a second form is asked
+/// for only where nobody came since.
+#[test]
+fn a_stranger_between_two_forms_of_giving_the_flag_back_is_noticed() {
+    let switches =
+        Switches { auto_deployments_with_digest: Accepted::Refused, ..Switches::default() };
+    let terrain = Terrain { switches, ..Terrain::default() };
+    let updates = calls(&terrain, Situation::Restore, "UpdateService");
+    let trial = trial_slow(&terrain, Situation::Restore, &updates[1]);
+    let asked = trial.moments.iter().filter(|moment| moment.call == "UpdateService").count();
+    assert_eq!(asked, 2, "the update, and the flag once");
 }

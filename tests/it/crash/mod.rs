@@ -9,7 +9,7 @@ use surefoot::problem::ExitCode;
 use surefoot::sandbox::cloud::switches::{Accepted, Pull, Switches};
 use surefoot::sandbox::door::ports::{Kind, Mishap};
 use surefoot::sandbox::simulation::matrix::{
-    Depth, Meddling, Sweep, Terrain, Trial, name, trial, trial_asleep, trial_on,
+    Depth, Meddling, Sweep, Terrain, Trial, name, trial, trial_asleep, trial_on, trial_slow,
 };
 use surefoot::sandbox::simulation::{Guard, Situation};
 
@@ -219,10 +219,12 @@ fn what_a_stranger_changed_while_the_machine_slept_is_neither_undone_nor_our_suc
         for &situation in situations {
             let calm = trial_on(&terrain, situation, &[]);
             for moment in &calm.moments {
-                let trial = trial_asleep(&terrain, situation, moment);
-                let end = name(trial.end.as_ref());
-                let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
-                assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+                for late in [trial_asleep, trial_slow] {
+                    let trial = late(&terrain, situation, moment);
+                    let end = name(trial.end.as_ref());
+                    let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
+                    assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+                }
             }
         }
     }

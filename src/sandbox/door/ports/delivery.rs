@@ -44,6 +44,7 @@ impl State {
         };
         if let Ok(issued) = issued(&answer) {
             let (service, operation) = (issued.arn, issued.operation);
+            let left = at - late;
             self.effects.push(Effect {
                 machine,
                 mark,
@@ -52,6 +53,7 @@ impl State {
                 at,
                 intended,
                 over,
+                left,
                 late,
             });
         }

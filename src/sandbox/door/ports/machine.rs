@@ -51,6 +51,8 @@ pub(super) struct Desk {
     pub(super) over: bool,
     /// When App Runner's list of operations was last answered.
     pub(super) looked: Timestamp,
+    /// When the newest call left.
+    pub(super) left: Timestamp,
     /// The call that is under way arrives so much later, after its sender gave it up.
     zombie: Option<Timestamp>,
     stopper: Option<Stopper>,
@@ -92,6 +94,7 @@ impl Machine {
             intended: false,
             over: false,
             looked: 0,
+            left: 0,
             zombie: None,
             stopper: None,
         };
@@ -184,6 +187,7 @@ impl Machine {
     pub(super) fn moment(&self, kind: Kind, call: &'static str) -> Option<Mishap> {
         let at = self.door.now();
         let mut desk = self.desk();
+        desk.left = at;
         let moment = Moment { number: desk.moments, kind, call, at };
         desk.moments += 1;
         let mishap = desk.weather.strike(&moment);

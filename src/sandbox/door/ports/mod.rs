@@ -66,6 +66,8 @@ pub struct Effect {
     pub intended: bool,
     /// Whether the deployment was over already, by its own journal.
     pub over: bool,
+    /// When the request left.
+    pub left: Timestamp,
     /// How long after its sender gave it up it arrived.
     pub late: Timestamp,
 }

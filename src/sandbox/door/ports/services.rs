@@ -142,6 +142,7 @@ impl Machine {
             at: state.now,
             intended: desk.intended,
             over: desk.over,
+            left: desk.left,
             late: 0,
         });
     }

@@ -354,7 +354,7 @@ impl Judge<'_> {
 
     /// What began by then could be seen at the last look before this left.
     fn seen_before(&self, effect: &Effect) -> Timestamp {
-        effect.at - effect.late - self.world.blind - UNDERWAY
+        effect.left - self.world.blind - UNDERWAY
     }
 }
 
