@@ -8,6 +8,9 @@ use regex::{Captures, Regex};
 
 use crate::release::Values;
 
+/// Shorter values (`true`, `info`) are no secrets in a log: lines without them would say nothing.
+pub const SHORTEST_IN_LOGS: usize = 6;
+
 /// A value that was cut off at the end of a text is recognised by this much of its beginning.
 const SHORTEST_BEGINNING: usize = 6;
 const HIDDEN: &str = "(hidden)";
@@ -21,6 +24,11 @@ impl Redaction {
     /// Takes out these values, in any of the shapes they take, and credentials. Values shorter than
     /// `shortest` are no secrets, and hiding them would make any text unreadable.
     pub fn of(secrets: &Values, shortest: usize) -> Self {
+        Self::of_all(&[secrets], shortest)
+    }
+
+    /// The same for values that come from several places: one name may have several.
+    pub fn of_all(secrets: &[&Values], shortest: usize) -> Self {
         Self { forms: forms(secrets, shortest) }
     }
 
@@ -46,15 +54,16 @@ impl fmt::Debug for Redaction {
 
 /// The values and the shapes they take inside other texts, longest first, so that no part of a
 /// longer one is left over when a shorter one is hidden.
-fn forms(secrets: &Values, shortest: usize) -> Vec<String> {
-    let mut forms: Vec<String> = secrets.iter().flat_map(|(_, value)| shapes(value)).collect();
+fn forms(secrets: &[&Values], shortest: usize) -> Vec<String> {
+    let values = secrets.iter().flat_map(|values| values.iter());
+    let mut forms: Vec<String> = values.flat_map(|(_, value)| shapes(value)).collect();
     forms.retain(|form| form.chars().count() >= shortest);
     forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     forms.dedup();
     forms
 }
 
-/// As it is; escaped as in JSON, in a URL, in XML; line by line.
+/// As it is; escaped as in JSON, in a URL, in XML, as shells quote it under `set -x`; line by line.
 fn shapes(value: &str) -> Vec<String> {
     let json = serde_json::Value::from(value).to_string();
     let url: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
@@ -62,6 +71,7 @@ fn shapes(value: &str) -> Vec<String> {
     let mut shapes = vec![value.to_owned(), json[1..json.len() - 1].to_owned(), xml];
     shapes.push(url.replace('+', "%20"));
     shapes.push(url);
+    shapes.extend([r"'\''", r#"'"'"'"#].map(|quote| value.replace('\'', quote)));
     shapes.extend(value.lines().map(|line| line.trim().to_owned()));
     shapes
 }
@@ -158,5 +168,14 @@ mod tests {
         let redaction = Redaction::of(&values, 6);
         assert_eq!(redaction.hide("in prod with s3cr3tive"), "in prod with (hidden)");
         assert!(!format!("{redaction:?}").contains("s3cr3tive"));
+    }
+
+    #[test]
+    fn a_value_is_hidden_as_a_shell_repeats_it() {
+        let values = Values::new([("A".parse().unwrap(), "it's secret".to_owned())].into());
+        let redaction = Redaction::of(&values, 6);
+        for line in [r"+ echo 'it'\''s secret'", r#"+ echo 'it'"'"'s secret'"#] {
+            assert_eq!(redaction.hide(line), "+ echo '(hidden)'");
+        }
     }
 }

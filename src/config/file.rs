@@ -30,7 +30,7 @@ pub struct Section {
     /// Environment variables of the service, plain or from a secret, each name once.
     pub variables: BTreeMap<VariableName, Located<Variable>>,
     /// Build arguments.
-    pub arguments: BTreeMap<String, Located<Hidden>>,
+    pub arguments: BTreeMap<VariableName, Located<Hidden>>,
     /// What the health answer must say, by JSON path.
     pub assertions: BTreeMap<String, Located<serde_json::Value>>,
 }

@@ -66,19 +66,19 @@ impl Reader<'_> {
             let name: &str = key.get_ref();
             let path = join("build.arguments", name);
             let Some(text) = self.plain(level, key, value, &path) else { continue };
-            if name.is_empty() || name.contains(['=', '\0']) {
+            let Ok(name) = name.parse::<VariableName>() else {
                 let what = format!("`{}`: a name without `=` and NUL", level.shown(&path));
                 self.found(key, what, None);
                 continue;
-            }
-            if looks_secretive(name) {
+            };
+            if looks_secretive(name.as_str()) {
                 self.warnings.push(format!(
                     "build arguments end up in the image's history: is `{}` a secret?",
                     level.shown(&path)
                 ));
             }
             let located = Located { value: Hidden(text), place: self.place(key) };
-            section.arguments.insert(name.to_owned(), located);
+            section.arguments.insert(name, located);
         }
     }
 

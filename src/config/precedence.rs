@@ -16,7 +16,7 @@ use super::units::{format_duration, parse_duration};
 use super::value::RepositoryChoice;
 use crate::names::{RepositoryName, ServiceName, printable};
 use crate::problem::{ExitCode, Problem};
-use crate::release::Protocol;
+use crate::release::{Protocol, Values};
 
 /// The variable that names the `[env.NAME]` section, as `--env` does.
 pub const ENVIRONMENT_VARIABLE: &str = "SUREFOOT_ENV";
@@ -387,7 +387,9 @@ impl Decided {
             context: self.path("build.context", sources).unwrap_or_default(),
             dockerfile: self.text("build.dockerfile").unwrap_or_default(),
             target: self.text("build.target"),
-            arguments: arguments.map(|(name, it)| (name.clone(), it.value.clone())).collect(),
+            arguments: Values::new(
+                arguments.map(|(name, it)| (name.clone(), it.value.0.clone())).collect(),
+            ),
         }
     }
 

@@ -109,7 +109,7 @@ pub struct Build {
     /// The stage to stop at.
     pub target: Option<String>,
     /// Build arguments.
-    pub arguments: BTreeMap<String, Hidden>,
+    pub arguments: Values,
 }
 
 /// What is asked of the service itself. What is absent is kept as it lives.

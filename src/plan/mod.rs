@@ -1,5 +1,6 @@
 //! What a deployment is going to do: complete, immutable, journalled before the first effect.
 
+mod build;
 pub mod findings;
 pub mod identity;
 pub mod inventory;
@@ -18,8 +19,8 @@ use crate::names::{
     Tag,
 };
 use crate::release::{Configuration, Release};
-use crate::world::builder::BuildRequest;
 use crate::world::source::Checkout;
+pub use build::{PlannedArgument, PlannedBuild};
 
 /// What a deployment is going to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub enum TargetOrigin {
     /// Built here and pushed.
     Build {
         /// What to build.
-        request: BuildRequest,
+        request: PlannedBuild,
         /// The hash of context and build inputs at planning.
         context: String,
     },

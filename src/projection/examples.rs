@@ -23,10 +23,9 @@ use crate::event::{
 use crate::names::{
     DeploymentId, DeploymentNumber, Digest, ImageIdentifier, PayloadHash, ValueHash,
 };
-use crate::plan::{Intent, Plan, Step, Target, TargetOrigin};
+use crate::plan::{Intent, Plan, PlannedBuild, Step, Target, TargetOrigin};
 use crate::problem::ExitCode;
 use crate::release::{Configuration, Difference, Release};
-use crate::world::builder::BuildRequest;
 use crate::world::registry::Platform;
 use crate::world::service::{OperationStatus, ServiceStatus};
 use crate::world::source::Checkout;
@@ -166,7 +165,7 @@ pub fn plan(number: u64, tag: &str) -> Plan {
         }),
         latest: false,
         origin: TargetOrigin::Build {
-            request: BuildRequest {
+            request: PlannedBuild {
                 context: "/src/shop".into(),
                 dockerfile: "Dockerfile".into(),
                 arguments: BTreeMap::new(),
@@ -516,7 +515,7 @@ pub fn attention() -> Run {
         "the service carries the mark of neither".into(),
     ];
     interrupted_in_doubt()
-        .write(60, Event::Resumed { backwards: false })
+        .write(60, Event::Resumed { backwards: false, proves_again: true })
         .write(30, Event::AttentionNeeded { evidence })
 }
 

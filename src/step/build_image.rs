@@ -5,8 +5,10 @@
 
 use super::{Bench, Outcome, StepError};
 use crate::event::{Event, Failure};
-use crate::plan::{Target, TargetOrigin};
+use crate::names::VariableName;
+use crate::plan::{Intent, PlannedBuild, Target, TargetOrigin};
 use crate::problem::ExitCode;
+use crate::release::Values;
 use crate::world::builder::{BuildRequest, LocalImage};
 
 /// The engine has the image of this very context.
@@ -19,22 +21,37 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
 
 /// Builds it, if the tree is still the one that was planned.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
-    let (target, request, context) = work(bench);
-    let now = bench.world.builder.survey(request).await?;
+    let (target, planned, context) = work(bench);
+    let request =
+        planned.request(|hash| bench.vault.value(hash)).map_err(|missing| unknown(&missing))?;
+    let now = bench.world.builder.survey(&request).await?;
     if now.hash != context {
-        return Err(changed(request).into());
+        return Err(changed(&request).into());
     }
-    let name = local_name(target, context);
-    let image = bench.world.builder.build(request, &name, bench.progress).await?;
+    let (name, secrets) = (local_name(target, context), environment(bench));
+    let image = bench.world.builder.build(&request, &name, &secrets, bench.progress).await?;
     Ok(built(name, image, false))
 }
 
-fn work<'a>(bench: &'a Bench<'_>) -> (&'a Target, &'a BuildRequest, &'a str) {
+fn work<'a>(bench: &'a Bench<'_>) -> (&'a Target, &'a PlannedBuild, &'a str) {
     let target = bench.deployment.plan.target().expect("only deployments of an image build");
     match &target.origin {
         TargetOrigin::Build { request, context } => (target, request, context),
         TargetOrigin::Registry { .. } => unreachable!("no build is planned for an image in ECR"),
     }
+}
+
+/// The plain environment values that are asked for, as far as this machine has them: a build may
+/// read them from a file of the tree.
+fn environment(bench: &Bench<'_>) -> Values {
+    let Intent::Deploy { overlay, .. } = &bench.deployment.plan.intent else {
+        return Values::default();
+    };
+    let known = overlay
+        .environment_set
+        .iter()
+        .filter_map(|(name, hash)| Some((name.clone(), bench.vault.value(hash)?)));
+    Values::new(known.collect())
 }
 
 /// The engine's name for the image of this context.
@@ -55,4 +72,15 @@ fn changed(request: &BuildRequest) -> Failure {
     .because(format!("something under {} changed since", request.context.display()))
     .because("what is sent counts, `.git` too where .dockerignore does not name it")
     .hint("deploy what is there now: `surefoot deploy`")
+}
+
+fn unknown(missing: &[&VariableName]) -> Failure {
+    let names = missing.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    Failure::new(
+        ExitCode::Build,
+        "argument-missing",
+        "this machine does not have every build argument that was planned",
+    )
+    .because(format!("unknown here: {names}; exports leave the values of arguments out"))
+    .hint("set them in surefoot.toml under [build.arguments], then deploy: `surefoot deploy`")
 }

@@ -60,7 +60,7 @@ pub fn warnings(findings: &[Finding]) -> Vec<String> {
 
 fn questions(plan: &Plan) -> Questions {
     let wish = plan.target().map(|target| match &target.origin {
-        TargetOrigin::Build { request, .. } => Wish::Build(request.clone()),
+        TargetOrigin::Build { request, .. } => Wish::Build(request.without_arguments()),
         TargetOrigin::Registry { image } => Wish::Reference {
             repository: image.repository.clone(),
             reference: image.reference.clone(),

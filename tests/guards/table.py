@@ -11,8 +11,8 @@ GUARDS = [
         "without": "one look decides whether a call took effect",
         "changes": [(
             "src/step/settling.rs",
-            "let settled = quiet >= bench.times.settle;",
-            f"let settled = quiet >= bench.times.settle || !{asks('settle window')};",
+            "let settled = quiet.is_over();",
+            f"let settled = quiet.is_over() || !{asks('settle window')};",
         )],
         "tests": [
             ("it", "crash::an_update_nobody_answered_is_found_while_everything_lags"),
@@ -24,9 +24,9 @@ GUARDS = [
         "without": "an operation from before the call may be taken for ours",
         "changes": [(
             "src/step/settling.rs",
-            ".filter(|operation| !observed.known_operations.contains(&operation.id))",
-            ".filter(|operation| !observed.known_operations.contains(&operation.id)"
-            f" || !{asks('known operations')})",
+            "listed.into_iter().filter(|operation| !known(operation)).collect()",
+            "listed.into_iter().filter(|operation| !known(operation)"
+            f" || !{asks('known operations')}).collect()",
         )],
         "tests": [("it", "crash::an_update_survives_every_strike")],
     },
@@ -89,15 +89,15 @@ GUARDS = [
         "name": "no newer operation",
         "without": "a release is proven although somebody else deployed after us",
         "changes": [(
-            "src/step/verify_release.rs",
+            "src/step/proving.rs",
             "    (!ours && expected.operation.is_some())",
             f"    ({asks('no newer operation')} && !ours && expected.operation.is_some())",
         ), (
-            # The same look, once more behind the health gate.
-            "src/step/check_health.rs",
-            "    let evidence = somebody_else(bench).await?;\n",
-            f"    let evidence = if {asks('no newer operation')} {{\n"
-            "        somebody_else(bench).await?\n    } else {\n        Vec::new()\n    };\n",
+            # The same look, once more behind the health gate and before each courtesy.
+            "src/step/strangers.rs",
+            "    let evidence = match (service, &done.issued, &done.already_live) {\n",
+            "    let evidence = match (service, &done.issued, &done.already_live) {\n"
+            f"        _ if !{asks('no newer operation')} => Ok(Vec::new()),\n",
         )],
         "tests": [("it", "crash::what_a_stranger_changed_before_the_proof_is_not_our_success")],
     },
@@ -106,9 +106,9 @@ GUARDS = [
         "without": "a rollback takes back what somebody else did since",
         "changes": [(
             "src/step/roll_back.rs",
-            "    let evidence = not_ours(bench).await?;\n",
-            f"    let evidence = if {asks('rollback ownership')} {{\n"
-            "        not_ours(bench).await?\n    } else {\n        Vec::new()\n    };\n",
+            "        Some(issue) => theirs(bench, issue, service).await,\n",
+            f"        Some(_) if !{asks('rollback ownership')} => Ok(Vec::new()),\n"
+            "        Some(issue) => theirs(bench, issue, service).await,\n",
         ), (
             "src/step/roll_back.rs",
             "    if evidence.is_empty() { Ok(service) }",
@@ -249,20 +249,31 @@ GUARDS = [
         "name": "waiting",
         "without": "`--lock-wait` does not wait",
         "changes": [(
-            "src/command/run.rs",
+            "src/command/holding.rs",
             "Err(LockError::Held(owner)) if waited < patience => owner,",
             f"Err(LockError::Held(owner)) if waited < patience && {asks('waiting')} => owner,",
         )],
         "tests": [("it", "command::waiting::the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes")],
     },
     {
-        "name": "second look",
-        "without": "who waited for another deployment goes on with what was seen before",
-        "changes": [(
-            "src/command/deploy.rs",
-            "    let inventory = if waited {",
-            f"    let inventory = if waited && {asks('second look')} {{",
-        )],
+        "name": "look under the lock",
+        "without": "a deployment goes on with what it saw before it had the lock",
+        "changes": [
+            (
+                "src/command/deploy.rs",
+                "    let lock = hold(arguments, setup, &stream).await?;\n",
+                f"    let early = if {asks('look under the lock')} {{\n        None\n    }} else {{\n"
+                "        Some(setup.look_as(&world, caller.clone(), &asked).await)\n    };\n"
+                "    let lock = hold(arguments, setup, &stream).await?;\n",
+            ),
+            (
+                "src/command/deploy.rs",
+                "    let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;\n",
+                "    let inventory = match early {\n        Some(seen) => seen,\n"
+                "        None => setup.look_as(&world, caller, &asked).await,\n    };\n"
+                "    let inventory = inventory.map_err(before)?;\n",
+            ),
+        ],
         "tests": [("it", "command::waiting::what_was_seen_before_the_wait_is_looked_at_again")],
     },
     {
@@ -400,9 +411,10 @@ GUARDS = [
         "without": "the health of whatever somebody else deployed meanwhile is taken for what was live already",
         "changes": [
             (
-                "src/step/check_health.rs",
-                "            let still = service",
-                f"            let still = !{asks('ours where nothing changed')} || service",
+                "src/step/strangers.rs",
+                "    if service.and_then(Service::release).as_ref() == Some(live) {",
+                "    if service.and_then(Service::release).as_ref() == Some(live)"
+                f" || !{asks('ours where nothing changed')} {{",
             ),
         ],
         "tests": [("it", "crash::guards::a_stranger_while_what_is_live_already_is_asked_for_its_health_is_noticed")],
@@ -413,8 +425,8 @@ GUARDS = [
         "changes": [
             (
                 "src/step/change_service.rs",
-                "        Err(StepError::Refused(failure)) if is_busy(&failure) && !is_stuck(bench).await? => {",
-                f"        Err(StepError::Refused(failure))\n            if {asks('busy after doubt')} && is_busy(&failure) && !is_stuck(bench).await? =>\n        {{",
+                "        Err(busy) if is_busy(&busy) && bench.in_doubt => {",
+                f"        Err(busy) if is_busy(&busy) && bench.in_doubt && {asks('busy after doubt')} => {{",
             ),
         ],
         "tests": [("it", "crash::guards::a_busy_service_after_an_unclear_call_means_go_and_look")],
@@ -449,8 +461,8 @@ GUARDS = [
         "changes": [
             (
                 "src/step/restore_auto_deployments.rs",
-                "    let look = async || unchanged(bench, &service).await;\n",
-                f"    let look = async || if {asks('look again, the flag')} {{ unchanged(bench, &service).await }} else {{ Ok(()) }};\n",
+                "    let look = async || last_look(bench).await.map(drop);\n",
+                f"    let look = async || if {asks('look again, the flag')} {{ last_look(bench).await.map(drop) }} else {{ Ok(()) }};\n",
             ),
         ],
         "tests": [("it", "crash::guards::a_stranger_between_two_forms_of_giving_the_flag_back_is_noticed")],
@@ -473,9 +485,8 @@ GUARDS = [
         "changes": [
             (
                 "src/step/settling.rs",
-                "    failed && matches!(operation.kind.as_str(), \"UPDATE_SERVICE\" | \"CREATE_SERVICE\")\n",
-                "    let is_ours = matches!(operation.kind.as_str(), \"UPDATE_SERVICE\" | \"CREATE_SERVICE\");\n"
-                f"    failed && (is_ours || !{asks('kind of operation')})\n",
+                "    failed && changes(operation)\n",
+                f"    failed && (changes(operation) || !{asks('kind of operation')})\n",
             ),
         ],
         "tests": [("it", "crash::guards::somebody_elses_failed_restart_is_not_taken_for_ours")],
@@ -497,7 +508,7 @@ GUARDS = [
         "without": "good answers of the gate count, however many bad ones lie between them",
         "changes": [
             (
-                "src/step/check_health.rs",
+                "src/step/asking.rs",
                 "            in_a_row = 0;\n",
                 f"            in_a_row = if {asks('in a row')} {{ 0 }} else {{ in_a_row }};\n",
             ),
@@ -509,12 +520,12 @@ GUARDS = [
         "without": "the same release under another mark is proven to be ours",
         "changes": [
             (
-                "src/step/verify_release.rs",
+                "src/step/proving.rs",
                 "    if service.mark.as_deref() != expected.mark {",
                 f"    if service.mark.as_deref() != expected.mark && {asks('mark of the proof')} {{",
             ),
         ],
-        "tests": [("lib", "step::verify_release::tests::the_same_release_under_another_mark_is_not_proven")],
+        "tests": [("lib", "step::proving::tests::the_same_release_under_another_mark_is_not_proven")],
     },
     {
         "name": "whole release",
@@ -570,8 +581,8 @@ GUARDS = [
         "changes": [
             (
                 "src/command/resume.rs",
-                "    run::refuse_mixed_worlds(&ledger, setup)?;\n",
-                f"    if {asks('one world')} {{\n        run::refuse_mixed_worlds(&ledger, setup)?;\n    }}\n",
+                "    guard::refuse_mixed_worlds(&ledger, setup)?;\n",
+                f"    if {asks('one world')} {{\n        guard::refuse_mixed_worlds(&ledger, setup)?;\n    }}\n",
             ),
         ],
         "tests": [("it", "command::held::a_deployment_of_another_world_is_not_resumed_in_this_one")],

@@ -10,10 +10,9 @@ use crate::config::{HealthGate, Overlay};
 use crate::ledger::Entry;
 use crate::names::{DeploymentNumber, ImageIdentifier, OperationId, RoleArn, Tag};
 use crate::plan::identity::Facts;
-use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
+use crate::plan::{Intent, Plan, PlannedBuild, Target, TargetOrigin, steps};
 use crate::projection::{Candidate, Recorded, last_good};
 use crate::release::Release;
-use crate::world::builder::BuildRequest;
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,8 +188,8 @@ fn pinned(candidate: Candidate) -> Release {
     release
 }
 
-fn request() -> BuildRequest {
-    BuildRequest {
+fn request() -> PlannedBuild {
+    PlannedBuild {
         context: "/project".into(),
         dockerfile: "Dockerfile".into(),
         arguments: std::collections::BTreeMap::new(),

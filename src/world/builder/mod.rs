@@ -3,7 +3,6 @@
 mod context;
 mod docker;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -14,6 +13,7 @@ pub use docker::{DockerBuilder, Surroundings};
 use super::registry::{Login, Platform};
 use super::{ProgressSink, WorldError};
 use crate::names::{Digest, ImageIdentifier};
+use crate::release::Values;
 
 /// A Docker engine, or what stands in for one.
 #[async_trait]
@@ -24,11 +24,13 @@ pub trait Builder: Send + Sync {
     async fn survey(&self, request: &BuildRequest) -> Result<BuildContext, WorldError>;
     /// The local image of this name, if the engine has it.
     async fn find(&self, name: &str) -> Result<Option<LocalImage>, WorldError>;
-    /// Builds for linux/amd64 and names the result `name`.
+    /// Builds for linux/amd64 and names the result `name`. No line and no refusal holds a value of
+    /// the arguments, or one of these `secrets`.
     async fn build(
         &self,
         request: &BuildRequest,
         name: &str,
+        secrets: &Values,
         progress: &dyn ProgressSink,
     ) -> Result<LocalImage, WorldError>;
     /// Pushes a local image under `target` (a tag) and returns the digest the registry gave it.
@@ -50,15 +52,15 @@ pub struct Engine {
     pub version: String,
 }
 
-/// What to build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What to build. A plan keeps it without the values of its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildRequest {
     /// The context directory, absolute.
     pub context: PathBuf,
     /// The Dockerfile, relative to the context.
     pub dockerfile: String,
     /// Build arguments. Not for secrets: they end up in the image's history.
-    pub arguments: BTreeMap<String, String>,
+    pub arguments: Values,
     /// The stage to stop at.
     pub target: Option<String>,
 }

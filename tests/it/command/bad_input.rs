@@ -336,7 +336,7 @@ fn a_history_of_another_world_is_never_mixed_with_this_one() {
 }
 
 /// The journal of a project as another clock would have written it, or another version.
-fn rewritten<'a>(
+pub(super) fn rewritten<'a>(
     project: &Project<'a>,
     name: &str,
     change: &dyn Fn(&Envelope, &mut Draft),

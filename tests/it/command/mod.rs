@@ -5,11 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
+mod arguments;
 mod bad_input;
 mod damaged;
 mod deploying;
 mod docker;
 mod dry_run;
+mod elsewhere;
 mod exit_codes;
 mod faults;
 mod health;

@@ -1,6 +1,9 @@
 //! Building.
 
-use super::support::{ImageName, Project, both_builders, build, docker, engine, files_in, refusal};
+use super::support::{
+    ImageName, Kept, Project, both_builders, build, docker, engine, files_in, refusal,
+};
+use surefoot::release::Values;
 use surefoot::world::builder::Builder as _;
 
 #[tokio::test]
@@ -17,19 +20,51 @@ async fn an_image_is_built_named_and_found() {
         let name = ImageName::new();
         let mut request = project.request();
         request.target = Some("base".into());
-        request.arguments.insert("WORD".into(), format!("hello-{}", std::process::id()));
+        request.arguments.insert("WORD".parse().unwrap(), format!("hello-{}", std::process::id()));
         let (image, kept) = build(&builder, &request, &name).await;
         let image = image.unwrap_or_else(|error| panic!("{which}: {error} {:?}", kept.lines()));
         assert!(image.platform.is_linux_amd64());
         assert!(image.size > 100_000, "{which}: {}", image.size);
         assert_eq!(builder.find(&name.name).await.unwrap(), Some(image.clone()), "{which}");
         assert_eq!(builder.find(&image.id).await.unwrap(), Some(image), "{which}");
-        let said = format!("the word is hello-{}", std::process::id());
+        let lines = kept.lines();
         assert!(
-            kept.lines().iter().any(|line| line.contains(&said)),
-            "{which}: {:?}",
-            kept.lines()
+            lines.iter().any(|line| line.ends_with("the word is (hidden)")),
+            "{which}: {lines:?}"
         );
+        // What the documents warn of: the engine keeps the arguments in the image itself.
+        let history = docker(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", &name.name]);
+        let history = String::from_utf8_lossy(&history.stdout).into_owned();
+        let word = format!("WORD=hello-{}", std::process::id());
+        assert!(history.contains(&word), "{which}: {history}");
+    }
+}
+
+#[tokio::test]
+async fn no_line_of_a_build_and_no_refusal_holds_an_argument_or_a_value() {
+    if engine().await.is_none() {
+        return;
+    }
+    for (which, builder) in both_builders() {
+        let project = Project::new(
+            "FROM scratch\nARG TOKEN\nCOPY busybox /bin/sh\nCOPY env /env\nSHELL [\"/bin/sh\", \
+             \"-ec\"]\nRUN set -x; echo \"$TOKEN\"; . /env; echo $PLAIN; printf can; printf \
+             ary-argument; exit 3\n",
+        )
+        .with_busybox();
+        project.write("env", &format!("# {which}\nPLAIN=canary-plain\n"));
+        let mut request = project.request();
+        request.arguments.insert("TOKEN".parse().unwrap(), "canary-argument".into());
+        let plain = ("PLAIN".parse().unwrap(), "canary-plain".to_owned());
+        let (kept, secrets) = (Kept::default(), Values::new([plain].into()));
+        let name = ImageName::new();
+        let refused = builder.build(&request, &name.name, &secrets, &kept).await;
+        let (code, message, details) = refusal(refused);
+        assert_eq!(code, "build-failed", "{which}: {message}");
+        let said = format!("{message} {details:?} {:?}", kept.all());
+        assert!(!said.contains("canary"), "{which}: {said}");
+        assert!(said.contains("+ echo (hidden)"), "{which}: {said}");
+        assert!(details.iter().any(|line| line.contains("echo (hidden)")), "{which}: {details:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::support::{ImageName, Project, build, builder, engine, files_in, refusal};
+use surefoot::release::Values;
 use surefoot::world::builder::{BuildRequest, Builder as _};
 
 /// Ignore files, each over the same tree. Patterns with a wildcard in an exception below an
@@ -156,7 +157,7 @@ async fn survey_is_refused(context: &Path) {
     let request = BuildRequest {
         context: context.to_owned(),
         dockerfile: "Dockerfile".into(),
-        arguments: [].into(),
+        arguments: Values::default(),
         target: None,
     };
     let (code, message, _) = refusal(builder(&[]).survey(&request).await);

@@ -1,6 +1,5 @@
 //! What the tests of this folder share.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use surefoot::names::{Digest, ImageIdentifier};
+use surefoot::release::Values;
 use surefoot::world::builder::{BuildRequest, Builder, DockerBuilder, LocalImage, Surroundings};
 use surefoot::world::clock::{Clock, SystemClock};
 use surefoot::world::registry::Login;
@@ -109,7 +109,7 @@ impl Project {
         BuildRequest {
             context: self.path().to_owned(),
             dockerfile: "Dockerfile".into(),
-            arguments: BTreeMap::new(),
+            arguments: Values::default(),
             target: None,
         }
     }
@@ -191,7 +191,7 @@ pub(super) async fn build(
     name: &ImageName,
 ) -> (Result<LocalImage, WorldError>, Kept) {
     let kept = Kept::default();
-    let answer = builder.build(request, &name.name, &kept).await;
+    let answer = builder.build(request, &name.name, &Values::default(), &kept).await;
     (answer, kept)
 }
 

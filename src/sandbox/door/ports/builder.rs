@@ -6,6 +6,7 @@ use super::Machine;
 use super::mishap::Kind;
 use super::shelf::Stored;
 use crate::names::{Digest, ImageIdentifier, Reference};
+use crate::release::Values;
 use crate::world::builder::{BuildContext, BuildRequest, Builder, Engine, LocalImage};
 use crate::world::registry::{Login, Platform};
 use crate::world::{Place, ProgressSink, WorldError};
@@ -32,6 +33,7 @@ impl Builder for Machine {
         &self,
         _request: &BuildRequest,
         name: &str,
+        _secrets: &Values,
         _progress: &dyn ProgressSink,
     ) -> Result<LocalImage, WorldError> {
         let context = self.desk().tree.context.clone();

@@ -9,6 +9,7 @@ pub(super) mod stream;
 mod tests;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -180,10 +181,12 @@ fn ignore(root: &Path, dockerfile: &str) -> Result<Ignore, WorldError> {
 
 /// Everything but the files that decides what is built.
 fn inputs(request: &BuildRequest, dockerfile: &str) -> Vec<u8> {
+    let arguments: BTreeMap<&str, &str> =
+        request.arguments.iter().map(|(name, value)| (name.as_str(), value)).collect();
     let inputs = serde_json::json!({
         "version": HASH_VERSION,
         "dockerfile": dockerfile,
-        "arguments": request.arguments,
+        "arguments": arguments,
         "target": request.target,
         "platform": PLATFORM,
     });

@@ -12,6 +12,7 @@ use super::connect::Connection;
 use super::failure::{is_lost, lost, spoken};
 use super::inspect;
 use super::output::{Output, plain};
+use crate::redaction::Redaction;
 use crate::world::builder::context::stream::{Ended, start};
 use crate::world::builder::context::{Context, PLATFORM, Sent};
 use crate::world::builder::{BuildRequest, LocalImage};
@@ -26,6 +27,7 @@ pub(super) struct Job<'a> {
     pub(super) request: &'a BuildRequest,
     pub(super) name: &'a str,
     pub(super) logins: BaseLogins,
+    pub(super) redaction: Redaction,
     pub(super) progress: &'a dyn ProgressSink,
 }
 
@@ -33,8 +35,12 @@ impl Job<'_> {
     /// Builds, names the result, and makes sure that App Runner can run it.
     pub(super) async fn run(&self, context: Context) -> Result<LocalImage, WorldError> {
         for reason in &self.logins.missing {
-            self.progress.report(Progress::Notice(plain(reason)));
+            self.progress.report(Progress::Notice(plain(&self.redaction.hide(reason))));
         }
+        self.built(context).await.map_err(|error| hidden(error, &self.redaction))
+    }
+
+    async fn built(&self, context: Context) -> Result<LocalImage, WorldError> {
         let options = self.options(&context);
         let image = match self.attempt(context, options).await {
             Err(error) if self.connection.offers_buildkit && is_session_trouble(&error) => {
@@ -66,10 +72,13 @@ impl Job<'_> {
     }
 
     fn options_classic(&self, context: &Context) -> BuildImageOptions {
+        let arguments = self.request.arguments.iter();
         BuildImageOptions {
             dockerfile: context.dockerfile.clone(),
             t: Some(self.name.to_owned()),
-            buildargs: Some(self.request.arguments.clone().into_iter().collect()),
+            buildargs: Some(
+                arguments.map(|(name, value)| (name.to_string(), value.into())).collect(),
+            ),
             target: self.request.target.clone().unwrap_or_default(),
             platform: PLATFORM.to_owned(),
             rm: true,
@@ -91,7 +100,7 @@ impl Job<'_> {
             Some(self.logins.known.clone()).filter(|logins| !logins.is_empty()),
             Some(bollard::body_try_stream(files)),
         );
-        let mut output = Output::default();
+        let mut output = Output::without(&self.redaction);
         let answered = follow(answer, &mut output, self.progress).await;
         let patience = if answered.is_ok() { LAST_FILES } else { Duration::ZERO };
         match writer.end(patience).await {
@@ -112,7 +121,7 @@ impl Job<'_> {
 /// Reports lines until the engine has said everything.
 async fn follow(
     answer: impl futures_util::Stream<Item = Result<BuildInfo, Error>>,
-    output: &mut Output,
+    output: &mut Output<'_>,
     progress: &dyn ProgressSink,
 ) -> Result<(), Error> {
     let mut answer = std::pin::pin!(answer);
@@ -150,12 +159,31 @@ fn failed(message: &str, details: Vec<String>) -> WorldError {
     }
 }
 
-fn why(error: &Error, output: &Output) -> WorldError {
+fn why(error: &Error, output: &Output<'_>) -> WorldError {
     match spoken(error) {
         Some(message) => failed(&plain_message(message), output.last_lines()),
         None if is_lost(error) => lost(error),
         None => {
             failed(&format!("the engine's answer cannot be read: {error}"), output.last_lines())
+        }
+    }
+}
+
+/// An engine may repeat whatever it was sent.
+fn hidden(error: WorldError, redaction: &Redaction) -> WorldError {
+    let hide = |text: String| redaction.hide(&text);
+    match error {
+        WorldError::Refused { place, code, message, details } => WorldError::Refused {
+            place,
+            code,
+            message: hide(message),
+            details: details.into_iter().map(hide).collect(),
+        },
+        WorldError::Unreachable { place, obstacle, reason } => {
+            WorldError::Unreachable { place, obstacle, reason: hide(reason) }
+        }
+        WorldError::Unanswered { place, reason } => {
+            WorldError::Unanswered { place, reason: hide(reason) }
         }
     }
 }

@@ -18,6 +18,8 @@ pub use address::Surroundings;
 use super::context::Context;
 use super::{BuildContext, BuildRequest, Builder, Engine, LocalImage};
 use crate::names::{Digest, ImageIdentifier, printable};
+use crate::redaction::{Redaction, SHORTEST_IN_LOGS};
+use crate::release::Values;
 use crate::world::clock::Clock;
 use crate::world::registry::{Login, Platform};
 use crate::world::{Place, ProgressSink, WorldError};
@@ -74,14 +76,18 @@ impl Builder for DockerBuilder {
         &self,
         request: &BuildRequest,
         name: &str,
+        secrets: &Values,
         progress: &dyn ProgressSink,
     ) -> Result<LocalImage, WorldError> {
         let context = Context::open(request)?;
         let connection = self.connect().await?;
-        let mut texts: Vec<String> = request.arguments.values().cloned().collect();
+        let values = request.arguments.iter().map(|(_, value)| value.to_owned());
+        let mut texts: Vec<String> = values.collect();
         texts.push(context.dockerfile_text());
         let logins = base_logins::for_registries_in(&self.surroundings, &texts).await;
-        let job = build::Job { connection: &connection, request, name, logins, progress };
+        let redaction = Redaction::of_all(&[&request.arguments, secrets], SHORTEST_IN_LOGS);
+        let job =
+            build::Job { connection: &connection, request, name, logins, redaction, progress };
         job.run(context).await
     }
 
