@@ -4,6 +4,7 @@
 //! users of App Runner hit, with the texts they quote.
 
 use crate::event::{Cause, HealthReport};
+use crate::names::ImageIdentifier;
 
 /// One row of the catalogue.
 struct Known {
@@ -177,16 +178,23 @@ pub fn service_line(line: &str) -> Option<Cause> {
     find(SERVICE_LINES, line)
 }
 
+/// The image that a line of App Runner's log says is pulled.
+pub fn pulled(line: &str) -> Option<ImageIdentifier> {
+    let (_, rest) = line.split_once("Pulling image ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
 /// The cause behind a refusal of App Runner.
 pub fn refusal(text: &str) -> Option<Cause> {
     find(REFUSALS, text)
 }
 
 /// The cause of a failed operation: what the application says outweighs what App Runner says, and
-/// no word of either means that nothing was ever started.
-pub fn failure(seen: Option<&Cause>, written: bool, log: &[String]) -> Option<Cause> {
+/// no word of either means that nothing was ever started. `written` says whether the application ever
+/// wrote anything, where that is known.
+pub fn failure(seen: Option<&Cause>, written: Option<bool>, log: &[String]) -> Option<Cause> {
     let said = log.iter().rev().find_map(|line| find(APPLICATION_LINES, line));
-    said.or_else(|| seen.cloned()).or_else(|| (!written).then(never_started))
+    said.or_else(|| seen.cloned()).or_else(|| (written == Some(false)).then(never_started))
 }
 
 /// The cause of a failed health gate, from what it saw and what the application wrote.
@@ -303,9 +311,14 @@ mod tests {
         let seen =
             service_line("Your application stopped or failed to start.  Container exit code: 1");
         let log = vec!["exec /bin/sh: exec format error".to_owned()];
-        assert_eq!(failure(seen.as_ref(), true, &log).unwrap().code, "wrong-platform");
-        assert_eq!(failure(seen.as_ref(), true, &[]).unwrap().code, "container-exited");
-        assert_eq!(failure(None, false, &[]).unwrap().code, "never-started");
-        assert_eq!(failure(None, true, &[]), None);
+        assert_eq!(failure(seen.as_ref(), Some(true), &log).unwrap().code, "wrong-platform");
+        assert_eq!(failure(seen.as_ref(), Some(true), &[]).unwrap().code, "container-exited");
+        assert_eq!(failure(None, Some(false), &[]).unwrap().code, "never-started");
+        assert_eq!(failure(None, Some(true), &[]), None);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_does_not_say_that_nothing_was_started() {
+        assert_eq!(failure(None, None, &[]), None);
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Durable first, then true, then visible. A first run and a resumed one are this same call.
 
-use std::time::Duration;
-
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Next};
 use crate::event::{Event, Interruption};
@@ -11,7 +9,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::names::OperationId;
 use crate::plan::Step;
 use crate::plan::inventory::Inventory;
-use crate::step::{self, Bench, Outcome, StepError};
+use crate::step::{self, Bench, Flight, Outcome, StepError};
 use crate::stop::Stop;
 use crate::view::View;
 use crate::world::{Obstacle, Place, Progress, World};
@@ -75,7 +73,7 @@ impl Engine<'_> {
     async fn begin(&self, deployment: &Deployment, step: Step) -> Outcome {
         let known = self.ledger.operations();
         let bench = self.bench(deployment, &known, false);
-        match self.interruptible(step::observe(step, &bench), Duration::ZERO).await {
+        match self.interruptible(step::observe(step, &bench), &bench.flight).await {
             Ok((observed, payload)) => Event::StepStarted { step, observed, payload }.into(),
             Err(error) => without_outcome(step, error),
         }
@@ -84,10 +82,7 @@ impl Engine<'_> {
     async fn perform(&self, deployment: &Deployment, step: Step, in_doubt: bool) -> Outcome {
         let known = self.ledger.operations();
         let bench = self.bench(deployment, &known, in_doubt);
-        // A call in flight that changes the world may finish; everything else is dropped at once.
-        let grace =
-            if step.changes_the_world() { self.times.interrupt_grace } else { Duration::ZERO };
-        match self.interruptible(step::settle(step, &bench), grace).await {
+        match self.interruptible(step::settle(step, &bench), &bench.flight).await {
             Ok(outcome) => outcome,
             Err(error) => without_outcome(step, error),
         }
@@ -109,14 +104,16 @@ impl Engine<'_> {
             journalled_operations: known,
             in_doubt,
             tail: self.tail,
+            flight: Flight::default(),
         }
     }
 
-    /// Runs something until it ends, or until a person wants us to stop and `grace` has passed.
+    /// Runs something until it ends, or until a person wants us to stop. A call under way that changes
+    /// the service may be answered; everything else is dropped at once.
     async fn interruptible<T>(
         &self,
         work: impl Future<Output = Result<T, StepError>>,
-        grace: Duration,
+        flight: &Flight,
     ) -> Result<T, StepError> {
         tokio::pin!(work);
         tokio::select! {
@@ -124,13 +121,17 @@ impl Engine<'_> {
             result = &mut work => return result,
             () = self.stop.wait() => {}
         }
-        if grace > Duration::ZERO {
-            self.view.report(Progress::Notice(STOPPING.to_owned()));
+        if !flight.is_under_way() {
+            return Err(StepError::Interrupted(self.signal()));
         }
+        self.view.report(Progress::Notice(STOPPING.to_owned()));
         tokio::select! {
             biased;
             result = &mut work => result,
-            () = self.world.clock.sleep(grace) => Err(StepError::Interrupted(self.signal())),
+            () = flight.landed() => Err(StepError::Interrupted(self.signal())),
+            () = self.world.clock.sleep(self.times.interrupt_grace) => {
+                Err(StepError::Interrupted(self.signal()))
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use futures_util::join;
 use crate::names::{ImageIdentifier, Reference, Region, RepositoryName, ServiceName};
 use crate::plan::inventory::{Inventory, Named, Seen};
 use crate::plan::target::Wish;
+use crate::world::identity::Caller;
 use crate::world::service::{Operation, Service, ServiceStatus};
 use crate::world::{World, WorldError};
 
@@ -40,6 +41,15 @@ pub struct Questions {
 /// Looks. The first question is who we are: without an answer nothing else has a meaning.
 pub async fn look(world: &World, asked: &Questions) -> Result<Inventory, WorldError> {
     let caller = world.identity.caller().await?;
+    look_as(world, caller, asked).await
+}
+
+/// The same, where it is known who we are.
+pub async fn look_as(
+    world: &World,
+    caller: Caller,
+    asked: &Questions,
+) -> Result<Inventory, WorldError> {
     let (service, repository, checkout, context, engine, image, instance_role) = join!(
         service(world, asked),
         repository(world, asked),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::arguments::Everywhere;
 use crate::event::Event;
 use crate::event::deployment::Deployment;
+use crate::names::Region;
 use crate::plan::findings::Finding;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::Summary;
@@ -129,6 +130,21 @@ pub(super) fn quoted(value: &str) -> String {
         return value.to_owned();
     }
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// What was typed, but for the region: that is this one.
+pub(super) fn in_region(typed: &[String], region: &Region) -> String {
+    let mut words = vec!["surefoot".to_owned()];
+    let mut typed = typed.iter();
+    while let Some(word) = typed.next() {
+        if word == "--region" {
+            typed.next();
+        } else if !word.starts_with("--region=") {
+            words.push(quoted(word));
+        }
+    }
+    words.extend(["--region".to_owned(), region.to_string()]);
+    words.join(" ")
 }
 
 /// The text without colours.
@@ -271,6 +287,20 @@ mod tests {
             ("`it` was surefoot deploy\n", "`it` was surefoot deploy\n"),
         ] {
             assert_eq!(flags.in_text(shown), typed);
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_shown_with_another_region() {
+        let region = "eu-central-1".parse().unwrap();
+        for typed in [
+            &["rollback", "3", "--reason", "too slow"][..],
+            &["--region", "us-east-1", "rollback", "3", "--reason", "too slow"],
+            &["rollback", "3", "--region=us-east-1", "--reason", "too slow"],
+        ] {
+            let typed: Vec<String> = typed.iter().map(|&word| word.to_owned()).collect();
+            let shown = in_region(&typed, &region);
+            assert_eq!(shown, "surefoot rollback 3 --reason 'too slow' --region eu-central-1");
         }
     }
 

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
-use super::{prune, record, recover, run, sheet, trouble};
+use super::{guard, holding, prune, record, recover, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::event::Event;
 use crate::journal::Journal;
 use crate::journal::memory::MemoryJournal;
 use crate::ledger::Ledger;
+use crate::lock::Lock;
 use crate::look::Questions;
 use crate::names::{
     AccountId, Digest, ImageIdentifier, Reference, Region, RepositoryName, RoleArn, StreamName, Tag,
@@ -26,31 +27,27 @@ use crate::step::preflight::refusal;
 use crate::step::refuse_bad;
 use crate::world::World;
 use crate::world::builder::BuildRequest;
+use crate::world::identity::Caller;
 
 /// Deploys.
 pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode, Problem> {
     refuse_what_is_not_there_yet(arguments)?;
     let world = setup.world();
     let asked = questions(arguments, setup)?;
-    let inventory = setup.look(&world, &asked).await;
-    let inventory = inventory.map_err(|problem| run::pending_before(problem, setup))?;
-    refuse_a_repository_elsewhere(setup, &inventory.caller.account, &inventory.region)?;
-    let stream = stream(setup, &inventory)?;
-    let lock = if arguments.dry_run {
-        None
-    } else {
-        Some(run::lock(setup, &stream, &arguments.waiting).await?)
-    };
-    // Who had to wait for another deployment has seen a world that is gone.
-    let waited = lock.as_ref().is_some_and(|lock| lock.waited);
-    let inventory = if waited { setup.look(&world, &asked).await? } else { inventory };
+    let before = |problem| guard::pending_before(problem, setup);
+    let caller = setup.caller(&world, &asked.region).await.map_err(before)?;
+    refuse_a_repository_elsewhere(setup, &caller.account, &asked.region)?;
+    let stream = stream(&caller, &asked);
+    let lock = hold(arguments, setup, &stream).await?;
+    // Who has the lock is the only one at work: what is seen before may be gone by then.
+    let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;
     let mut ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
     if !arguments.dry_run {
         recover::recover(setup, &world, &inventory, &mut ledger)?;
     }
-    run::refuse_pending(&ledger, setup)?;
-    run::refuse_pending_elsewhere(lock.as_ref(), &stream, setup)?;
-    run::refuse_mixed_worlds(&ledger, setup)?;
+    guard::refuse_pending(&ledger, setup)?;
+    guard::refuse_pending_elsewhere(lock.as_ref(), &stream, setup)?;
+    guard::refuse_mixed_worlds(&ledger, setup)?;
     let records = record::records(&ledger);
     refuse_an_older_commit(arguments, setup, &inventory, &records, &world).await?;
     let repository = setup.settings.repository()?.name.clone();
@@ -71,6 +68,18 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     }
     drop(lock);
     ended
+}
+
+/// A dry run is in nobody's way, and waits for nobody.
+async fn hold(
+    arguments: &Deploy,
+    setup: &Setup,
+    stream: &StreamName,
+) -> Result<Option<Lock>, Problem> {
+    if arguments.dry_run {
+        return Ok(None);
+    }
+    holding::lock(setup, stream, &arguments.waiting).await.map(Some)
 }
 
 fn refuse_what_is_not_there_yet(arguments: &Deploy) -> Result<(), Problem> {
@@ -227,12 +236,12 @@ fn named_image(text: &str, repository: &RepositoryName) -> Result<Wish, Problem>
     })
 }
 
-fn stream(setup: &Setup, seen: &Inventory) -> Result<StreamName, Problem> {
-    Ok(StreamName {
-        account: seen.caller.account.clone(),
-        region: seen.region.clone(),
-        service: setup.settings.service_name()?.clone(),
-    })
+fn stream(caller: &Caller, asked: &Questions) -> StreamName {
+    StreamName {
+        account: caller.account.clone(),
+        region: asked.region.clone(),
+        service: asked.service.clone(),
+    }
 }
 
 fn plan(

@@ -15,6 +15,11 @@ pub fn environment() -> Environment {
         .collect()
 }
 
+/// What was typed behind the program's name.
+pub fn typed() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// Who runs us.
 pub fn actor(environment: &Environment) -> Actor {
     Actor { user: user(environment), host: host(environment), ci_run: ci_run(environment) }

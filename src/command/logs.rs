@@ -7,12 +7,13 @@ use regex::Regex;
 
 use super::arguments::Logs;
 use super::setup::Setup;
-use super::{moment, record, show, trouble};
-use crate::names::{DeploymentNumber, ServiceName};
+use super::{addressed, guard, here, moment, record, show, trouble};
+use crate::names::{DeploymentNumber, Region, ServiceName, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, RECOVERED};
 use crate::view::documents::LogLines;
 use crate::world::World;
+use crate::world::clock::{Clock as _, SystemClock};
 use crate::world::log::{LogLine, LogQuery, LogSource};
 use crate::world::service::Service;
 
@@ -28,6 +29,13 @@ const USUAL: TimeDelta = TimeDelta::hours(1);
 /// Lines come to CloudWatch some time after they were written.
 const LATE: TimeDelta = TimeDelta::seconds(60);
 
+/// Where is looked.
+struct Place {
+    world: World,
+    region: Option<Region>,
+    service: ServiceName,
+}
+
 /// Which lines are wanted.
 struct Wanted {
     sources: &'static [LogSource],
@@ -40,13 +48,12 @@ struct Wanted {
 pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     // Nothing of it is needed, but nobody should go on beside a damaged journal unwarned.
     setup.existing_journal()?;
-    let world = setup.world();
-    let (name, mut wanted) = wanted(arguments, setup, world.clock.now())?;
-    let service = find(&world, &name, setup).await?;
+    let (place, mut wanted) = place(arguments, setup).await?;
+    let service = find(&place, setup).await?;
     let mut shown = BTreeSet::new();
     loop {
-        let looked = world.clock.now();
-        for (source, line) in read(&world, &service, &wanted, setup).await? {
+        let looked = place.world.clock.now();
+        for (source, line) in read(&place, &service, &wanted).await? {
             if shown.insert(line.id.clone()) {
                 setup.view.stream(&LogLines { source, lines: vec![line] });
             }
@@ -62,7 +69,7 @@ pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Pr
         wanted.since = wanted.since.max(looked - LATE);
         tokio::select! {
             () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
-            () = world.clock.sleep(setup.settings.times.log_poll) => {}
+            () = place.world.clock.sleep(setup.settings.times.log_poll) => {}
         }
     }
 }
@@ -78,14 +85,41 @@ fn nothing(wanted: &Wanted, arguments: &Logs) -> String {
     format!("no line{matching} since {since}{further}")
 }
 
-/// The service, and which of its lines.
+/// Where to look, for what. The time of a deployment means nothing in another place than its own;
+/// else a service need not be in the journal, and is looked for where a person said.
+async fn place(arguments: &Logs, setup: &Setup) -> Result<(Place, Wanted), Problem> {
+    let (stream, wanted) = wanted(arguments, setup, SystemClock::start().now())?;
+    if let Some(stream) = stream {
+        guard::refuse_another_region(&stream, setup)?;
+        let world = setup.world_at(&stream);
+        guard::refuse_another_account(&world, &stream, setup).await?;
+        let StreamName { region, service, .. } = stream;
+        return Ok((Place { world, region: Some(region), service }, wanted));
+    }
+    let service = setup.settings.service_name()?.clone();
+    let known = remembered(&service, setup)?.filter(|_| setup.named_region().is_none());
+    let place = match known {
+        Some(stream) => {
+            Place { world: setup.world_at(&stream), region: Some(stream.region), service }
+        }
+        None => Place { world: setup.world(), region: setup.settings.region.clone(), service },
+    };
+    Ok((place, wanted))
+}
+
+/// The service of this name, as far as the journal has it.
+fn remembered(name: &ServiceName, setup: &Setup) -> Result<Option<StreamName>, Problem> {
+    Ok(record::stream(setup)?.filter(|stream| stream.service == *name))
+}
+
+/// Which lines, and the service of the deployment whose they are.
 fn wanted(
     arguments: &Logs,
     setup: &Setup,
     now: DateTime<Utc>,
-) -> Result<(ServiceName, Wanted), Problem> {
-    let (name, mut since, mut until) = match &arguments.deployment {
-        None => (setup.settings.service_name()?.clone(), now - USUAL, None),
+) -> Result<(Option<StreamName>, Wanted), Problem> {
+    let (stream, mut since, mut until) = match &arguments.deployment {
+        None => (None, now - USUAL, None),
         Some(text) => {
             let number = show::number(text)?;
             refuse_what_came_before(number)?;
@@ -96,7 +130,7 @@ fn wanted(
             let next =
                 rows.iter().filter(|other| other.number > number).map(|other| other.started_at);
             let late = row.ended_at.map(|end| end + LATE);
-            (stream.service, row.started_at, next.min().into_iter().chain(late).min())
+            (Some(stream), row.started_at, next.min().into_iter().chain(late).min())
         }
     };
     if let Some(text) = &arguments.since {
@@ -104,7 +138,7 @@ fn wanted(
         until = until.filter(|until| *until > since);
     }
     let pattern = arguments.grep.as_deref().map(pattern).transpose()?;
-    Ok((name, Wanted { sources: sources(&arguments.source), since, until, pattern }))
+    Ok((stream, Wanted { sources: sources(&arguments.source), since, until, pattern }))
 }
 
 fn refuse_what_came_before(number: DeploymentNumber) -> Result<(), Problem> {
@@ -125,12 +159,22 @@ fn pattern(text: &str) -> Result<Regex, Problem> {
     })
 }
 
-async fn find(world: &World, name: &ServiceName, setup: &Setup) -> Result<Service, Problem> {
-    let found = world.services.find(name).await;
-    let found = found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
-    found.ok_or_else(|| {
-        let what = format!("there is no service `{name}`");
-        trouble::usage(what, "deploy it: `surefoot deploy`")
+async fn find(place: &Place, setup: &Setup) -> Result<Service, Problem> {
+    let name = &place.service;
+    let found = place.world.services.find(name).await;
+    let found = found.map_err(|error| trouble::world(&error, place.region.as_ref()))?;
+    if let Some(service) = found {
+        return Ok(service);
+    }
+    let problem = trouble::usage(
+        format!("there is no service `{name}` here"),
+        "deploy it: `surefoot deploy`",
+    );
+    Err(match (remembered(name, setup)?, setup.named_region()) {
+        (Some(StreamName { region, account, .. }), Some((named, _))) if *named != region => problem
+            .because(format!("this is {named}; the journal has it in {region}, account {account}"))
+            .hint(format!("look there: `{}`", addressed::in_region(&here::typed(), &region))),
+        _ => problem,
     })
 }
 
@@ -143,10 +187,9 @@ fn sources(named: &str) -> &'static [LogSource] {
 }
 
 async fn read(
-    world: &World,
+    place: &Place,
     service: &Service,
     wanted: &Wanted,
-    setup: &Setup,
 ) -> Result<Vec<(LogSource, LogLine)>, Problem> {
     let mut lines = Vec::new();
     for source in wanted.sources {
@@ -159,8 +202,8 @@ async fn read(
             until: wanted.until,
             limit: if wanted.pattern.is_some() { LINES_SEARCHED } else { LINES },
         };
-        let page = world.logs.lines(&query).await;
-        let page = page.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+        let page = place.world.logs.lines(&query).await;
+        let page = page.map_err(|error| trouble::world(&error, place.region.as_ref()))?;
         lines.extend(page.lines.into_iter().map(|line| (*source, line)));
     }
     lines.retain(|(_, line)| wanted.pattern.as_ref().is_none_or(|p| p.is_match(&line.text)));

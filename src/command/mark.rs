@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{Mark, Verdict};
 use super::setup::Setup;
-use super::{record, run, show, stream, trouble};
+use super::{holding, record, run, show, trouble};
 use crate::event::Event;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, RECOVERED, Row};
@@ -19,12 +19,9 @@ const LONGEST_REASON: usize = 500;
 pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Problem> {
     let number = show::number(&arguments.number)?;
     let reason = reason(&arguments.reason)?;
-    let Some(journal) = setup.kept_journal()? else { return Err(show::unknown(number)) };
-    let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
+    let Some((lock, mut ledger)) = holding::claim(setup, &arguments.waiting).await? else {
         return Err(show::unknown(number));
     };
-    let lock = run::lock(setup, &stream, &arguments.waiting).await?;
-    let mut ledger = setup.ledger(journal, stream)?;
     let records = record::records(&ledger);
     let rows = projection::history(&records);
     let live = rows.iter().rfind(|row| row.verdict == projection::Verdict::Live);

@@ -22,6 +22,12 @@ pub(super) fn load(setup: &Setup) -> Result<Option<Loaded>, Problem> {
     Ok(Some((stream, records(&ledger))))
 }
 
+/// The service meant, as far as the journal has it.
+pub(super) fn stream(setup: &Setup) -> Result<Option<StreamName>, Problem> {
+    let Some(journal) = setup.existing_journal()? else { return Ok(None) };
+    stream::choose(journal.as_ref(), setup)
+}
+
 /// The records of every service that may be meant.
 pub(super) fn load_all(setup: &Setup) -> Result<Vec<Loaded>, Problem> {
     let Some((journal, streams)) = meant(setup)? else { return Ok(Vec::new()) };

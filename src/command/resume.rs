@@ -6,35 +6,47 @@ use std::collections::BTreeMap;
 use super::arguments::Resume;
 use super::run::{self, Options};
 use super::setup::Setup;
-use super::{show, stream, trouble};
+use super::{guard, holding, show, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
 use crate::plan::Intent;
 use crate::problem::{ExitCode, Problem};
-use crate::projection::RECOVERED;
+use crate::projection::{RECOVERED, standing};
 use crate::world::World;
 
 /// Goes on.
 pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
-    let Some(journal) = setup.kept_journal()? else { return Ok(nothing(setup)) };
-    let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(nothing(setup)) };
-    let lock = run::lock(setup, &stream, &arguments.waiting).await?;
-    let mut ledger = setup.ledger(journal, stream)?;
+    let Some((lock, mut ledger)) = holding::claim(setup, &arguments.waiting).await? else {
+        return Ok(nothing(setup));
+    };
     let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
         return Ok(nothing(setup));
     };
-    run::refuse_mixed_worlds(&ledger, setup)?;
+    guard::refuse_mixed_worlds(&ledger, setup)?;
     refuse_to_take_a_rollback_back(arguments, &deployment)?;
-    let world = setup.world();
+    let world = setup.world_at(ledger.stream());
     let event = match &arguments.reason {
         Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason: reason.clone() },
-        _ => Event::Resumed { backwards: arguments.rollback },
+        _ => Event::Resumed { backwards: arguments.rollback, proves_again: true },
     };
+    if matches!(event, Event::Resumed { .. }) {
+        let ours = guard::refuse_another_account(&world, ledger.stream(), setup).await;
+        ours.map_err(|problem| still_unfinished(problem, &deployment))?;
+    }
     let deployment = record(deployment, &event, setup, &world, &mut ledger)?;
     let ended = run::go_on(deployment, setup, &world, ledger, Options::default()).await;
     drop(lock);
     ended
+}
+
+/// Who cannot be told that he is in the right place does not go on: all is as it was.
+fn still_unfinished(mut problem: Problem, deployment: &Deployment) -> Problem {
+    if problem.exit == ExitCode::Credentials || problem.code == "aws-unreachable" {
+        problem.exit = ExitCode::Paused;
+        problem = problem.hint("then go on where it stopped: `surefoot resume`");
+    }
+    problem.leaves(standing(deployment))
 }
 
 fn refuse_to_take_a_rollback_back(
@@ -60,7 +72,7 @@ fn unfinished(
     ledger: &Ledger,
 ) -> Result<Option<Deployment>, Problem> {
     let reading = |error| trouble::reading(&error, &setup.history);
-    let Some(text) = &arguments.number else { return run::pending(ledger).map_err(reading) };
+    let Some(text) = &arguments.number else { return guard::pending(ledger).map_err(reading) };
     let number = show::number(text)?;
     if number == RECOVERED {
         let what = format!("{number} is no deployment: it ran before this journal began");

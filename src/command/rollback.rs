@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::Rollback;
 use super::setup::Setup;
-use super::{record, run, sheet, stream, trouble};
+use super::{guard, holding, record, run, sheet, stream, trouble};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::look::{self, Questions};
@@ -26,26 +26,27 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(nothing_known(setup).await);
     };
-    let world = setup.world();
+    guard::refuse_another_region(&stream, setup)?;
+    let world = setup.world_at(&stream);
     if arguments.list {
         let ledger = setup.ledger(journal, stream)?;
+        guard::refuse_another_place(&world, &ledger, setup).await?;
         return list(setup, &world, &record::records(&ledger), &ledger).await;
     }
     let picked = pick(arguments, setup, &journal, &stream).await?;
     let lock = if arguments.dry_run {
         None
     } else {
-        Some(run::lock(setup, &stream, &arguments.waiting).await?)
+        Some(holding::lock(setup, &stream, &arguments.waiting).await?)
     };
     let ledger = setup.ledger(journal, stream)?;
-    run::refuse_pending(&ledger, setup)?;
-    run::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
-    run::refuse_mixed_worlds(&ledger, setup)?;
+    guard::refuse_pending(&ledger, setup)?;
+    guard::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
+    let caller = guard::refuse_another_place(&world, &ledger, setup).await?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);
-    let past = (&ledger.stream().service, &records[..]);
-    refuse_a_missing_image(&world, setup, past, &chosen).await?;
-    let inventory = setup.look(&world, &questions(setup, &ledger)).await?;
+    refuse_a_missing_image(&world, ledger.stream(), &records, &chosen).await?;
+    let inventory = setup.look_as(&world, caller, &questions(setup, &ledger)).await?;
     refuse_a_service_that_is_gone(&inventory, ledger.stream(), &chosen)?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
     warn(arguments, setup, &inventory, &chosen);
@@ -69,7 +70,7 @@ async fn pick(
         return Ok(None);
     }
     let ledger = setup.ledger(journal.clone(), stream.clone())?;
-    run::refuse_pending(&ledger, setup)?;
+    guard::refuse_pending(&ledger, setup)?;
     let records = record::records(&ledger);
     let rows = projection::candidates(&records).into_iter().map(|candidate| candidate.row);
     let usual = projection::last_good(&records).map(|candidate| candidate.row.number);
@@ -214,13 +215,13 @@ fn reason(arguments: &Rollback) -> Option<String> {
 /// Refused before AWS is touched.
 async fn refuse_a_missing_image(
     world: &World,
-    setup: &Setup,
-    (service, records): (&ServiceName, &[Recorded]),
+    StreamName { region, service, .. }: &StreamName,
+    records: &[Recorded],
     chosen: &Candidate,
 ) -> Result<(), Problem> {
     let image = &chosen.release.image;
     let found = world.registry.image(&image.repository, &image.reference).await;
-    let found = found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+    let found = found.map_err(|error| trouble::world(&error, Some(region)))?;
     if found.is_some() {
         return Ok(());
     }

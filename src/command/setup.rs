@@ -25,7 +25,7 @@ use crate::world::aws::{Connection, configured_region, connect};
 use crate::world::builder::{DockerBuilder, Surroundings};
 use crate::world::clock::{Clock, SystemClock};
 use crate::world::health::HttpHealth;
-use crate::world::identity::StsIam;
+use crate::world::identity::{Caller, StsIam};
 use crate::world::log::CloudWatchLogs;
 use crate::world::registry::Ecr;
 use crate::world::secret::SecretsManager;
@@ -140,21 +140,30 @@ impl Setup {
         self.settings.region()
     }
 
-    /// The outside.
+    /// The region that a person named, and where: one that only the AWS profile has is a guess.
+    pub(super) fn named_region(&self) -> Option<(&Region, &Origin)> {
+        let origin = self.settings.origin("region").filter(|_| !self.is_a_guess("region"))?;
+        Some((self.settings.region.as_ref()?, origin))
+    }
+
+    /// The outside, where the settings say.
     pub(super) fn world(&self) -> World {
-        let clock = || -> Box<dyn Clock> { Box::new(SystemClock::start()) };
-        let aws = self.connection.as_ref().expect("a command that asks AWS says so: Reach::Aws");
-        World {
-            source: Box::new(GitSource::default()),
-            builder: Box::new(DockerBuilder::new(Surroundings::of_this_process(), clock())),
-            registry: Box::new(Ecr::new(aws)),
-            services: Box::new(AppRunner::new(aws)),
-            secrets: Box::new(SecretsManager::new(aws)),
-            identity: Box::new(StsIam::new(aws)),
-            logs: Box::new(CloudWatchLogs::new(aws)),
-            health: Box::new(HttpHealth::new()),
-            clock: clock(),
-        }
+        outside(self.connected())
+    }
+
+    /// The outside, where the service of this stream is.
+    pub(super) fn world_at(&self, stream: &StreamName) -> World {
+        outside(&self.connected().in_region(&stream.region))
+    }
+
+    fn connected(&self) -> &Connection {
+        self.connection.as_ref().expect("a command that asks AWS says so: Reach::Aws")
+    }
+
+    /// Who AWS takes us for.
+    pub(super) async fn caller(&self, world: &World, region: &Region) -> Result<Caller, Problem> {
+        let caller = world.identity.caller().await;
+        caller.map_err(|error| trouble::world(&error, Some(region)))
     }
 
     /// Looks at the world, or says why it cannot be seen.
@@ -163,8 +172,19 @@ impl Setup {
         world: &World,
         asked: &Questions,
     ) -> Result<Inventory, Problem> {
-        let seen = look::look(world, asked).await;
-        seen.map_err(|error| trouble::world(&error, self.settings.region.as_ref()))
+        let caller = self.caller(world, &asked.region).await?;
+        self.look_as(world, caller, asked).await
+    }
+
+    /// The same, where it is known who we are.
+    pub(super) async fn look_as(
+        &self,
+        world: &World,
+        caller: Caller,
+        asked: &Questions,
+    ) -> Result<Inventory, Problem> {
+        let seen = look::look_as(world, caller, asked).await;
+        seen.map_err(|error| trouble::world(&error, Some(&asked.region)))
     }
 
     /// The journal, made if there is none.
@@ -297,6 +317,22 @@ impl Setup {
     /// Plain environment values that were asked for.
     pub(super) fn values(&self) -> crate::release::Values {
         self.settings.values()
+    }
+}
+
+/// All adapters of one connection.
+fn outside(aws: &Connection) -> World {
+    let clock = || -> Box<dyn Clock> { Box::new(SystemClock::start()) };
+    World {
+        source: Box::new(GitSource::default()),
+        builder: Box::new(DockerBuilder::new(Surroundings::of_this_process(), clock())),
+        registry: Box::new(Ecr::new(aws)),
+        services: Box::new(AppRunner::new(aws)),
+        secrets: Box::new(SecretsManager::new(aws)),
+        identity: Box::new(StsIam::new(aws)),
+        logs: Box::new(CloudWatchLogs::new(aws)),
+        health: Box::new(HttpHealth::new()),
+        clock: clock(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::trouble;
 use crate::event::Failure;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
-use crate::names::{Digest, ImageIdentifier, OperationId};
+use crate::names::{Digest, ImageIdentifier, OperationId, Region};
 use crate::plan::inventory::Inventory;
 use crate::plan::preflight::judge;
 use crate::plan::{Intent, Plan, Step, TargetOrigin};
@@ -36,10 +36,10 @@ pub(super) async fn print(
     let vault = Wanted(setup, ledger);
     let mut deployment = assumed(plan, seen);
     let before = bench(world, setup, seen, &known, &vault, &deployment);
-    let captured = step::captured(&before).await.map_err(|error| stopped(error, setup))?;
+    let captured = step::captured(&before).await.map_err(|error| stopped(error, &seen.region))?;
     deployment.done.captured = captured;
     let bench = bench(world, setup, seen, &known, &vault, &deployment);
-    let preview = step::preview(&bench).await.map_err(|error| stopped(error, setup))?;
+    let preview = step::preview(&bench).await.map_err(|error| stopped(error, &seen.region))?;
     let sheet = sheet(setup, &deployment, &step::desired(&bench), preview.as_ref(), &findings);
     setup.view.data(&sheet);
     Ok(ExitCode::Success)
@@ -63,6 +63,7 @@ fn bench<'a>(
         journalled_operations: known,
         in_doubt: false,
         tail: false,
+        flight: step::Flight::default(),
     }
 }
 
@@ -95,7 +96,7 @@ fn assumed(plan: Plan, seen: &Inventory) -> Deployment {
     deployment
 }
 
-fn stopped(error: StepError, setup: &Setup) -> Problem {
+fn stopped(error: StepError, region: &Region) -> Problem {
     match error {
         StepError::Refused(failure) => trouble::failure(&failure),
         StepError::Unanswered { reason } => {
@@ -106,7 +107,7 @@ fn stopped(error: StepError, setup: &Setup) -> Problem {
         StepError::Interrupted(interruption) => match interruption {
             crate::event::Interruption::Unreachable { place, obstacle, reason } => {
                 let error = crate::world::WorldError::Unreachable { place, obstacle, reason };
-                trouble::world(&error, setup.settings.region.as_ref())
+                trouble::world(&error, Some(region))
             }
             _ => Problem::new(ExitCode::Interrupted, "interrupted", "interrupted"),
         },

@@ -2,7 +2,7 @@
 
 use super::arguments::Status;
 use super::setup::Setup;
-use super::{newest, record, run, trouble};
+use super::{guard, holding, newest, record, trouble};
 use crate::names::StreamName;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Expectation, Recorded, Sighting};
@@ -17,7 +17,7 @@ pub(super) async fn status(arguments: &Status, setup: &Setup) -> Result<ExitCode
     if arguments.watch {
         return watch(arguments, setup).await;
     }
-    let look = look(world(arguments, setup).as_ref(), setup).await?;
+    let look = look(world(arguments, setup)?.as_ref(), setup).await?;
     setup.view.data(&look.sheet);
     Ok(if arguments.exit_code { look.exit } else { ExitCode::Success })
 }
@@ -29,9 +29,13 @@ struct Look {
     exit: ExitCode,
 }
 
-/// AWS, where it is to be asked.
-fn world(arguments: &Status, setup: &Setup) -> Option<World> {
-    (!arguments.offline).then(|| setup.world())
+/// AWS, where it is to be asked: where the service of the journal is, else where the settings say.
+fn world(arguments: &Status, setup: &Setup) -> Result<Option<World>, Problem> {
+    if arguments.offline {
+        return Ok(None);
+    }
+    let stream = record::stream(setup)?;
+    Ok(Some(stream.map_or_else(|| setup.world(), |stream| setup.world_at(&stream))))
 }
 
 async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
@@ -39,47 +43,66 @@ async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     let mut log = projection::status(&records);
     let unfinished = log.service.clone().filter(|_| log.unfinished.is_some());
     let asked = match (world, &log.service) {
-        (Some(world), Some(_)) => seen(world, &records).await.map(|seen| (Some(seen), unfinished)),
-        (Some(world), None) => stranger(world, setup).await.map(Option::unzip),
+        (Some(world), Some(stream)) => {
+            let seen = seen(world, stream, &records, setup).await;
+            seen.map(|seen| (Some(seen), unfinished))
+        }
+        (Some(world), None) => {
+            let found = stranger(world, setup).await.map(Option::unzip);
+            found.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))
+        }
         (None, _) => Ok((None, unfinished)),
     };
     let ((aws, worked_on), error) =
         asked.map_or_else(|error| ((None, None), Some(error)), |asked| (asked, None));
-    let aws_silent = error.as_ref().map(|error| silence(error, setup));
+    let aws_silent = error.as_ref().map(silence);
     if log.service.is_none() {
         log.endpoint = world.and_then(|_| setup.endpoint());
     }
     let now = SystemClock::start().now();
     let known = if log.service.is_none() { record::known(setup)? } else { Vec::new() };
     let at_work =
-        worked_on.and_then(|stream| run::at_work(setup, &stream, log.endpoint.as_deref()));
+        worked_on.and_then(|stream| holding::at_work(setup, &stream, log.endpoint.as_deref()));
     let sheet = StatusSheet { log, aws, aws_silent, known, at_work, now };
-    let exit = exit(&sheet, error.as_ref(), setup);
+    let exit = exit(&sheet, error.as_ref());
     Ok(Look { sheet, exit })
 }
 
-/// Why AWS did not answer; whoever has no credentials need not read how they were looked for.
-fn silence(error: &WorldError, setup: &Setup) -> String {
-    let problem = trouble::world(error, setup.settings.region.as_ref());
-    if problem.exit == ExitCode::Credentials { problem.what } else { error.to_string() }
+/// Why AWS was not asked, or did not answer; whoever has no credentials need not read how they were
+/// looked for.
+fn silence(problem: &Problem) -> String {
+    let mut words = vec![problem.what.clone()];
+    if problem.exit != ExitCode::Credentials {
+        words.extend(problem.because.iter().cloned());
+    }
+    if problem.code == "service-elsewhere" {
+        words.extend(problem.next.iter().cloned());
+    }
+    words.join("; ")
 }
 
 /// Unfinished comes first: what differs then may be its own doing. Silence is no agreement.
-fn exit(sheet: &StatusSheet, silent: Option<&WorldError>, setup: &Setup) -> ExitCode {
+fn exit(sheet: &StatusSheet, silent: Option<&Problem>) -> ExitCode {
     if sheet.log.unfinished.is_some() {
         return ExitCode::Pending;
     }
     if sheet.log.doubt.is_some() || sheet.has_drifted() || sheet.is_from_elsewhere() {
         return ExitCode::Drift;
     }
-    silent.map_or(ExitCode::Success, |error| {
-        trouble::world(error, setup.settings.region.as_ref()).exit
-    })
+    silent.map_or(ExitCode::Success, |problem| problem.exit)
 }
 
 /// The service as AWS shows it, compared with what the journal calls live.
-async fn seen(world: &World, records: &[Recorded]) -> Result<Seen, WorldError> {
-    let sighting = sighting(world, records).await?;
+async fn seen(
+    world: &World,
+    stream: &StreamName,
+    records: &[Recorded],
+    setup: &Setup,
+) -> Result<Seen, Problem> {
+    guard::refuse_another_region(stream, setup)?;
+    guard::refuse_another_account(world, stream, setup).await?;
+    let sighting = sighting(world, records).await;
+    let sighting = sighting.map_err(|error| trouble::world(&error, Some(&stream.region)))?;
     let expected = projection::expectation(records);
     let mut seen = told(sighting, expected.as_ref());
     // What a deployment did that is not over was done by nobody outside.
@@ -137,7 +160,7 @@ fn told(sighting: Sighting, expected: Option<&Expectation>) -> Seen {
 
 /// Looks until a person has seen enough. A terminal is drawn anew; elsewhere what changed is told.
 async fn watch(arguments: &Status, setup: &Setup) -> Result<ExitCode, Problem> {
-    let (world, clock) = (world(arguments, setup), SystemClock::start());
+    let (world, clock) = (world(arguments, setup)?, SystemClock::start());
     let mut before: Option<StatusSheet> = None;
     loop {
         let sheet = tokio::select! {

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::setup::Setup;
-use super::{record, run, status, trouble};
+use super::{guard, record, status, trouble};
 use crate::event::HealthReport;
 use crate::names::{DeploymentNumber, Digest, service_address};
 use crate::problem::{ExitCode, Problem};
@@ -20,11 +20,13 @@ const OPERATIONS: usize = 100;
 pub(super) async fn verify(setup: &Setup) -> Result<ExitCode, Problem> {
     let records = record::load(setup)?.map(|(_, records)| records).unwrap_or_default();
     let expected = projection::expectation(&records).ok_or_else(|| nothing(&records))?;
-    run::refuse_other_world(expected.endpoint.as_ref(), &expected.stream, setup)?;
-    let world = setup.world();
+    guard::refuse_other_world(expected.endpoint.as_ref(), &expected.stream, setup)?;
+    guard::refuse_another_region(&expected.stream, setup)?;
+    let world = setup.world_at(&expected.stream);
+    guard::refuse_another_account(&world, &expected.stream, setup).await?;
     let evidence = evidence(&world, &records, &expected).await;
     let evidence =
-        evidence.map_err(|error| trouble::world(&error, setup.settings.region.as_ref()))?;
+        evidence.map_err(|error| trouble::world(&error, Some(&expected.stream.region)))?;
     let findings = projection::verify(&expected, &evidence);
     let exit = projection::verdict(&findings);
     setup.view.data(&Verification {

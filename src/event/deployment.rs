@@ -65,6 +65,8 @@ pub struct Done {
     pub latest: Option<String>,
     /// Something to say about auto-deployments.
     pub auto_deployments: Option<String>,
+    /// The operation that gave auto-deployments back.
+    pub given_back: Option<OperationId>,
     /// The proof that the release before is back.
     pub restored: Option<Proof>,
 }
@@ -429,7 +431,7 @@ impl Deployment {
             }
             Event::AnswerLost { step, .. } => self.doubt(event, *step)?,
             Event::Interrupted { because } => self.interrupted = Some(because.clone()),
-            Event::Resumed { backwards } => self.take_up(*backwards),
+            Event::Resumed { backwards, proves_again } => self.take_up(*backwards, *proves_again),
             Event::DeadlinePassed { .. } => self.deadline_passed = true,
             Event::DeploymentAbandoned { reason } => {
                 self.phase = Phase::Abandoned { reason: reason.clone() };
@@ -474,12 +476,34 @@ impl Deployment {
         Ok(())
     }
 
-    fn take_up(&mut self, backwards: bool) {
+    fn take_up(&mut self, backwards: bool, proves_again: bool) {
         self.interrupted = None;
         self.backwards |= backwards;
+        if proves_again {
+            self.forget_the_proof();
+        }
         // The process before us may have died right after its call left.
         if let Some(intention) = &mut self.intention {
             intention.in_doubt = true;
+        }
+    }
+
+    /// What was true when the process before looked may be long untrue, and a verdict is of now. Where
+    /// the last courtesy is in doubt, it looks by itself.
+    fn forget_the_proof(&mut self) {
+        let restoring = self
+            .intention
+            .as_ref()
+            .is_some_and(|intention| intention.step == Step::RestoreAutoDeployments);
+        match &mut self.phase {
+            Phase::Forward if !restoring => {
+                self.done.steps.remove(&Step::VerifyRelease);
+                if self.done.already_live.is_some() {
+                    self.done.steps.remove(&Step::CheckHealth);
+                }
+            }
+            Phase::RollingBack { proof, .. } => *proof = None,
+            _ => {}
         }
     }
 
@@ -595,8 +619,9 @@ impl Deployment {
             Event::ReleaseVerified { proof } => done.proof = Some(proof.clone()),
             Event::HealthPassed { health } => done.health = Some(health.clone()),
             Event::LatestTagged { skipped } => done.latest.clone_from(skipped),
-            Event::AutoDeploymentsRestored { refused, .. } => {
+            Event::AutoDeploymentsRestored { operation, refused } => {
                 done.auto_deployments.clone_from(refused);
+                done.given_back.clone_from(operation);
             }
             _ => {}
         }

@@ -202,6 +202,10 @@ pub enum Event {
     Resumed {
         /// Whether it is to go back instead of on.
         backwards: bool,
+        /// Whether what the process before proved is to be proven again: it may be long untrue.
+        /// Versions before 0.1.0 wrote no such word, and did not.
+        #[serde(default)]
+        proves_again: bool,
     },
     /// A person closed it without touching AWS.
     DeploymentAbandoned {

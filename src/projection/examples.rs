@@ -515,7 +515,7 @@ pub fn attention() -> Run {
         "the service carries the mark of neither".into(),
     ];
     interrupted_in_doubt()
-        .write(60, Event::Resumed { backwards: false })
+        .write(60, Event::Resumed { backwards: false, proves_again: true })
         .write(30, Event::AttentionNeeded { evidence })
 }
 

@@ -271,7 +271,7 @@ fn remark(event: &Event, state: &Deployment) -> Option<Told> {
         }
         Event::DeploymentFailed { .. } => Told::trouble(format!("deployment {number} failed")),
         Event::Interrupted { because } => Told::trouble(interruption_words(because)),
-        Event::Resumed { backwards } => {
+        Event::Resumed { backwards, .. } => {
             let back = if *backwards { ", to go back" } else { "" };
             Told::note(format!("deployment {number} of {service} taken up again{back}"))
         }

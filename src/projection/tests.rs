@@ -213,7 +213,7 @@ fn a_story_derives_what_the_old_scripts_kept_in_a_file() {
 fn a_pause_does_not_count_as_work() {
     let operation = "8f2c1d7e0a4b4c6f9e1d2c3b4a5f6e7d".parse().unwrap();
     let run = examples::interrupted()
-        .write(3_600, Event::Resumed { backwards: false })
+        .write(3_600, Event::Resumed { backwards: false, proves_again: true })
         .write(7, Event::OperationSucceeded { operation });
     let told = story(&run.records, DeploymentNumber(18)).unwrap();
     assert_eq!(told.steps.last().unwrap().took, Some(Duration::from_secs(7)));

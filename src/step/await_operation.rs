@@ -20,7 +20,7 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let limit = if late { bench.times.release_wait } else { bench.times.deploy_timeout };
     let mut wait = Wait::begin(bench, issue);
     Ok(match wait.until_ended(limit).await? {
-        Waited::Ended(operation) => ended(&wait, operation).await.into(),
+        Waited::Ended(operation) => ended(&mut wait, operation).await.into(),
         Waited::Limit(operation) if late => return Err(still_busy(&operation.id)),
         Waited::Limit(operation) => {
             Event::DeadlinePassed { operation: operation.id, status: operation.status }.into()

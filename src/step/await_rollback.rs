@@ -14,12 +14,14 @@ pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepE
     Ok(None)
 }
 
-/// Waits until App Runner lets go.
+/// Waits until App Runner lets go. The deadline is the new release's; the way back has the second limit
+/// at least.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let issue = issue(bench);
+    let limit = bench.times.deploy_timeout.max(bench.times.release_wait);
     let mut wait = Wait::begin(bench, issue);
-    match wait.until_ended(bench.times.deploy_timeout).await? {
-        Waited::Ended(operation) => Ok(ended(&wait, operation).await.into()),
+    match wait.until_ended(limit).await? {
+        Waited::Ended(operation) => Ok(ended(&mut wait, operation).await.into()),
         Waited::Limit(operation) => Err(still_busy(&operation.id)),
         Waited::Unlisted => match unlisted(bench).await? {
             (true, evidence) => Ok(attention(vec![evidence]).into()),

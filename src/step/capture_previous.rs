@@ -2,15 +2,11 @@
 //!
 //! Leaves behind: the release to go back to. Undo: none; it only reads.
 
-use std::time::Duration;
-
-use super::operation::told;
-use super::{Bench, Outcome, StepError, asked};
+use super::readiness::{idle, refuse_unfit};
+use super::{Bench, Outcome, StepError};
 use crate::event::{Captured, Event, Failure, PreviousDigest};
 use crate::names::Reference;
 use crate::plan::Intent;
-use crate::problem::ExitCode;
-use crate::world::Progress;
 use crate::world::registry::Registry;
 use crate::world::service::{Service, ServiceStatus};
 
@@ -29,39 +25,6 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let captured = capture(bench, &service).await?;
     let values = service.values.by_hash();
     Ok(Outcome { event: Event::PreviousCaptured { previous: Some(Box::new(captured)) }, values })
-}
-
-/// The service once App Runner has let go of it. AWS also works on services by itself
-/// (maintenance), without any operation in the list.
-pub(super) async fn idle(bench: &Bench<'_>) -> Result<Option<Service>, StepError> {
-    let name = &bench.deployment.plan.stream.service;
-    let mut waited = Duration::ZERO;
-    loop {
-        let found = asked(bench.world.services.find(name).await)?;
-        let Some(service) = found else { return Ok(None) };
-        if service.status != ServiceStatus::OperationInProgress {
-            return Ok(Some(service));
-        }
-        if waited >= bench.times.busy_wait {
-            return Err(busy(&service, work(bench, &service).await).into());
-        }
-        let what = match work(bench, &service).await {
-            Some(theirs) => format!("{name}, busy with {theirs}"),
-            None => format!("{name}, busy with an operation that AWS does not list"),
-        };
-        bench.progress.report(Progress::Waiting { what });
-        bench.world.clock.sleep(bench.times.poll).await;
-        waited += bench.times.poll;
-    }
-}
-
-/// What App Runner is at work on, as far as it tells.
-async fn work(bench: &Bench<'_>, service: &Service) -> Option<String> {
-    let listed = bench.world.services.operations(&service.arn, Some(1)).await.ok()?;
-    let newest = listed.into_iter().next().filter(|newest| !newest.status.is_terminal())?;
-    let ours = bench.journalled_operations.contains(&newest.id);
-    let whose = if ours { "ours" } else { "not from this journal" };
-    Some(format!("{}, {whose}", told(&newest)))
 }
 
 async fn capture(bench: &Bench<'_>, service: &Service) -> Result<Captured, StepError> {
@@ -93,32 +56,6 @@ pub(super) async fn digest(
     })
 }
 
-/// The states and kinds of service that cannot be deployed to, each with its way on.
-pub(super) fn refuse_unfit(service: &Service) -> Result<(), Failure> {
-    let finding = crate::plan::inventory::unfit(service);
-    match finding {
-        None => Ok(()),
-        Some(finding) => {
-            let mut failure = Failure::new(finding.exit, &finding.code, finding.reason);
-            failure.hints = finding.fix;
-            Err(failure)
-        }
-    }
-}
-
-/// App Runner says to a service in such a state only that it cannot be updated now: what it is, and
-/// the way on, instead.
-pub(super) fn unfit_instead(error: StepError, service: &Service) -> StepError {
-    match (&error, refuse_unfit(service)) {
-        (StepError::Refused(refused), Err(mut unfit)) if refused.code == "service-busy" => {
-            unfit.exit = refused.exit;
-            unfit.because.clone_from(&refused.because);
-            unfit.into()
-        }
-        _ => error,
-    }
-}
-
 /// A rollback brings back what its journal knows of a release, and a service is more than that: its
 /// network, its scaling, its address. Who wants it anew says so.
 fn refuse_to_go_back_on_nothing(bench: &Bench<'_>) -> Result<(), Failure> {
@@ -129,17 +66,4 @@ fn refuse_to_go_back_on_nothing(bench: &Bench<'_>) -> Result<(), Failure> {
         }
         Intent::Deploy { .. } => Ok(()),
     }
-}
-
-fn busy(service: &Service, work: Option<String>) -> Failure {
-    let at_work = work.unwrap_or_else(|| "AWS lists no operation: it may be maintenance".into());
-    Failure::new(
-        ExitCode::Update,
-        "service-busy",
-        format!("`{}` is busy with an operation that is not ours", service.name),
-    )
-    .because(format!("{at_work}; AWS does not say who asked for it"))
-    .because("App Runner allows one operation at a time, and none can be cancelled")
-    .hint(format!("watch it: `surefoot status --service-name {}`", service.name))
-    .hint("then deploy again: `surefoot deploy`")
 }

@@ -3,14 +3,15 @@
 //! Leaves behind: an operation of App Runner. Undo: `roll_back`.
 
 use super::issuing::{self, Request};
-use super::settling::{self, Answer, did_it_happen};
-use super::{Bench, Outcome, StepError, asked, capture_previous, observe_service};
-use crate::event::{Captured, Event, Failure, Observation};
+use super::readiness::{busy_after_doubt, idle, is_busy, unfit_instead};
+use super::settling::{self, Answer, Call, did_it_happen};
+use super::{Bench, Outcome, StepError, asked, observe_service};
+use crate::event::{Captured, Event, Failure, Issue, Observation};
 use crate::names::{ImageIdentifier, PayloadHash};
 use crate::plan::TargetOrigin;
 use crate::problem::ExitCode;
 use crate::release::Release;
-use crate::world::service::{OperationStatus, Service, ServiceStatus};
+use crate::world::service::{OperationStatus, Service};
 
 /// What is seen before, and the hash of the request about to be sent.
 pub(super) async fn observe(
@@ -44,14 +45,17 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     let intention = bench.deployment.intention.as_ref();
     let unasked = intention.is_some_and(|intention| intention.payload.is_none());
     if let Some(event) = nothing_to_change(bench).filter(|_| unasked) {
+        // It was so at the capture, which may be long ago.
+        last_look(bench).await?;
         return Ok(Some(event.into()));
     }
     if !bench.in_doubt {
         return Ok(None);
     }
-    let observed = observed(bench);
+    let observed = bench.observed();
     let existed = bench.deployment.done.captured.is_some();
-    match did_it_happen(bench, &bench.deployment.plan.id, observed).await? {
+    let call = Call { mark: &bench.deployment.plan.id, image: &desired(bench).image, observed };
+    match did_it_happen(bench, call).await? {
         Answer::Happened(service, operation) => {
             let issue = issuing::found(&service, request(bench, None), operation, observed);
             Ok(Some(issuing::issued(existed, issue).into()))
@@ -71,20 +75,16 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let service = last_look(bench).await?;
     let existed = service.is_some();
-    let look = async || last_look(bench).await.map(drop);
-    let first = issuing::issue(bench, request(bench, service.as_ref()), look).await;
-    let issue = match first {
-        Err(StepError::Refused(failure)) if is_busy(&failure) && !bench.in_doubt => {
-            let idle = capture_previous::idle(bench).await?;
+    let issue = match issue(bench, service.as_ref()).await {
+        Err(busy) if is_busy(&busy) && bench.in_doubt => {
+            return Err(busy_after_doubt(bench, busy).await);
+        }
+        Err(busy) if is_busy(&busy) => {
+            let idle = idle(bench).await?;
             unchanged_since_capture(bench, idle.as_ref())?;
-            let second = issuing::issue(bench, request(bench, idle.as_ref()), look).await;
-            second.map_err(|error| unfit_instead(error, idle.as_ref()))?
+            issue(bench, idle.as_ref()).await?
         }
-        // Right after an unclear call this means: go and look.
-        Err(StepError::Refused(failure)) if is_busy(&failure) && !is_stuck(bench).await? => {
-            return Err(StepError::Unanswered { reason: failure.because.join("; ") });
-        }
-        other => other.map_err(|error| unfit_instead(error, service.as_ref()))?,
+        issued => issued?,
     };
     if issue.operation.is_none() {
         // Our mark alone changes something, so there must be one: go and look.
@@ -93,34 +93,20 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     Ok(issuing::issued(existed, issue).into())
 }
 
+async fn issue(bench: &Bench<'_>, service: Option<&Service>) -> Result<Issue, StepError> {
+    let look = async || last_look(bench).await.map(drop);
+    let issue = issuing::issue(bench, request(bench, service), look).await;
+    issue.map_err(|error| match service {
+        Some(service) => unfit_instead(error, service),
+        None => error,
+    })
+}
+
 /// The service as it is, if nobody changed it since it was captured.
 async fn last_look(bench: &Bench<'_>) -> Result<Option<Service>, StepError> {
     let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
     unchanged_since_capture(bench, service.as_ref())?;
     Ok(service)
-}
-
-fn unfit_instead(error: StepError, service: Option<&Service>) -> StepError {
-    match service {
-        Some(service) => capture_previous::unfit_instead(error, service),
-        None => error,
-    }
-}
-
-/// A state that no waiting ends: then a refusal is a refusal, also after an unclear call.
-async fn is_stuck(bench: &Bench<'_>) -> Result<bool, StepError> {
-    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
-    Ok(service.is_some_and(|service| {
-        matches!(
-            service.status,
-            ServiceStatus::CreateFailed | ServiceStatus::Paused | ServiceStatus::DeleteFailed
-        )
-    }))
-}
-
-fn is_busy(failure: &Failure) -> bool {
-    failure.code == "service-busy"
-        || failure.because.iter().any(|text| text.contains("InvalidState"))
 }
 
 fn request<'a>(bench: &'a Bench<'_>, service: Option<&'a Service>) -> Request<'a> {
@@ -171,16 +157,15 @@ async fn stands_broken(bench: &Bench<'_>) -> Result<bool, StepError> {
     Ok(listed.first().is_some_and(|newest| newest.status == OperationStatus::RollbackFailed))
 }
 
-fn observed<'a>(bench: &'a Bench<'_>) -> &'a Observation {
-    let intention = bench.deployment.intention.as_ref();
-    &intention.expect("the intention is written before the call").observed
-}
-
 /// What was read is what is written back: whoever changed it in between would be overwritten.
 fn unchanged_since_capture(bench: &Bench<'_>, now: Option<&Service>) -> Result<(), StepError> {
     let captured = bench.deployment.done.captured.as_ref();
     let before = captured.map(|captured| (captured.mark.as_ref(), captured.release.as_ref()));
     let release = now.and_then(Service::release);
+    if now.and_then(|now| now.mark.as_deref()) == Some(bench.deployment.plan.id.as_str()) {
+        // Our own call, which was believed never to have arrived: go and look.
+        return Err(StepError::Unanswered { reason: "the service carries our own mark".into() });
+    }
     let same = match (before, now) {
         (Some((mark, Some(before))), Some(now)) => {
             mark == now.mark.as_ref() && Some(before) == release.as_ref()

@@ -71,7 +71,9 @@ where
         let payload = payload(bench, &request).await?;
         let refused = match send(bench, &request).await {
             Ok(issued) => return Ok(accepted(bench, request, issued, payload, &notes).await),
-            Err(error) => error,
+            Err(refused @ WorldError::Refused { .. }) => refused,
+            // What was not refused may have taken effect, whatever its text says.
+            Err(other) => return Err(other.into()),
         };
         let text = refused.to_string();
         if request.release.configuration.auto_deployments && refuses_automation(&text) {
@@ -96,10 +98,15 @@ async fn send(bench: &Bench<'_>, request: &Request<'_>) -> Result<Issued, WorldE
     // A value that is missing was found out when the payload was made.
     let values = values(bench, request).unwrap_or_default();
     let change = Change { release: &request.release, values: &values, mark: &request.mark };
-    match request.service {
+    bench.flight.begin();
+    let answer = match request.service {
         Some(service) => bench.world.services.update(&service.arn, &change).await,
         None => bench.world.services.create(request.name, &change).await,
+    };
+    if answer.is_err() {
+        bench.flight.end();
     }
+    answer
 }
 
 async fn accepted(

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unused_async, reason = "all steps have the same shape")]
 
+mod asking;
 mod await_operation;
 mod await_rollback;
 mod build_image;
@@ -12,19 +13,25 @@ mod capture_previous;
 mod change_service;
 mod check_health;
 mod ensure_repository;
+mod flight;
 pub mod issuing;
 pub mod operation;
+mod patience;
 pub mod preflight;
+mod proving;
 mod push_image;
+mod readiness;
 mod restore_auto_deployments;
 mod roll_back;
 pub mod settling;
+mod strangers;
 mod tag_latest;
 mod verify_release;
 mod verify_rollback;
 
 use std::collections::BTreeMap;
 
+pub use flight::Flight;
 use url::Url;
 
 use crate::config::value::HealthFrom;
@@ -58,6 +65,16 @@ pub struct Bench<'a> {
     pub in_doubt: bool,
     /// Whether the application's log is shown while waiting.
     pub tail: bool,
+    /// Whether a call that changes the service is under way.
+    pub flight: Flight,
+}
+
+impl Bench<'_> {
+    /// What was seen before the call of this step.
+    fn observed(&self) -> &Observation {
+        let intention = self.deployment.intention.as_ref();
+        &intention.expect("the intention is written before the call").observed
+    }
 }
 
 /// Plain environment values by hash.
@@ -281,8 +298,8 @@ pub async fn health(
     address: &Url,
 ) -> HealthReport {
     match gate.target(address).filter(|_| gate.from != HealthFrom::Nowhere) {
-        Some(url) => check_health::ask(world, progress, gate, &url).await,
-        None => check_health::unproven(gate),
+        Some(url) => asking::ask(world, progress, gate, &url).await,
+        None => asking::unproven(gate),
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::patience::Patience;
 use super::{Bench, StepError, asked};
 use crate::diagnosis;
 use crate::event::{Cause, Event, Interruption, Issue};
-use crate::names::{OperationId, ServiceArn};
+use crate::names::{ImageIdentifier, OperationId, ServiceArn};
 use crate::redaction::Redaction;
 use crate::release::Values;
-use crate::world::log::{LogQuery, LogSource};
+use crate::world::log::{LogPage, LogQuery, LogSource};
 use crate::world::service::{Operation, OperationStatus};
 use crate::world::{Obstacle, Progress, WorldError};
 
@@ -62,9 +63,12 @@ impl<'a> Wait<'a> {
 
     /// Waits for the end, at most for `limit`. A network that is away for a while is borne.
     pub async fn until_ended(&mut self, limit: Duration) -> Result<Waited, StepError> {
-        let times = self.bench.times;
-        let (mut waited, mut unlisted, mut away) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let (times, clock) = (self.bench.times, self.bench.world.clock.as_ref());
+        let deadline = Patience::begin(clock, limit);
+        let mut unlisted = Patience::begin(clock, times.settle);
+        let mut away = Patience::begin(clock, times.settle);
         loop {
+            let listed_by_now = unlisted.is_over();
             let mut last = None;
             let mut what = "App Runner to list the operation".to_owned();
             match self.find().await {
@@ -73,24 +77,25 @@ impl<'a> Wait<'a> {
                     return Ok(Waited::Ended(operation));
                 }
                 Ok(Some(operation)) => last = Some(operation),
-                Ok(None) if unlisted >= times.settle => return Ok(Waited::Unlisted),
-                Ok(None) => unlisted += times.poll,
-                Err(error) if passes(&error) && away < times.settle => {
+                Ok(None) if listed_by_now => return Ok(Waited::Unlisted),
+                Ok(None) => {}
+                Err(error) if passes(&error) && !away.is_over() => {
                     what = format!("App Runner to answer: {error}");
-                    away += times.poll;
+                    // What could not be asked for was not missing.
+                    unlisted.renew();
                 }
                 Err(error) => return asked(Err(error)),
             }
             if let Some(operation) = last {
-                away = Duration::ZERO;
                 what = self.show(&operation).await;
-                if waited >= limit {
+                away.renew();
+                unlisted.renew();
+                if deadline.is_over() {
                     return Ok(Waited::Limit(operation));
                 }
             }
             self.bench.progress.report(Progress::Waiting { what });
-            self.bench.world.clock.sleep(times.poll).await;
-            waited += times.poll;
+            clock.sleep(times.poll).await;
         }
     }
 
@@ -139,7 +144,7 @@ impl<'a> Wait<'a> {
 
     async fn show_application(&mut self) {
         let query = self.query(LogSource::Application, None);
-        let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
+        let page = read(self.bench, &query).await.unwrap_or_default();
         for line in page.lines {
             if self.shown.insert(line.id) {
                 self.bench.progress.report(Progress::ApplicationLine(line.text));
@@ -151,8 +156,7 @@ impl<'a> Wait<'a> {
         let mut lines = Vec::new();
         for prefix in ["events".to_owned(), format!("deployment/{operation}")] {
             let query = self.query(LogSource::Service, Some(prefix));
-            // The log is evidence, not a condition: without it the wait goes on.
-            let page = self.bench.world.logs.lines(&query).await.unwrap_or_default();
+            let page = read(self.bench, &query).await.unwrap_or_default();
             lines.extend(page.lines);
         }
         lines.retain(|line| !self.shown.contains(&line.text));
@@ -162,8 +166,8 @@ impl<'a> Wait<'a> {
         lines.iter().map(|line| self.redaction.hide(&line.text)).collect()
     }
 
-    /// The last lines of the application, and whether it ever wrote any.
-    pub async fn application_log(&self) -> (bool, Vec<String>) {
+    /// The last lines of the application.
+    pub async fn application_log(&self) -> ApplicationLog {
         application_log(self.bench, self.issue, self.started.unwrap_or(self.since)).await
     }
 
@@ -171,30 +175,70 @@ impl<'a> Wait<'a> {
         // By AWS's clock as soon as it is known: ours may be wrong.
         let began = self.started.map(|started| started - LINE_MARGIN);
         let since = began.unwrap_or(self.since);
-        query(self.bench, self.issue, source, stream_prefix, since, 200)
+        let service = &self.issue.service_id;
+        LogQuery { limit: NEWEST_LINES, ..query(self.bench, service, source, stream_prefix, since) }
     }
+}
+
+/// So many lines of a log are looked at at once.
+const NEWEST_LINES: usize = 200;
+
+/// The image that an operation of a service asked for, as far as its own log tells.
+pub(super) async fn pulled(
+    bench: &Bench<'_>,
+    service_id: &str,
+    operation: &Operation,
+) -> Option<ImageIdentifier> {
+    let since = operation.started_at? - LINE_MARGIN;
+    let stream = Some(format!("deployment/{}", operation.id));
+    let page = read(bench, &query(bench, service_id, LogSource::Service, stream, since)).await?;
+    page.lines.iter().find_map(|line| diagnosis::pulled(&line.text))
 }
 
 /// Lines looked through for those of the instances that began with the operation.
 const SEARCHED_LINES: usize = 2000;
 
-/// The last lines of the application's new instances, and whether its log group exists. An instance
-/// has a stream of its own; one that wrote before `since` is the old release's.
+/// A log that has not answered by then is done without, until it is asked again.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a log says; nothing where it does not answer. It is evidence, not a condition: without it the
+/// wait goes on.
+async fn read(bench: &Bench<'_>, query: &LogQuery) -> Option<LogPage> {
+    tokio::select! {
+        biased;
+        page = bench.world.logs.lines(query) => page.ok(),
+        () = bench.world.clock.sleep(LOG_PATIENCE) => None,
+    }
+}
+
+/// What the application wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ApplicationLog {
+    /// Whether it ever wrote anything; none where the log could not be read.
+    pub written: Option<bool>,
+    /// The last lines of its new instances.
+    pub lines: Vec<String>,
+}
+
+/// The last lines of the application's new instances. An instance has a stream of its own; one that
+/// wrote before `since` is the old release's.
 pub async fn application_log(
     bench: &Bench<'_>,
     issue: &Issue,
     since: DateTime<Utc>,
-) -> (bool, Vec<String>) {
+) -> ApplicationLog {
     let before = since - TimeDelta::hours(1);
-    let query = query(bench, issue, LogSource::Application, None, before, SEARCHED_LINES);
-    let page = bench.world.logs.lines(&query).await.unwrap_or_default();
+    let query = query(bench, &issue.service_id, LogSource::Application, None, before);
+    let query = LogQuery { limit: SEARCHED_LINES, ..query };
+    let Some(page) = read(bench, &query).await else { return ApplicationLog::default() };
     let old: BTreeSet<&str> =
         page.lines.iter().filter(|line| line.at < since).map(|line| line.stream.as_str()).collect();
     let new = page.lines.iter().filter(|line| !old.contains(line.stream.as_str()));
     let lines: Vec<&str> = new.map(|line| line.text.as_str()).collect();
     let kept = &lines[lines.len().saturating_sub(KEPT_LINES)..];
     let redaction = redaction(bench, issue);
-    (page.group_exists, kept.iter().map(|line| redaction.hide(line)).collect())
+    let lines = kept.iter().map(|line| redaction.hide(line)).collect();
+    ApplicationLog { written: Some(page.group_exists), lines }
 }
 
 /// Shorter values (`true`, `info`) are no secrets, and lines without them would say nothing.
@@ -218,20 +262,19 @@ pub fn told(operation: &Operation) -> String {
 
 fn query(
     bench: &Bench<'_>,
-    issue: &Issue,
+    service_id: &str,
     source: LogSource,
     stream_prefix: Option<String>,
     since: DateTime<Utc>,
-    limit: usize,
 ) -> LogQuery {
     LogQuery {
         service: bench.deployment.plan.stream.service.clone(),
-        service_id: issue.service_id.clone(),
+        service_id: service_id.to_owned(),
         source,
         stream_prefix,
         since,
         until: None,
-        limit,
+        limit: NEWEST_LINES,
     }
 }
 
@@ -274,18 +317,20 @@ pub fn short(id: &OperationId) -> &str {
 }
 
 /// The event for the end of an operation.
-pub async fn ended(wait: &Wait<'_>, operation: Operation) -> Event {
+pub async fn ended(wait: &mut Wait<'_>, operation: Operation) -> Event {
     if operation.status == OperationStatus::Succeeded {
         return Event::OperationSucceeded { operation: operation.id };
     }
-    let (written, application_log) = wait.application_log().await;
-    let cause = diagnosis::failure(wait.cause(), written, &application_log);
-    Event::OperationFailed {
-        operation: operation.id,
-        status: operation.status,
-        cause,
-        application_log,
+    let mut log = wait.application_log().await;
+    if wait.cause().is_none() || log.lines.is_empty() {
+        // What was written last may be on its way still.
+        wait.bench.world.clock.sleep(wait.bench.times.log_lag).await;
+        wait.show_lines(&operation.id).await;
+        log = wait.application_log().await;
     }
+    let cause = diagnosis::failure(wait.cause(), log.written, &log.lines);
+    let (operation, status) = (operation.id, operation.status);
+    Event::OperationFailed { operation, status, cause, application_log: log.lines }
 }
 
 /// The pause of a deployment whose operation does not end.

@@ -5,13 +5,13 @@
 //! the release is live.
 
 use super::issuing::{self, Request};
-use super::operation::{Wait, Waited};
-use super::settling::{Answer, attention, did_it_happen};
-use super::{Bench, Outcome, StepError, capture_previous};
-use crate::event::{Event, Failure, Issue, Observation};
+use super::operation::{Wait, Waited, still_busy};
+use super::readiness::{busy_after_doubt, idle, is_busy};
+use super::settling::{Answer, Call, attention, did_it_happen};
+use super::{Bench, Outcome, StepError, strangers};
+use crate::event::{Event, Issue};
 use crate::names::OperationId;
 use crate::plan::identity::restore_mark;
-use crate::problem::ExitCode;
 use crate::world::service::{OperationStatus, Service};
 
 /// They are as they were, or were off; or the call may have been made: look.
@@ -21,17 +21,23 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     if !wanted {
         return Ok(Some(restored(None, None)));
     }
-    if let (true, Some(intention)) = (bench.in_doubt, &bench.deployment.intention) {
-        return doubtful(bench, &intention.observed).await;
+    if bench.in_doubt {
+        return doubtful(bench).await;
     }
-    let service = capture_previous::idle(bench).await?;
-    let there = service.is_some_and(|service| service.configuration.auto_deployments);
-    Ok(there.then(|| restored(None, None)))
+    let Some(service) = idle(bench).await? else {
+        return Ok(Some(attention(vec!["the service is gone".into()]).into()));
+    };
+    let evidence = not_ours(bench, &service).await?;
+    if !evidence.is_empty() {
+        return Ok(Some(attention(evidence).into()));
+    }
+    Ok(service.configuration.auto_deployments.then(|| restored(None, None)))
 }
 
-async fn doubtful(bench: &Bench<'_>, observed: &Observation) -> Result<Option<Outcome>, StepError> {
-    let mark = restore_mark(&bench.deployment.plan.id);
-    match did_it_happen(bench, &mark, observed).await? {
+async fn doubtful(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
+    let (mark, observed) = (&restore_mark(&bench.deployment.plan.id), bench.observed());
+    let image = &super::desired(bench).image;
+    match did_it_happen(bench, Call { mark, image, observed }).await? {
         Answer::Happened(service, operation) => {
             let Some(release) = service.release() else {
                 return Ok(Some(restored(None, Some("it runs no image from ECR".into()))));
@@ -40,33 +46,49 @@ async fn doubtful(bench: &Bench<'_>, observed: &Observation) -> Result<Option<Ou
             let issue = issuing::found(&service, request, operation, observed);
             settle(bench, &issue).await.map(Some)
         }
-        Answer::Unknown(evidence) => Ok(Some(restored(None, Some(evidence.join("; "))))),
-        Answer::DidNot => Ok(None),
+        Answer::Unknown(evidence) => Ok(Some(attention(evidence).into())),
+        Answer::DidNot => {
+            let evidence = strangers::since(bench).await?;
+            Ok((!evidence.is_empty()).then(|| attention(evidence).into()))
+        }
     }
 }
 
 /// Asks for it and waits.
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
-    let service = capture_previous::idle(bench).await?;
-    let Some((service, mut release)) = service.and_then(|s| Some((s.clone(), s.release()?))) else {
-        return Ok(restored(None, Some("the service is gone".into())));
+    issuing::patiently(bench, || ask(bench)).await
+}
+
+async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    let service = last_look(bench).await?;
+    let Some(mut release) = service.release() else {
+        return Ok(restored(None, Some("it runs no image from ECR".into())));
     };
     release.configuration.auto_deployments = true;
-    let look = async || unchanged(bench, &service).await;
+    let look = async || last_look(bench).await.map(drop);
     match issuing::issue(bench, request(bench, &service, release), look).await {
         Ok(issue) => settle(bench, &issue).await,
+        Err(busy) if is_busy(&busy) && bench.in_doubt => Err(busy_after_doubt(bench, busy).await),
         Err(StepError::Refused(failure)) => Ok(restored(None, Some(failure.because.join("; ")))),
         Err(other) => Err(other),
     }
 }
 
-async fn unchanged(bench: &Bench<'_>, before: &Service) -> Result<(), StepError> {
-    let now = bench.world.services.find(&before.name).await?;
-    if now.and_then(|now| now.release()) == before.release() {
-        return Ok(());
+/// The service once App Runner has let go of it, if it is still as this deployment left it: what
+/// somebody else did since is not ours to change.
+async fn last_look(bench: &Bench<'_>) -> Result<Service, StepError> {
+    let gone = || StepError::Overtaken(vec!["the service is gone".into()]);
+    let service = idle(bench).await?.ok_or_else(gone)?;
+    let evidence = not_ours(bench, &service).await?;
+    if evidence.is_empty() { Ok(service) } else { Err(StepError::Overtaken(evidence)) }
+}
+
+async fn not_ours(bench: &Bench<'_>, service: &Service) -> Result<Vec<String>, StepError> {
+    if service.mark.as_deref() == Some(restore_mark(&bench.deployment.plan.id).as_str()) {
+        // Our own call, which was believed never to have arrived: go and look.
+        return Err(StepError::Unanswered { reason: "the service carries our own mark".into() });
     }
-    let what = "somebody else changed the service meanwhile";
-    Err(Failure::new(ExitCode::Update, "changed-meanwhile", what).because(what).into())
+    strangers::since(bench).await
 }
 
 fn request<'a>(
@@ -88,6 +110,7 @@ async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> 
     if issue.operation.is_none() {
         return Ok(restored(None, refused));
     }
+    bench.flight.end();
     let mut wait = Wait::begin(bench, issue);
     Ok(match wait.until_ended(bench.times.deploy_timeout).await? {
         Waited::Ended(operation) if operation.status == OperationStatus::Succeeded => {
@@ -102,7 +125,8 @@ async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> 
             let why = format!("the operation ended {}", operation.status);
             restored(Some(operation.id), Some(why))
         }
-        Waited::Limit(operation) => restored(Some(operation.id), Some("it takes too long".into())),
+        // Ours is at work still: nothing is said of the service before it has ended.
+        Waited::Limit(operation) => return Err(still_busy(&operation.id)),
         Waited::Unlisted => restored(None, Some("App Runner lists no operation for it".into())),
     })
 }

@@ -3,11 +3,12 @@
 //! Leaves behind: an operation of App Runner. Undo: none; a rollback never rolls back.
 
 use super::issuing::{self, Request};
-use super::operation::{operations, told};
-use super::settling::{self, Answer, did_it_happen};
-use super::{Bench, Outcome, StepError, asked, capture_previous, observe_service};
+use super::readiness::{busy_after_doubt, idle, is_busy, not_now, unfit_instead};
+use super::settling::{self, Answer, Call, did_it_happen};
+use super::strangers::theirs;
+use super::{Bench, Outcome, StepError, capture_previous, observe_service};
 use crate::event::{Event, Failure, Issue, Observation, PreviousDigest};
-use crate::names::{DeploymentId, ImageIdentifier, OperationId, PayloadHash};
+use crate::names::{DeploymentId, ImageIdentifier, PayloadHash};
 use crate::plan::identity::rollback_mark;
 use crate::problem::ExitCode;
 use crate::release::Release;
@@ -25,8 +26,8 @@ pub(super) async fn observe(
 /// The call may have been made: look. Otherwise make sure that what would be taken back is ours.
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
     if bench.in_doubt {
-        let observed = observed(bench);
-        match did_it_happen(bench, &mark(bench), observed).await? {
+        let (mark, image, observed) = (&mark(bench), &target(bench).image, bench.observed());
+        match did_it_happen(bench, Call { mark, image, observed }).await? {
             Answer::Happened(service, operation) => {
                 let issue = issuing::found(&service, request(bench, None), operation, observed);
                 return Ok(Some(Event::RollbackIssued(issue).into()));
@@ -36,7 +37,8 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
             Answer::DidNot => {}
         }
     }
-    let evidence = not_ours(bench).await?;
+    let service = idle(bench).await.map_err(not_yet)?;
+    let evidence = not_ours(bench, service.as_ref()).await?;
     Ok((!evidence.is_empty()).then(|| settling::attention(evidence).into()))
 }
 
@@ -47,11 +49,17 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 
 async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     refuse_a_missing_image(bench).await?;
-    // The last look before the call: this machine may have slept since the one before.
-    let service = last_look(bench).await?.ok_or_else(gone)?;
-    let look = async || last_look(bench).await.map(drop);
-    let asked = issuing::issue(bench, request(bench, Some(&service)), look).await;
-    let mut issue = asked.map_err(|error| capture_previous::unfit_instead(error, &service))?;
+    let mut issue = match issue(bench).await {
+        Err(busy) if is_busy(&busy) && bench.in_doubt => {
+            return Err(busy_after_doubt(bench, busy).await);
+        }
+        // Somebody, or AWS, began to work on it after the last look: it is waited for once more.
+        Err(busy) if is_busy(&busy) => match issue(bench).await {
+            Err(busy) if is_busy(&busy) => return Err(not_now()),
+            issued => issued?,
+        },
+        issued => issued?,
+    };
     if issue.operation.is_none() {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
@@ -59,46 +67,37 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     Ok(Event::RollbackIssued(issue).into())
 }
 
-/// The service as it is, if what would be taken back is ours.
+/// One call, behind the last look before it: this machine may have slept since the one before.
+async fn issue(bench: &Bench<'_>) -> Result<Issue, StepError> {
+    let service = last_look(bench).await?.ok_or_else(gone)?;
+    let look = async || last_look(bench).await.map(drop);
+    let issue = issuing::issue(bench, request(bench, Some(&service)), look).await;
+    issue.map_err(|error| unfit_instead(error, &service))
+}
+
+/// The service as it is, once App Runner has let go of it, if what would be taken back is ours.
 async fn last_look(bench: &Bench<'_>) -> Result<Option<Service>, StepError> {
-    let service = capture_previous::idle(bench).await?;
-    let Some(issue) = &bench.deployment.done.issued else { return Ok(service) };
-    let evidence = theirs(bench, issue, service.as_ref()).await?;
+    let service = idle(bench).await.map_err(not_yet)?;
+    let evidence = not_ours(bench, service.as_ref()).await?;
     if evidence.is_empty() { Ok(service) } else { Err(StepError::Overtaken(evidence)) }
+}
+
+/// A service that is busy for long says nothing against the way back.
+fn not_yet(error: StepError) -> StepError {
+    if is_busy(&error) { not_now() } else { error }
 }
 
 /// Somebody may have deployed between our operation and our failed gate: their work is not ours to
 /// take back.
-async fn not_ours(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
-    let Some(issue) = &bench.deployment.done.issued else { return Ok(Vec::new()) };
-    let service = capture_previous::idle(bench).await?;
-    theirs(bench, issue, service.as_ref()).await
-}
-
-/// What says that somebody else did something to the service after our change.
-pub(super) async fn theirs(
-    bench: &Bench<'_>,
-    issue: &Issue,
-    service: Option<&Service>,
-) -> Result<Vec<String>, StepError> {
-    let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
-    let listed = asked(operations(bench, &service.arn, Some(1)).await)?;
-    let newest = listed.into_iter().next();
-    let mut evidence = Vec::new();
-    let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);
-    if issue.operation.is_some() && id != issue.operation.as_ref() {
-        let newest = newest.as_ref().map_or("none".into(), told);
-        evidence.push(format!("the newest operation is {newest}, not ours"));
+async fn not_ours(bench: &Bench<'_>, service: Option<&Service>) -> Result<Vec<String>, StepError> {
+    if service.and_then(|service| service.mark.as_deref()) == Some(mark(bench).as_str()) {
+        // Our own call, which was believed never to have arrived: go and look.
+        return Err(StepError::Unanswered { reason: "the service carries our own mark".into() });
     }
-    if service.mark.as_deref() != Some(issue.mark.as_str()) {
-        let theirs = service.mark.as_deref().unwrap_or("none");
-        let before = bench.deployment.done.captured.as_ref().and_then(|c| c.mark.as_deref());
-        // After a rollback of App Runner's own the captured mark is back: that is no stranger.
-        if service.mark.as_deref() != before {
-            evidence.push(format!("the service carries the mark {theirs}, not ours"));
-        }
+    match &bench.deployment.done.issued {
+        Some(issue) => theirs(bench, issue, service).await,
+        None => Ok(Vec::new()),
     }
-    Ok(evidence)
 }
 
 fn request<'a>(bench: &'a Bench<'_>, service: Option<&'a Service>) -> Request<'a> {
@@ -121,11 +120,6 @@ pub(super) fn target(bench: &Bench<'_>) -> Release {
 
 fn mark(bench: &Bench<'_>) -> DeploymentId {
     rollback_mark(&bench.deployment.plan.id)
-}
-
-fn observed<'a>(bench: &'a Bench<'_>) -> &'a Observation {
-    let intention = bench.deployment.intention.as_ref();
-    &intention.expect("the intention is written before the call").observed
 }
 
 async fn refuse_a_missing_image(bench: &Bench<'_>) -> Result<(), StepError> {

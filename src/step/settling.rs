@@ -5,14 +5,24 @@
 //! taken it back since, if nothing else can explain it; one empty list proves nothing; where
 //! somebody else destroyed the evidence, nobody guesses.
 
-use std::time::Duration;
-
-use super::operation::operations;
+use super::operation::{operations, pulled};
+use super::patience::Patience;
 use super::{Bench, StepError};
 use crate::event::{Event, Interruption, Observation};
-use crate::names::{DeploymentId, OperationId};
+use crate::names::{DeploymentId, ImageIdentifier, OperationId};
 use crate::world::service::{Operation, OperationStatus, Service, ServiceStatus};
 use crate::world::{Obstacle, Place, Progress};
+
+/// A call that may have been made.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The mark that it carried.
+    pub mark: &'a DeploymentId,
+    /// The image that it asked for.
+    pub image: &'a ImageIdentifier,
+    /// What was seen right before it.
+    pub observed: &'a Observation,
+}
 
 /// What looking came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,15 +46,14 @@ enum Sight {
 
 /// Looks until it is clear, or until the settle window has passed, which is longer than
 /// ListOperations can lag.
-pub async fn did_it_happen(
-    bench: &Bench<'_>,
-    mark: &DeploymentId,
-    observed: &Observation,
-) -> Result<Answer, StepError> {
-    let (mut quiet, mut waited) = (Duration::ZERO, Duration::ZERO);
-    while waited < bench.times.deploy_timeout {
-        let (sight, service) = look(bench, mark, observed).await.map_err(proves_nothing)?;
-        let settled = quiet >= bench.times.settle;
+pub async fn did_it_happen(bench: &Bench<'_>, call: Call<'_>) -> Result<Answer, StepError> {
+    let clock = bench.world.clock.as_ref();
+    let mut quiet = Patience::begin(clock, bench.times.settle);
+    let patience = Patience::begin(clock, bench.times.deploy_timeout);
+    while !patience.is_over() {
+        // Of the time before the look: what is seen in it may be as old as that.
+        let settled = quiet.is_over();
+        let (sight, service) = look(bench, call).await.map_err(proves_nothing)?;
         match (sight, service) {
             (Sight::Ours(Some(operation)), Some(service)) => {
                 return Ok(Answer::Happened(Box::new(service), Some(operation)));
@@ -55,14 +64,12 @@ pub async fn did_it_happen(
             (Sight::Destroyed(evidence), _) if settled => return Ok(Answer::Unknown(evidence)),
             (Sight::Nothing, _) if settled => return Ok(Answer::DidNot),
             // An operation at work decides nothing, and the window begins anew when it has ended.
-            (Sight::Undecided, _) => quiet = Duration::ZERO,
+            (Sight::Undecided, _) => quiet.renew(),
             _ => {}
         }
         let what = "whether the last call took effect".to_owned();
         bench.progress.report(Progress::Waiting { what });
-        bench.world.clock.sleep(bench.times.poll).await;
-        quiet += bench.times.poll;
-        waited += bench.times.poll;
+        clock.sleep(bench.times.poll).await;
     }
     Err(StepError::Interrupted(Interruption::StillBusy { operation: None }))
 }
@@ -74,18 +81,36 @@ fn proves_nothing(error: StepError) -> StepError {
     StepError::Interrupted(Interruption::Unreachable { place, obstacle, reason: failure.what })
 }
 
-async fn look(
-    bench: &Bench<'_>,
-    mark: &DeploymentId,
-    observed: &Observation,
-) -> Result<(Sight, Option<Service>), StepError> {
+async fn look(bench: &Bench<'_>, call: Call<'_>) -> Result<(Sight, Option<Service>), StepError> {
     let Some(service) = bench.world.services.find(&bench.deployment.plan.stream.service).await?
     else {
-        return Ok((absent(observed), None));
+        return Ok((absent(call.observed), None));
     };
     let listed = operations(bench, &service.arn, Some(super::REMEMBERED_OPERATIONS)).await?;
-    let sight = judge(mark, observed, &service, &listed);
+    let mut candidates = candidates(call.observed, listed);
+    if let [one] = &candidates[..]
+        && taken_back(one)
+        && pulled(bench, &service.id, one).await.is_some_and(|image| is_another(&image, call.image))
+    {
+        // Somebody else's, who asked for another image in vain: it explains nothing of ours.
+        candidates.clear();
+    }
+    let sight = judge(call, &service, &candidates);
     Ok((sight, Some(service)))
+}
+
+/// The operations that were not known before the call.
+fn candidates(observed: &Observation, listed: Vec<Operation>) -> Vec<Operation> {
+    let known = |operation: &Operation| observed.known_operations.contains(&operation.id);
+    listed.into_iter().filter(|operation| !known(operation)).collect()
+}
+
+/// A tag may stand for the digest that was asked for; another digest does not.
+fn is_another(pulled: &ImageIdentifier, asked: &ImageIdentifier) -> bool {
+    match (pulled.digest(), asked.digest()) {
+        (Some(pulled), Some(asked)) => pulled != asked,
+        _ => false,
+    }
 }
 
 /// Who deletes a service deletes what could tell: only where none was there before, none now means
@@ -100,23 +125,16 @@ fn absent(observed: &Observation) -> Sight {
     }
 }
 
-/// What a service and its list of operations say about a call with this mark.
-fn judge(
-    mark: &DeploymentId,
-    observed: &Observation,
-    service: &Service,
-    listed: &[Operation],
-) -> Sight {
-    let candidates: Vec<&Operation> = listed
-        .iter()
-        .filter(|operation| !observed.known_operations.contains(&operation.id))
-        .collect();
+/// What a service and its unknown operations say about a call.
+fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
+    let Call { mark, observed, .. } = call;
     let marked = service.mark.as_deref() == Some(mark.as_str());
     let busy = service.status == ServiceStatus::OperationInProgress
         || candidates.iter().any(|operation| !operation.status.is_terminal());
-    match candidates[..] {
-        [one] if marked => Sight::Ours(Some(one.id.clone())),
-        [] if marked => Sight::Ours(None),
+    match candidates {
+        [one] if marked && bears_a_mark(one) => Sight::Ours(Some(one.id.clone())),
+        // The service carries our mark, so there is an operation of ours that is not listed yet.
+        [] | [_] if marked => Sight::Ours(None),
         _ if busy => Sight::Undecided,
         [one] if taken_back(one) && unchanged(service, observed) => {
             Sight::Ours(Some(one.id.clone()))
@@ -126,8 +144,20 @@ fn judge(
             "the service carries neither our mark nor the one before, and lists no new operation"
                 .into(),
         ]),
-        ref several => Sight::Destroyed(evidence(service, several)),
+        several => Sight::Destroyed(evidence(service, several)),
     }
+}
+
+/// Whether an operation can be why the service carries a new mark: one that changes services, and that
+/// was not taken back.
+fn bears_a_mark(operation: &Operation) -> bool {
+    changes(operation)
+        && !matches!(
+            operation.status,
+            OperationStatus::Failed
+                | OperationStatus::RollbackInProgress
+                | OperationStatus::RollbackSucceeded
+        )
 }
 
 fn taken_back(operation: &Operation) -> bool {
@@ -137,7 +167,11 @@ fn taken_back(operation: &Operation) -> bool {
             | OperationStatus::RollbackFailed
             | OperationStatus::RollbackSucceeded
     );
-    failed && matches!(operation.kind.as_str(), "UPDATE_SERVICE" | "CREATE_SERVICE")
+    failed && changes(operation)
+}
+
+fn changes(operation: &Operation) -> bool {
+    matches!(operation.kind.as_str(), "UPDATE_SERVICE" | "CREATE_SERVICE")
 }
 
 fn unchanged(service: &Service, observed: &Observation) -> bool {
@@ -145,7 +179,7 @@ fn unchanged(service: &Service, observed: &Observation) -> bool {
         && service.release().map(|release| release.image.to_string()) == observed.image
 }
 
-fn evidence(service: &Service, candidates: &[&Operation]) -> Vec<String> {
+fn evidence(service: &Service, candidates: &[Operation]) -> Vec<String> {
     let mark = service.mark.as_deref().unwrap_or("none");
     let mut lines = vec![format!("the service carries the mark {mark}, which is not ours")];
     lines.extend(candidates.iter().map(|operation| {
@@ -157,4 +191,116 @@ fn evidence(service: &Service, candidates: &[&Operation]) -> Vec<String> {
 /// The end of a deployment whose truth cannot be known from here.
 pub fn attention(evidence: Vec<String>) -> Event {
     Event::AttentionNeeded { evidence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::examples;
+    use crate::release::Values;
+    use crate::world::service::Origin;
+
+    const OURS: &str = "fkyafoowjqapjwlgot44vh4i6u";
+
+    /// The service as it was before the call, and what was seen of it.
+    fn before() -> (Service, Observation) {
+        let release = examples::release("v1.4.1");
+        let issue = examples::issue("v1.4.1", "0ef3a41b0ef3a41b0ef3a41b0ef3a41b");
+        let service = Service {
+            arn: issue.service,
+            id: issue.service_id,
+            name: "shop".parse().unwrap(),
+            url: issue.url,
+            status: ServiceStatus::Running,
+            origin: Origin::Ecr(release.image.clone()),
+            configuration: release.configuration,
+            values: Values::default(),
+            mark: Some("before".into()),
+            public: true,
+            kept_as_is: std::collections::BTreeMap::new(),
+            updated_at: None,
+        };
+        let observed = Observation {
+            status: Some(ServiceStatus::Running),
+            image: Some(release.image.to_string()),
+            mark: service.mark.clone(),
+            known_operations: Vec::new(),
+        };
+        (service, observed)
+    }
+
+    fn operation(kind: &str, status: OperationStatus) -> Operation {
+        Operation {
+            id: "8f2c1d7e8f2c1d7e8f2c1d7e8f2c1d7e".parse().unwrap(),
+            kind: kind.into(),
+            status,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    fn sight(service: &Service, observed: &Observation, candidates: &[Operation]) -> Sight {
+        let (mark, image) = (OURS.parse().unwrap(), examples::release("v1.4.2").image);
+        judge(Call { mark: &mark, image: &image, observed }, service, candidates)
+    }
+
+    #[test]
+    fn our_mark_and_one_change_that_stands_are_ours() {
+        let (before, observed) = before();
+        let marked = Service { mark: Some(OURS.into()), ..before };
+        for status in [OperationStatus::InProgress, OperationStatus::Succeeded] {
+            let one = operation("UPDATE_SERVICE", status);
+            let ours = Sight::Ours(Some(one.id.clone()));
+            assert_eq!(sight(&marked, &observed, &[one]), ours);
+        }
+    }
+
+    #[test]
+    fn what_cannot_have_borne_our_mark_is_somebody_elses_and_ours_is_awaited() {
+        let (before, observed) = before();
+        let marked = Service { mark: Some(OURS.into()), ..before };
+        for one in [
+            operation("UPDATE_SERVICE", OperationStatus::RollbackSucceeded),
+            operation("UPDATE_SERVICE", OperationStatus::Failed),
+            operation("START_DEPLOYMENT", OperationStatus::Succeeded),
+        ] {
+            assert_eq!(sight(&marked, &observed, &[one]), Sight::Ours(None));
+        }
+    }
+
+    #[test]
+    fn one_change_that_was_taken_back_is_ours_only_on_an_unchanged_service() {
+        let (before, observed) = before();
+        let one = operation("UPDATE_SERVICE", OperationStatus::RollbackSucceeded);
+        let ours = Sight::Ours(Some(one.id.clone()));
+        assert_eq!(sight(&before, &observed, std::slice::from_ref(&one)), ours);
+        let changed = Service { mark: Some("theirs".into()), ..before };
+        assert!(matches!(sight(&changed, &observed, &[one]), Sight::Destroyed(_)));
+    }
+
+    #[test]
+    fn a_pause_explains_nothing_of_ours() {
+        let (before, observed) = before();
+        let paused = operation("PAUSE_SERVICE", OperationStatus::Failed);
+        assert!(matches!(sight(&before, &observed, &[paused]), Sight::Destroyed(_)));
+    }
+
+    #[test]
+    fn while_app_runner_is_at_work_nothing_is_decided() {
+        let (before, observed) = before();
+        let busy = Service { status: ServiceStatus::OperationInProgress, ..before.clone() };
+        assert_eq!(sight(&busy, &observed, &[]), Sight::Undecided);
+        let one = operation("UPDATE_SERVICE", OperationStatus::Pending);
+        assert_eq!(sight(&before, &observed, &[one]), Sight::Undecided);
+        assert_eq!(sight(&before, &observed, &[]), Sight::Nothing);
+    }
+
+    #[test]
+    fn an_operation_that_pulled_another_digest_is_another() {
+        let (ours, theirs) = (examples::release("v1.4.2").image, examples::release("v1.4.1").image);
+        assert!(is_another(&theirs, &ours));
+        assert!(!is_another(&ours, &ours));
+        let tag: ImageIdentifier = format!("{}:v1.4.2", ours.repository_uri()).parse().unwrap();
+        assert!(!is_another(&tag, &ours), "a tag may name what was asked for");
+    }
 }

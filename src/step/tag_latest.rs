@@ -3,7 +3,8 @@
 //!
 //! Leaves behind: the tag. Undo: none. A refusal is said and changes no verdict.
 
-use super::{Bench, Outcome, StepError};
+use super::settling::attention;
+use super::{Bench, Outcome, StepError, strangers};
 use crate::event::Event;
 use crate::names::{Digest, Reference, RepositoryName, Tag};
 use crate::plan::TargetOrigin;
@@ -19,6 +20,10 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
         let why = "the digest is not known".to_owned();
         return Ok(Some(Event::LatestTagged { skipped: Some(why) }.into()));
     };
+    let evidence = strangers::since(bench).await?;
+    if !evidence.is_empty() {
+        return Ok(Some(attention(evidence).into()));
+    }
     let named = bench.world.registry.image(repository, &Reference::Tag(latest())).await?;
     let same = named.is_some_and(|image| image.digest == *digest);
     Ok(same.then(|| Event::LatestTagged { skipped: None }.into()))

@@ -2,9 +2,10 @@
 //!
 //! Leaves behind: the proof. Undo: none; it only reads.
 
-use super::check_health::{ask, target};
+use super::asking::{ask, target};
 use super::issuing::still_names;
-use super::verify_release::{Expected, Proven, moved, overtaken_since, prove};
+use super::proving::{Expected, Proven, overtaken_since, prove};
+use super::verify_release::moved;
 use super::{Bench, Outcome, StepError, roll_back, settling};
 use crate::config::HealthGate;
 use crate::event::deployment::Phase;

@@ -11,8 +11,8 @@ GUARDS = [
         "without": "one look decides whether a call took effect",
         "changes": [(
             "src/step/settling.rs",
-            "let settled = quiet >= bench.times.settle;",
-            f"let settled = quiet >= bench.times.settle || !{asks('settle window')};",
+            "let settled = quiet.is_over();",
+            f"let settled = quiet.is_over() || !{asks('settle window')};",
         )],
         "tests": [
             ("it", "crash::an_update_nobody_answered_is_found_while_everything_lags"),
@@ -24,9 +24,9 @@ GUARDS = [
         "without": "an operation from before the call may be taken for ours",
         "changes": [(
             "src/step/settling.rs",
-            ".filter(|operation| !observed.known_operations.contains(&operation.id))",
-            ".filter(|operation| !observed.known_operations.contains(&operation.id)"
-            f" || !{asks('known operations')})",
+            "listed.into_iter().filter(|operation| !known(operation)).collect()",
+            "listed.into_iter().filter(|operation| !known(operation)"
+            f" || !{asks('known operations')}).collect()",
         )],
         "tests": [("it", "crash::an_update_survives_every_strike")],
     },
@@ -89,15 +89,15 @@ GUARDS = [
         "name": "no newer operation",
         "without": "a release is proven although somebody else deployed after us",
         "changes": [(
-            "src/step/verify_release.rs",
+            "src/step/proving.rs",
             "    (!ours && expected.operation.is_some())",
             f"    ({asks('no newer operation')} && !ours && expected.operation.is_some())",
         ), (
-            # The same look, once more behind the health gate.
-            "src/step/check_health.rs",
-            "    let evidence = somebody_else(bench).await?;\n",
-            f"    let evidence = if {asks('no newer operation')} {{\n"
-            "        somebody_else(bench).await?\n    } else {\n        Vec::new()\n    };\n",
+            # The same look, once more behind the health gate and before each courtesy.
+            "src/step/strangers.rs",
+            "    let evidence = match (service, &done.issued, &done.already_live) {\n",
+            "    let evidence = match (service, &done.issued, &done.already_live) {\n"
+            f"        _ if !{asks('no newer operation')} => Ok(Vec::new()),\n",
         )],
         "tests": [("it", "crash::what_a_stranger_changed_before_the_proof_is_not_our_success")],
     },
@@ -106,9 +106,9 @@ GUARDS = [
         "without": "a rollback takes back what somebody else did since",
         "changes": [(
             "src/step/roll_back.rs",
-            "    let evidence = not_ours(bench).await?;\n",
-            f"    let evidence = if {asks('rollback ownership')} {{\n"
-            "        not_ours(bench).await?\n    } else {\n        Vec::new()\n    };\n",
+            "        Some(issue) => theirs(bench, issue, service).await,\n",
+            f"        Some(_) if !{asks('rollback ownership')} => Ok(Vec::new()),\n"
+            "        Some(issue) => theirs(bench, issue, service).await,\n",
         ), (
             "src/step/roll_back.rs",
             "    if evidence.is_empty() { Ok(service) }",
@@ -222,20 +222,31 @@ GUARDS = [
         "name": "waiting",
         "without": "`--lock-wait` does not wait",
         "changes": [(
-            "src/command/run.rs",
+            "src/command/holding.rs",
             "Err(LockError::Held(owner)) if waited < patience => owner,",
             f"Err(LockError::Held(owner)) if waited < patience && {asks('waiting')} => owner,",
         )],
         "tests": [("it", "command::waiting::the_next_waits_says_for_whom_and_goes_on_with_fresh_eyes")],
     },
     {
-        "name": "second look",
-        "without": "who waited for another deployment goes on with what was seen before",
-        "changes": [(
-            "src/command/deploy.rs",
-            "    let inventory = if waited {",
-            f"    let inventory = if waited && {asks('second look')} {{",
-        )],
+        "name": "look under the lock",
+        "without": "a deployment goes on with what it saw before it had the lock",
+        "changes": [
+            (
+                "src/command/deploy.rs",
+                "    let lock = hold(arguments, setup, &stream).await?;\n",
+                f"    let early = if {asks('look under the lock')} {{\n        None\n    }} else {{\n"
+                "        Some(setup.look_as(&world, caller.clone(), &asked).await)\n    };\n"
+                "    let lock = hold(arguments, setup, &stream).await?;\n",
+            ),
+            (
+                "src/command/deploy.rs",
+                "    let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;\n",
+                "    let inventory = match early {\n        Some(seen) => seen,\n"
+                "        None => setup.look_as(&world, caller, &asked).await,\n    };\n"
+                "    let inventory = inventory.map_err(before)?;\n",
+            ),
+        ],
         "tests": [("it", "command::waiting::what_was_seen_before_the_wait_is_looked_at_again")],
     },
     {

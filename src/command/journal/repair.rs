@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::command::setup::Setup;
-use crate::command::{run, trouble};
+use crate::command::{holding, run, trouble};
 use crate::event::Event;
 use crate::journal::Journal as _;
 use crate::journal::archive::EXPORTS;
@@ -19,7 +19,7 @@ pub(super) fn repair(setup: &Setup) -> Result<ExitCode, Problem> {
     // Nobody deploys a service while its journal is replaced.
     let locks: Vec<_> = streams(setup)
         .iter()
-        .map(|stream| run::lock_now(setup, stream))
+        .map(|stream| holding::lock_now(setup, stream))
         .collect::<Result<_, _>>()?;
     let repaired = setup.repaired_journal().map_err(|error| trouble::repair(&error, setup))?;
     let Some(repair) = repaired else {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::trouble;
 use crate::command::setup::Setup;
-use crate::command::{record, run};
+use crate::command::{guard, record};
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::names::{Digest, RepositoryName, StreamName};
@@ -49,7 +49,7 @@ impl Books {
             let memory = remember(&stream, &records);
             let unsettled = prunes(&records).pop().filter(|prune| prune.outcome.is_none());
             if stream == *main {
-                run::refuse_mixed_worlds(&ledger, setup)?;
+                guard::refuse_mixed_worlds(&ledger, setup)?;
             } else if memory.endpoint != setup.endpoint() && memory.endpoint.is_some() {
                 // A service of another world: its images are not here.
                 continue;

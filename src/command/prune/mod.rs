@@ -7,7 +7,7 @@ mod trouble;
 
 use super::arguments::Prune;
 use super::setup::Setup;
-use super::{deploy, run, stream};
+use super::{deploy, guard, holding, run, stream};
 use crate::config::units::parse_age;
 use crate::lock::Lock;
 use crate::names::{RepositoryName, ServiceName, StreamName};
@@ -41,8 +41,7 @@ impl Wish {
 pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, Problem> {
     let wish = wish(arguments)?;
     let mut report = Report::open(arguments.report.as_deref())?;
-    let world = setup.world();
-    let stream = place(setup, &world, wish.apply).await?;
+    let (stream, world) = place(setup, wish.apply).await?;
     let wish = Wish { again: again(arguments, &stream.service), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
     report.write()?;
@@ -119,20 +118,17 @@ fn again(arguments: &Prune, service: &ServiceName) -> String {
 }
 
 /// The service whose repository is meant, in this very account and region.
-async fn place(setup: &Setup, world: &World, apply: bool) -> Result<StreamName, Problem> {
-    let region = setup.settings.region.as_ref();
-    let caller = world.identity.caller().await;
-    let caller = caller.map_err(|error| super::trouble::world(&error, region))?;
+async fn place(setup: &Setup, apply: bool) -> Result<(StreamName, World), Problem> {
     let journal = if apply { setup.kept_journal()? } else { setup.existing_journal()? };
     let Some(journal) = journal else { return Err(trouble::no_history(None)) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else {
         return Err(trouble::no_history(setup.settings.service_name.as_ref()));
     };
+    guard::refuse_another_region(&stream, setup)?;
+    let world = setup.world_at(&stream);
+    let caller = guard::refuse_another_account(&world, &stream, setup).await?;
     deploy::refuse_a_repository_elsewhere(setup, &caller.account, &stream.region)?;
-    if stream.account != caller.account {
-        return Err(trouble::another_account(&stream, &caller.account));
-    }
-    Ok(stream)
+    Ok((stream, world))
 }
 
 async fn carry_out(
@@ -171,7 +167,7 @@ fn lock_all(
     held: bool,
 ) -> Result<Vec<Lock>, Problem> {
     let sharing = books.sharing(repository).filter(|one| !held || *one != stream);
-    sharing.map(|one| run::lock_now(setup, one)).collect()
+    sharing.map(|one| holding::lock_now(setup, one)).collect()
 }
 
 async fn under_lock(
@@ -183,7 +179,7 @@ async fn under_lock(
     report: &mut Report,
 ) -> Result<(), Problem> {
     let seen = look(world, repository, books.memories(), std::collections::BTreeMap::new()).await;
-    let seen = seen.map_err(|error| trouble::look(&error, setup.settings.region.as_ref()))?;
+    let seen = seen.map_err(|error| trouble::look(&error, Some(&books.main().region)))?;
     let picture = seen.ok_or_else(|| trouble::no_repository(repository))?;
     refuse_an_unknown_name(wish, &picture)?;
     if wish.apply {

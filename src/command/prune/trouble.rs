@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::trouble::{self, usage};
-use crate::names::{AccountId, NameError, Region, RepositoryName, ServiceName, StreamName};
+use crate::names::{NameError, Region, RepositoryName, ServiceName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{Missing, Stopped};
 use crate::text::{counted, printable};
@@ -46,13 +46,6 @@ pub(super) fn no_history(service: Option<&ServiceName>) -> Problem {
     let of = service.map(|service| format!(" of `{service}`")).unwrap_or_default();
     refused(format!("the journal knows no deployment{of}, so it cannot say what a rollback needs"))
         .hint("prune where its journal is: `--history-dir DIR`")
-}
-
-/// These credentials are of another account.
-pub(super) fn another_account(stream: &StreamName, ours: &AccountId) -> Problem {
-    refused(format!("`{}` is in account {}", stream.service, stream.account))
-        .because(format!("these credentials are of account {ours}"))
-        .hint("use credentials of that account: `AWS_PROFILE=NAME surefoot prune`")
 }
 
 /// There is no such repository.

@@ -134,7 +134,7 @@ impl Session {
     pub async fn resume(&self, backwards: bool) -> Result<Option<Deployment>, Stopped> {
         let mut ledger = self.ledger()?;
         let Some(deployment) = pending(&ledger)? else { return Ok(None) };
-        let event = Event::Resumed { backwards };
+        let event = Event::Resumed { backwards, proves_again: true };
         let number = deployment.plan.number;
         let deployment = deployment.evolve(&event).map_err(LedgerError::from)?;
         let world = self.world();

@@ -158,6 +158,14 @@ impl Connection {
         self.sdk.region().and_then(|region| region.as_ref().parse().ok())
     }
 
+    /// The same, in another region.
+    #[must_use]
+    pub fn in_region(&self, region: &Region) -> Self {
+        let region = aws_config::Region::new(region.to_string());
+        let sdk = self.sdk.to_builder().region(region).build();
+        Self { sdk, overrides: self.overrides.clone() }
+    }
+
     /// The endpoint that stands in for AWS's own, if one is configured. Endpoints that a profile's
     /// `services` section sets for one service alone are followed, but not seen here.
     pub fn endpoint_override(&self) -> Option<String> {
@@ -213,5 +221,9 @@ mod tests {
             Connection::to_endpoint("http://127.0.0.1:1", &region, Patience::default());
         assert_eq!(connection.endpoint_override().as_deref(), Some("http://127.0.0.1:1"));
         assert_eq!(connection.region(), Some(region));
+        let there: Region = "us-east-1".parse().unwrap();
+        let moved = connection.in_region(&there);
+        assert_eq!(moved.region(), Some(there));
+        assert_eq!(moved.endpoint_override(), connection.endpoint_override());
     }
 }

@@ -11,6 +11,7 @@ mod damaged;
 mod deploying;
 mod docker;
 mod dry_run;
+mod elsewhere;
 mod exit_codes;
 mod faults;
 mod health;

@@ -202,16 +202,22 @@ fn the_keep_set_is_missed_by_the_seeds() {
     assert!((0..2_000).any(broken), "nobody misses the keep-set");
 }
 
-/// Without the settle window one stale look decides.
+/// Without the settle window one stale look decides whether a call took effect.
 #[test]
 fn the_settle_window_is_missed_where_answers_lag() {
-    let switches = Switches { service_lag_seconds: 30, ..Switches::default() };
+    let undisturbed = trial(Situation::Update, &[]);
+    let call = undisturbed.moments.iter().find(|moment| moment.call == "UpdateService").unwrap();
+    let strikes = [(call.number, Mishap::LostAfter)];
+    let switches =
+        Switches { operations_lag_seconds: 60, service_lag_seconds: 30, ..Switches::default() };
     let terrain = Terrain { switches, ..Terrain::default() };
-    let kept = trial_on(&terrain, Situation::Update, &[]);
-    assert_eq!(name(kept.end.as_ref()), ("succeeded", Some(ExitCode::Success)));
-    let terrain = Terrain { without: Some(Guard::Settle), ..terrain };
-    let taken = trial_on(&terrain, Situation::Update, &[]);
-    assert_ne!(name(taken.end.as_ref()), ("succeeded", Some(ExitCode::Success)));
+    let sound = |terrain: &Terrain| {
+        let trial = trial_on(terrain, Situation::Update, &strikes);
+        let succeeded = name(trial.end.as_ref()) == ("succeeded", Some(ExitCode::Success));
+        succeeded && trial.violations.is_empty()
+    };
+    assert!(sound(&terrain));
+    assert!(!sound(&Terrain { without: Some(Guard::Settle), ..terrain }));
 }
 
 /// A call that took effect is found, its operation too, however late the world shows it.
@@ -273,6 +279,20 @@ fn what_a_stranger_changed_before_the_proof_is_not_our_success() {
     let trial = overtaken(Situation::Update, "GET", 0);
     assert_eq!(name(trial.end.as_ref()), ("attention", Some(ExitCode::Attention)));
     assert!(trial.violations.is_empty(), "{:?}", trial.violations);
+}
+
+/// The gates were passed before the power went, and somebody deployed before the resume.
+#[test]
+fn what_a_stranger_changed_after_the_gates_is_neither_our_success_nor_overwritten() {
+    for (situation, courtesy) in
+        [(Situation::Update, "PutImage"), (Situation::Restore, "UpdateService")]
+    {
+        let nth = usize::from(situation == Situation::Restore);
+        let trial = overtaken(situation, courtesy, nth);
+        let what = format!("{situation:?}: {:?}", trial.violations);
+        assert_eq!(name(trial.end.as_ref()), ("attention", Some(ExitCode::Attention)), "{what}");
+        assert!(trial.violations.is_empty(), "{what}");
+    }
 }
 
 #[test]

@@ -151,7 +151,12 @@ fn the_hash_covers_every_input() {
     let plain = hash(&|_| ());
     assert_ne!(plain, hash(&|request| request.target = Some("x".into())));
     assert_ne!(plain, hash(&|request| request.dockerfile = "other".into()));
-    assert_ne!(plain, hash(&|request| request.arguments.insert("A".parse().unwrap(), "1".into())));
+    assert_ne!(
+        plain,
+        hash(&|request| {
+            request.arguments.insert("A".parse().unwrap(), "1".into());
+        })
+    );
     assert_eq!(plain, hash(&|request| request.dockerfile = "./Dockerfile".into()));
 }
 

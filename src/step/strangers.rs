@@ -1,0 +1,59 @@
+//! What somebody else did to the service since we changed it, or found it live.
+
+use super::operation::{operations, told};
+use super::{Bench, StepError, asked};
+use crate::event::Issue;
+use crate::names::OperationId;
+use crate::release::Release;
+use crate::world::service::Service;
+
+/// What says that the service is no longer as this deployment left it: somebody may have deployed,
+/// paused or deleted it since.
+pub(super) async fn since(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
+    let done = &bench.deployment.done;
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await;
+    let evidence = match (service, &done.issued, &done.already_live) {
+        (Err(error), ..) => asked(Err(error)),
+        (Ok(service), Some(issue), _) => theirs(bench, issue, service.as_ref()).await,
+        (Ok(service), None, Some((_, live))) => Ok(changed(service.as_ref(), live)),
+        (Ok(_), None, None) => Ok(Vec::new()),
+    };
+    match evidence {
+        // Who may not look knows of nobody else.
+        Err(StepError::Refused(_)) => Ok(Vec::new()),
+        evidence => evidence,
+    }
+}
+
+fn changed(service: Option<&Service>, live: &Release) -> Vec<String> {
+    if service.and_then(Service::release).as_ref() == Some(live) {
+        return Vec::new();
+    }
+    vec!["the service is no longer as it was found: somebody changed it".into()]
+}
+
+/// What says that somebody else did something to the service after our change.
+pub(super) async fn theirs(
+    bench: &Bench<'_>,
+    issue: &Issue,
+    service: Option<&Service>,
+) -> Result<Vec<String>, StepError> {
+    let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
+    let listed = asked(operations(bench, &service.arn, Some(1)).await)?;
+    let newest = listed.into_iter().next();
+    let mut evidence = Vec::new();
+    let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);
+    if issue.operation.is_some() && id != issue.operation.as_ref() {
+        let newest = newest.as_ref().map_or("none".into(), told);
+        evidence.push(format!("the newest operation is {newest}, not ours"));
+    }
+    if service.mark.as_deref() != Some(issue.mark.as_str()) {
+        let theirs = service.mark.as_deref().unwrap_or("none");
+        let before = bench.deployment.done.captured.as_ref().and_then(|c| c.mark.as_deref());
+        // After a rollback of App Runner's own the captured mark is back: that is no stranger.
+        if service.mark.as_deref() != before {
+            evidence.push(format!("the service carries the mark {theirs}, not ours"));
+        }
+    }
+    Ok(evidence)
+}
