@@ -290,6 +290,19 @@ GUARDS = [
         ],
     },
     {
+        "name": "build output",
+        "without": "a line of a build is shown and kept with the values of arguments in it",
+        "changes": [(
+            "src/world/builder/docker/output.rs",
+            "        printed(&self.redaction.hide(&bare(line)))\n",
+            f"        if !{asks('build output')} {{\n            return plain(line);\n        }}\n"
+            "        printed(&self.redaction.hide(&bare(line)))\n",
+        )],
+        "tests": [
+            ("lib", "world::builder::docker::output::tests::a_value_is_hidden_wherever_its_line_was_cut"),
+        ],
+    },
+    {
         "name": "missing image, by hand",
         "without": "`rollback` begins although ECR no longer holds the image",
         "changes": [(
