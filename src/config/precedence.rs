@@ -111,6 +111,8 @@ pub struct Sources {
     pub file: Option<File>,
     /// The surroundings.
     pub detected: Detected,
+    /// Whether every service may be meant, so that of several none need be named.
+    pub every_service: bool,
 }
 
 /// Decides every setting.
@@ -165,6 +167,7 @@ impl Sources {
                 let how = format!("the only service in {}", super::FILE_NAME);
                 Ok(Some((only.clone(), Origin::Detected(how))))
             }
+            _ if self.every_service => Ok(None),
             _ => Err(several_services(&sections)),
         }
     }
