@@ -23,6 +23,7 @@ mod rollback;
 mod run;
 mod sandbox;
 mod setup;
+mod shared_image;
 mod sheet;
 mod show;
 pub mod signals;
