@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Deploy;
 use super::setup::Setup;
+use super::shared_image::{self, Found};
 use super::{guard, holding, prune, record, recover, run, sheet, trouble};
 use crate::config::Overlay;
 use crate::event::Event;
@@ -52,6 +53,7 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     refuse_an_older_commit(arguments, setup, &inventory, &records, &world).await?;
     let repository = setup.settings.repository()?.name.clone();
     let known = known(&inventory, &ledger, &world, &repository).await;
+    refuse_the_image_of_another(arguments, setup, &inventory, &ledger, &records)?;
     let target = target(arguments, setup, &inventory, known, world.clock.now())?;
     let mut plan = plan(setup, &inventory, &ledger, &records, target);
     if !arguments.allow_bad {
@@ -137,6 +139,24 @@ async fn refuse_an_older_commit(
         .because(format!("{} is live, and descends from it", live.short()))
         .hint("to go back on purpose: `surefoot rollback`")
         .hint("to deploy it all the same: `surefoot deploy --allow-older`"))
+}
+
+/// A tag that was asked for may be another service's by now.
+fn refuse_the_image_of_another(
+    arguments: &Deploy,
+    setup: &Setup,
+    seen: &Inventory,
+    ledger: &Ledger,
+    records: &[Recorded],
+) -> Result<(), Problem> {
+    let Some(Named::There { identifier, .. }) = &seen.image else { return Ok(()) };
+    match wish(arguments, setup, &identifier.repository)? {
+        Wish::Reference { reference: Reference::Tag(tag), .. } => {
+            let found = Found { tag: &tag, image: identifier };
+            shared_image::refuse_the_image_of_another(&found, setup, ledger.stream(), records)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the image is known before anything is done, so is this; else the change is refused.

@@ -43,7 +43,7 @@ pub use keep::{
     Picture, Prune, PruneOutcome, Running, Stopped, calls, choose, lifecycle_warnings, missing,
     pruned, prunes, remember,
 };
-pub use live::knows_operation;
+pub use live::{began_operation, knows_operation};
 pub use outcome::{Told, Tone, told};
 pub use problem::{in_the_way, problem_of};
 pub use proof::proof_words;

@@ -20,19 +20,21 @@ pub(super) struct Books {
     main: StreamName,
     all: Vec<Book>,
     history: std::path::PathBuf,
+    /// What to type to see what is left.
+    again: String,
 }
 
 /// The journal of one service.
 struct Book {
     ledger: Ledger,
     memory: Memory,
-    /// A prune that could not say how it ended.
-    unsettled: Option<Prune>,
+    /// Prunes that could not say how they ended, oldest first.
+    unsettled: Vec<Prune>,
 }
 
 impl Books {
     /// Reads, verified in full, the journal of every service of the same account and region.
-    pub(super) fn open(setup: &Setup, main: &StreamName) -> Result<Self, Problem> {
+    pub(super) fn open(setup: &Setup, main: &StreamName, again: &str) -> Result<Self, Problem> {
         let Some(journal) = setup.existing_journal()? else {
             return Err(trouble::no_history(None));
         };
@@ -47,7 +49,8 @@ impl Books {
             let ledger = setup.ledger(journal.clone(), stream.clone())?;
             let records = record::records(&ledger);
             let memory = remember(&stream, &records);
-            let unsettled = prunes(&records).pop().filter(|prune| prune.outcome.is_none());
+            let mut unsettled = prunes(&records);
+            unsettled.retain(|prune| prune.outcome.is_none());
             if stream == *main {
                 guard::refuse_mixed_worlds(&ledger, setup)?;
             } else if memory.endpoint != setup.endpoint() && memory.endpoint.is_some() {
@@ -56,7 +59,12 @@ impl Books {
             }
             books.push(Book { ledger, memory, unsettled });
         }
-        Ok(Self { main: main.clone(), all: books, history: setup.history.clone() })
+        Ok(Self {
+            main: main.clone(),
+            all: books,
+            history: setup.history.clone(),
+            again: again.to_owned(),
+        })
     }
 
     /// The service that was asked about.
@@ -77,10 +85,11 @@ impl Books {
         self.all.iter().map(|book| &book.memory).filter(shares).map(|memory| &memory.stream)
     }
 
-    /// Prunes that could not say how they ended, in words.
+    /// Prunes of this repository that could not say how they ended, in words.
     pub(super) fn unsettled(&self, picture: &Picture) -> Vec<String> {
         let here = self.all.iter().filter(|book| book.memory.stream == self.main);
-        here.filter_map(|book| book.unsettled.as_ref())
+        here.flat_map(|book| &book.unsettled)
+            .filter(|prune| prune.repository.as_ref() == Some(&picture.repository))
             .map(|prune| {
                 let gone = prune.intended.iter().filter(|digest| !picture.holds(digest)).count();
                 format!(
@@ -95,19 +104,24 @@ impl Books {
     /// Writes down what became of prunes that could not say it: what is gone is gone.
     pub(super) fn settle(&mut self, picture: &Picture) -> Result<(), Problem> {
         for book in &mut self.all {
-            let Some(prune) = book.unsettled.take() else { continue };
-            if prune.repository.as_ref() != Some(&picture.repository) {
-                continue;
+            let here = |prune: &Prune| prune.repository.as_ref() == Some(&picture.repository);
+            let unsettled = std::mem::take(&mut book.unsettled);
+            for prune in unsettled.into_iter().filter(here) {
+                let gone = prune.intended.into_iter().filter(|digest| !picture.holds(digest));
+                let event = Event::ImagesPruned {
+                    deleted: gone.collect(),
+                    failures: Vec::new(),
+                    repository: prune.repository,
+                    bytes: 0,
+                    found: true,
+                };
+                append(
+                    book,
+                    &event,
+                    (&self.history, &self.again),
+                    "Nothing was deleted by this run.",
+                )?;
             }
-            let gone = prune.intended.into_iter().filter(|digest| !picture.holds(digest));
-            let event = Event::ImagesPruned {
-                deleted: gone.collect(),
-                failures: Vec::new(),
-                repository: prune.repository,
-                bytes: 0,
-                found: true,
-            };
-            append(book, &event, &self.history, "Nothing was deleted by this run.")?;
         }
         Ok(())
     }
@@ -131,7 +145,7 @@ impl Books {
             let bytes = images.iter().filter_map(|digest| sizes.get(digest)).sum();
             let repository = picture.repository.clone();
             let event = Event::PruneStarted { repository, keep, images, bytes };
-            append(book, &event, &self.history, "Nothing was deleted.")?;
+            append(book, &event, (&self.history, &self.again), "Nothing was deleted.")?;
         }
         Ok(())
     }
@@ -162,7 +176,7 @@ impl Books {
                 repository: Some(sheet.repository.clone()),
                 found: false,
             };
-            append(book, &event, &self.history, &leaves)?;
+            append(book, &event, (&self.history, &self.again), &leaves)?;
         }
         Ok(())
     }
@@ -194,12 +208,12 @@ fn sizes(choices: &[Choice]) -> BTreeMap<&Digest, u64> {
 fn append(
     book: &mut Book,
     event: &Event,
-    history: &std::path::Path,
+    (history, again): (&std::path::Path, &str),
     leaves: &str,
 ) -> Result<(), Problem> {
     let at = SystemClock::start().now();
     book.ledger.append_beside(event, &BTreeMap::new(), at).map_err(|error| {
-        let next = "see what is left: `surefoot prune`".to_owned();
+        let next = format!("see what is left: `{again}`");
         super::super::trouble::ledger(&error, history, leaves.to_owned(), next)
     })
 }

@@ -71,6 +71,21 @@ fn a_policy_is_named_where_a_rule_of_it_would_delete_what_is_kept() {
         both.len() == 1 && both[0].contains("rule 2 ") && both[0].contains("in time"),
         "{both:?}"
     );
+    // What moves an image to the archive deletes nothing; and what is about the archive is not about these.
+    let moving = |priority: u64, selection: serde_json::Value| {
+        json!({"rulePriority": priority, "selection": selection,
+        "action": {"type": "transition", "targetStorageClass": "archive"}})
+    };
+    let moved = warnings(json!([moving(1, aged("any", 14))]));
+    assert!(moved.len() == 1 && moved[0].contains("would archive 1 of"), "{moved:?}");
+    assert!(moved[0].contains("cannot pull") && !moved[0].contains("delete"), "{moved:?}");
+    let unpulled = json!({"tagStatus": "any", "countType": "sinceImagePulled", "countUnit": "days",
+        "countNumber": 1});
+    let unpulled = warnings(json!([moving(1, unpulled)]));
+    assert!(unpulled[0].contains("will in time archive 2"), "{unpulled:?}");
+    let mut archived = aged("any", 1);
+    archived["storageClass"] = "archive".into();
+    assert!(warnings(json!([rule(1, archived)])).is_empty());
     assert_eq!(lifecycle_warnings("garbage", &picture, &choices).len(), 1);
 }
 
