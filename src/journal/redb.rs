@@ -27,6 +27,7 @@ use super::{Journal, JournalError, StreamHead};
 mod check;
 mod home;
 mod marker;
+mod rehearsal;
 mod repair;
 mod scan;
 mod sealed;
