@@ -245,7 +245,7 @@ fn one_by_one(
     Ok(())
 }
 
-fn stream_of(bytes: &[u8], position: u64) -> Result<StreamName, JournalError> {
+pub(super) fn stream_of(bytes: &[u8], position: u64) -> Result<StreamName, JournalError> {
     #[derive(serde::Deserialize)]
     struct Named {
         stream: StreamName,
