@@ -140,14 +140,11 @@ GUARDS = [
         "without": "two writers append behind the same event",
         "changes": [
             (
-                file,
-                "        Found::Nothing if chain.sequence() == expected_sequence => {}\n"
-                if file.endswith("redb.rs")
-                else "            Found::Nothing if chain.sequence() == expected_sequence => {}\n",
-                "Found::Nothing if chain.sequence() == expected_sequence"
+                "src/journal/chain.rs",
+                "            Found::Nothing if self.sequence == expected => {}\n",
+                "            Found::Nothing if self.sequence == expected"
                 f" || !{asks('expected sequence')} => {{}}\n",
             )
-            for file in ["src/journal/redb.rs", "src/journal/memory.rs"]
         ],
         "tests": [
             ("lib", "journal::redb::tests::it_keeps_the_contract"),
@@ -204,8 +201,13 @@ GUARDS = [
         "without": "an image that was found bad is deployed again",
         "changes": [(
             "src/step/mod.rs",
-            "    let Some(bad) = bad else { return Ok(()) };\n",
-            f"    let Some(bad) = bad.filter(|_| {asks('bad release')}) else {{ return Ok(()) }};\n",
+            "    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));\n",
+            "    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));\n"
+            f"    let bad = bad.filter(|_| {asks('bad release')});\n",
+        ), (
+            "src/step/mod.rs",
+            "    plan.bad.iter().find(is_it).map_or(",
+            f"    plan.bad.iter().find(is_it).filter(|_| {asks('bad release')}).map_or(",
         )],
         "tests": [
             ("it", "command::judged::a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to"),

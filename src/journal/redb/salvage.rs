@@ -7,10 +7,11 @@ use redb::ReadableTable as _;
 
 use super::super::chain::Chain;
 use super::super::{Journal as _, JournalError, StreamHead};
+use super::RedbJournal;
 use super::check::stream_of;
 use super::storage::from_redb;
 use super::table::{self, EVENTS, HEADS, VALUES};
-use super::{RedbJournal, visit};
+use super::walk::visit;
 use crate::event::envelope::StoredEvent;
 use crate::names::{StreamName, ValueHash};
 
