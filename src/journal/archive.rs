@@ -191,6 +191,11 @@ pub fn try_to_write(history: &Path) -> Result<(), JournalError> {
     Ok(file.sync_all()?)
 }
 
+/// Whether a file can be made in this directory: tried with one that is gone afterwards.
+pub fn can_make_a_file_in(directory: &Path) -> io::Result<()> {
+    nameless(directory).map(drop)
+}
+
 /// A new file whose name is gone already.
 fn nameless(place: &Path) -> io::Result<File> {
     let path = place.join(format!(".surefoot.{}.try", std::process::id()));

@@ -27,7 +27,9 @@ mod check;
 mod held;
 mod home;
 mod marker;
+mod rehearsal;
 mod repair;
+mod salvage;
 mod scan;
 mod sealed;
 mod storage;
@@ -104,10 +106,19 @@ impl RedbJournal {
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
+        self.look_unasked(|transaction| {
+            self.recognise(transaction)?;
+            read(transaction)
+        })
+    }
+
+    /// The same without a look at whose journal it is: for what proves itself.
+    fn look_unasked<T>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
         let database = open_to_read(&*self.storage)?;
-        let transaction = database.begin_read().map_err(from_redb)?;
-        self.recognise(&transaction)?;
-        read(&transaction)
+        read(&database.begin_read().map_err(from_redb)?)
     }
 
     /// Writes in one transaction, durable on return. The database is closed in between, so that a

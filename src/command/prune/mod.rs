@@ -42,7 +42,7 @@ impl Wish {
 /// Prunes, or shows what would be.
 pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, Problem> {
     let wish = wish(arguments)?;
-    let mut report = Report::open(arguments.report.as_deref())?;
+    let mut report = Report::open(arguments.report.as_deref(), &setup.history)?;
     let (stream, world) = place(setup, wish.apply).await?;
     let wish = Wish { again: again(arguments, setup, &stream.service), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;

@@ -1,34 +1,34 @@
 //! `--report FILE`: everything as JSON, in a file.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::trouble;
+use crate::command::target::Target;
+use crate::journal::archive::ANYBODY;
 use crate::problem::Problem;
 use crate::view::Document;
 
-/// A file that is written at the end, and opened at the beginning: whether it can be written is known
+/// A file that is written at the end, and tried at the beginning: whether it can be written is known
 /// before anything is deleted.
 pub(super) struct Report {
-    file: Option<(PathBuf, File)>,
+    target: Option<(PathBuf, Target)>,
     documents: Map<String, Value>,
 }
 
 impl Report {
     /// Into no file.
     pub(super) fn none() -> Self {
-        Self { file: None, documents: Map::new() }
+        Self { target: None, documents: Map::new() }
     }
 
-    /// Into this file, where one is named.
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Problem> {
+    /// Into this file, where one is named, and which is not in the journal's directory.
+    pub(super) fn open(path: Option<&Path>, history: &Path) -> Result<Self, Problem> {
         let Some(path) = path else { return Ok(Self::none()) };
-        let file = File::create(path)
+        let target = Target::of(path, history)
             .map_err(|error| trouble::report(path, &error).leaves("Nothing was deleted."))?;
-        Ok(Self { file: Some((path.to_owned(), file)), documents: Map::new() })
+        Ok(Self { target: Some((path.to_owned(), target)), documents: Map::new() })
     }
 
     /// One more document.
@@ -38,8 +38,9 @@ impl Report {
 
     /// Writes all of them.
     pub(super) fn write(self) -> Result<(), Problem> {
-        let Some((path, mut file)) = self.file else { return Ok(()) };
+        let Some((path, target)) = self.target else { return Ok(()) };
         let text = format!("{:#}\n", Value::Object(self.documents));
-        file.write_all(text.as_bytes()).map_err(|error| trouble::report(&path, &error))
+        let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(text.as_bytes())?));
+        written.map_err(|error| trouble::report(&path, &error))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::command::target::TargetError;
 use crate::command::trouble::{self, usage};
 use crate::names::{NameError, Region, RepositoryName, ServiceName, StreamName};
 use crate::problem::{ExitCode, Problem};
@@ -122,10 +123,10 @@ pub(super) fn no_such_service(name: &ServiceName) -> Problem {
 }
 
 /// The report cannot be written.
-pub(super) fn report(path: &Path, error: &std::io::Error) -> Problem {
+pub(super) fn report(path: &Path, error: &TargetError) -> Problem {
     let what = format!("cannot write the report {}", path.display());
     Problem::new(ExitCode::General, "report-unwritable", what)
-        .caused_by(error)
+        .because(error.reason())
         .leaves("What was deleted, if anything, is in the journal.")
         .hint("name another file: `--report FILE`")
 }
