@@ -241,7 +241,7 @@ GUARDS = [
         "name": "older commit",
         "without": "a commit that the live one descends from is deployed",
         "changes": [(
-            "src/command/deploy.rs",
+            "src/command/deploy/refusal.rs",
             "    if older.await != Some(true) {\n",
             f"    if older.await != Some(true) || !{asks('older commit')} {{\n",
         )],
@@ -262,14 +262,14 @@ GUARDS = [
         "without": "a deployment goes on with what it saw before it had the lock",
         "changes": [
             (
-                "src/command/deploy.rs",
+                "src/command/deploy/mod.rs",
                 "    let lock = hold(arguments, setup, &stream).await?;\n",
                 f"    let early = if {asks('look under the lock')} {{\n        None\n    }} else {{\n"
                 "        Some(setup.look_as(&world, caller.clone(), &asked).await)\n    };\n"
                 "    let lock = hold(arguments, setup, &stream).await?;\n",
             ),
             (
-                "src/command/deploy.rs",
+                "src/command/deploy/mod.rs",
                 "    let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;\n",
                 "    let inventory = match early {\n        Some(seen) => seen,\n"
                 "        None => setup.look_as(&world, caller, &asked).await,\n    };\n"

@@ -149,6 +149,9 @@ async fn carry_out(
         books = Books::open(setup, stream, &wish.again)?;
     }
     let sharing: Vec<StreamName> = books.sharing(repository).cloned().collect();
+    for one in &sharing {
+        guard::refuse_pending_elsewhere(one, setup)?;
+    }
     let ended = under_lock(wish, setup, world, books, repository, report).await;
     if let Some(journal) = setup.existing_journal()?.filter(|_| wish.apply) {
         for one in &sharing {

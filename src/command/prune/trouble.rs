@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::command::addressed::quoted;
 use crate::command::target::TargetError;
 use crate::command::trouble::{self, usage};
 use crate::names::{NameError, Region, RepositoryName, ServiceName, StreamName};
@@ -82,6 +83,21 @@ pub(super) fn unused(picture: &Picture, main: &StreamName) -> Problem {
         ));
     }
     problem.hint("or prune where the journal is that knows it: `--history-dir DIR`")
+}
+
+/// Another clone has a journal of the service that cannot be read: what it needs is not known.
+pub(super) fn unreadable_clone(problem: &Problem, directory: &Path) -> Problem {
+    let place = directory.display();
+    let refusal = refused(format!("the journal of another clone cannot be read: {place}"));
+    let quoted = quoted(&place.to_string());
+    problem
+        .because
+        .iter()
+        .fold(refusal, Problem::because)
+        .hint(format!(
+            "see what is wrong with it: `surefoot journal verify --history-dir {quoted}`"
+        ))
+        .hint("or, where nothing of it is needed any more, move it away")
 }
 
 /// There is no such repository.
