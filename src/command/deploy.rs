@@ -24,7 +24,7 @@ use crate::plan::{Intent, Plan, Target, TargetOrigin, steps};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Recorded};
 use crate::step::preflight::refusal;
-use crate::step::refuse_bad;
+use crate::step::refuse_bad_image;
 use crate::world::World;
 use crate::world::builder::BuildRequest;
 use crate::world::identity::Caller;
@@ -144,9 +144,9 @@ fn refuse_a_bad_release(arguments: &Deploy, plan: &Plan) -> Result<(), Problem> 
     let Some(TargetOrigin::Registry { image }) = plan.target().map(|target| &target.origin) else {
         return Ok(());
     };
-    let mut refused = refuse_bad(plan, image);
+    let mut refused = refuse_bad_image(plan, image);
     if let (Err(failure), Some(text)) = (&mut refused, &arguments.image) {
-        let typed = format!("surefoot deploy --image {}", crate::names::printable(text, 300));
+        let typed = format!("surefoot deploy --image {}", crate::text::printable(text, 300));
         for hint in &mut failure.hints {
             *hint = hint.replace("surefoot deploy", &typed);
         }
@@ -228,7 +228,7 @@ fn named_image(text: &str, repository: &RepositoryName) -> Result<Wish, Problem>
         text.parse().ok().and_then(|tag| of(repository.as_str(), Reference::Tag(tag)))
     };
     parsed.ok_or_else(|| {
-        let text = crate::names::printable(text, 200);
+        let text = crate::text::printable(text, 200);
         trouble::usage(
             format!("`{text}` names no image"),
             "write REPOSITORY:TAG or REPOSITORY@sha256:…, such as `--image shop:v1.4.1`",

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::arguments::Waiting;
+use clap::CommandFactory as _;
+
+use super::arguments::{Arguments, Waiting};
 use super::setup::Setup;
 use super::{guard, here, stream, trouble};
 use crate::ledger::Ledger;
@@ -70,7 +72,7 @@ fn patience(waiting: &Waiting) -> Result<Duration, Problem> {
         Err(_) => crate::config::units::parse_duration(text),
     };
     parsed.map_err(|why| {
-        let text = crate::names::printable(text, 80);
+        let text = crate::text::printable(text, 80);
         trouble::usage(
             format!("`--lock-wait {text}`: {why}"),
             "write it with its unit, such as `--lock-wait 10m`, and last on the line without one",
@@ -96,6 +98,15 @@ fn locks(setup: &Setup) -> PathBuf {
     here::state_directory(&setup.environment).join("locks")
 }
 
+/// The command of this process, without its options: they are nobody else's business.
+fn command() -> String {
+    let known = Arguments::command();
+    let is_command = |word: &String| known.get_subcommands().any(|one| one.get_name() == word);
+    let words = || std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command = words().skip(1).find(is_command);
+    words().take(1).chain(command).collect::<Vec<_>>().join(" ")
+}
+
 fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
     let directory = locks(setup);
     let world = setup.endpoint().unwrap_or_default();
@@ -104,7 +115,7 @@ fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
         user: setup.actor.user.clone(),
         host: setup.actor.host.clone(),
         pid: std::process::id(),
-        command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
+        command: command(),
         ci_run: setup.actor.ci_run.clone(),
         since: since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         journals: vec![

@@ -14,7 +14,7 @@ pub(super) fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Pro
         Some(_) => "is not over yet",
         None => "is no moment",
     };
-    let what = format!("`{}` {why}", crate::names::printable(text, 40));
+    let what = format!("`{}` {why}", crate::text::printable(text, 40));
     Err(trouble::usage(what, "write it like 90s, 15m, 1h30m, 30d, 2w, or 2026-11-01"))
 }
 

@@ -254,7 +254,12 @@ mod tests {
             ended_at: None,
         };
         Evidence {
-            seen: Sighting { service: Some(service), newest: Some(operation.clone()), ours: true },
+            seen: Sighting {
+                service: Some(service),
+                newest: Some(operation.clone()),
+                ours: true,
+                awaited: None,
+            },
             operations: vec![operation],
             held: Ok(expected.digest.clone()),
             health: Ok(examples::health(HealthOutcome::Passed, 200, &[])),

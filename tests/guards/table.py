@@ -140,14 +140,11 @@ GUARDS = [
         "without": "two writers append behind the same event",
         "changes": [
             (
-                file,
-                "        Found::Nothing if chain.sequence() == expected_sequence => {}\n"
-                if file.endswith("redb.rs")
-                else "            Found::Nothing if chain.sequence() == expected_sequence => {}\n",
-                "Found::Nothing if chain.sequence() == expected_sequence"
+                "src/journal/chain.rs",
+                "            Found::Nothing if self.sequence == expected => {}\n",
+                "            Found::Nothing if self.sequence == expected"
                 f" || !{asks('expected sequence')} => {{}}\n",
             )
-            for file in ["src/journal/redb.rs", "src/journal/memory.rs"]
         ],
         "tests": [
             ("lib", "journal::redb::tests::it_keeps_the_contract"),
@@ -228,8 +225,13 @@ GUARDS = [
         "without": "an image that was found bad is deployed again",
         "changes": [(
             "src/step/mod.rs",
-            "    let Some(bad) = bad else { return Ok(()) };\n",
-            f"    let Some(bad) = bad.filter(|_| {asks('bad release')}) else {{ return Ok(()) }};\n",
+            "    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));\n",
+            "    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));\n"
+            f"    let bad = bad.filter(|_| {asks('bad release')});\n",
+        ), (
+            "src/step/mod.rs",
+            "    plan.bad.iter().find(is_it).map_or(",
+            f"    plan.bad.iter().find(is_it).filter(|_| {asks('bad release')}).map_or(",
         )],
         "tests": [
             ("it", "command::judged::a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to"),
@@ -413,8 +415,8 @@ GUARDS = [
             (
                 "src/step/strangers.rs",
                 "    if service.and_then(Service::release).as_ref() == Some(live) {",
-                "    if service.and_then(Service::release).as_ref() == Some(live)"
-                f" || !{asks('ours where nothing changed')} {{",
+                "    if service.and_then(Service::release).as_ref() == Some(live)\n"
+                f"        || !{asks('ours where nothing changed')}\n    {{",
             ),
         ],
         "tests": [("it", "crash::guards::a_stranger_while_what_is_live_already_is_asked_for_its_health_is_noticed")],
@@ -426,7 +428,7 @@ GUARDS = [
             (
                 "src/step/change_service.rs",
                 "        Err(busy) if is_busy(&busy) && bench.in_doubt => {",
-                f"        Err(busy) if is_busy(&busy) && bench.in_doubt && {asks('busy after doubt')} => {{",
+                f"        Err(busy) if {asks('busy after doubt')} && is_busy(&busy) && bench.in_doubt => {{",
             ),
         ],
         "tests": [("it", "crash::guards::a_busy_service_after_an_unclear_call_means_go_and_look")],

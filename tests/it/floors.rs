@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A module names only modules of its own floor or below.
 const FLOORS: &[&[&str]] = &[
-    &["names", "problem"],
+    &["names", "text", "problem"],
     &["release"],
     &["world/ports"],
     &["config"],
@@ -26,6 +26,7 @@ const FLOORS: &[&[&str]] = &[
 /// function that reads the file.
 const PURE: &[&str] = &[
     "names.rs",
+    "text.rs",
     "problem.rs",
     "release.rs",
     "diagnosis.rs",

@@ -86,7 +86,7 @@ fn failed(error: &JournalError, file: &Path, setup: &Setup) -> Problem {
         JournalError::Unwritable { path, .. } if path == file => {
             let what = format!(
                 "cannot write `{}`",
-                crate::names::printable(&file.display().to_string(), 200)
+                crate::text::printable(&file.display().to_string(), 200)
             );
             trouble::usage(what, "name another file: `surefoot journal export FILE`")
                 .caused_by(error)

@@ -8,9 +8,10 @@ use crate::command::setup::Setup;
 use crate::command::{guard, record};
 use crate::event::Event;
 use crate::ledger::Ledger;
-use crate::names::{Digest, RepositoryName, StreamName, counted};
+use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::Problem;
 use crate::projection::{Choice, Deletions, Memory, Picture, Prune, Stopped, prunes, remember};
+use crate::text::counted;
 use crate::view::documents::PruneSheet;
 use crate::world::clock::{Clock as _, SystemClock};
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::command::trouble::{self, usage};
-use crate::names::{NameError, Region, RepositoryName, ServiceName, counted, printable};
+use crate::names::{NameError, Region, RepositoryName, ServiceName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{Missing, Stopped};
+use crate::text::{counted, printable};
 use crate::view::documents::PruneOutcomeSheet;
 use crate::world::WorldError;
 

@@ -41,7 +41,7 @@ fn value() -> (ValueHash, String) {
 fn read(journal: &RedbJournal) -> Result<Everything, JournalError> {
     Ok(Everything {
         shop: journal.read(&shop(), 0)?,
-        tail: journal.read_last(&shop(), 3)?,
+        tail: journal.read(&shop(), EVENTS - 2 - 3)?,
         depot: journal.read(&depot(), 0)?,
         streams: journal.streams()?.len(),
         value: journal.value(&value().0)?,
