@@ -89,7 +89,7 @@ impl Terrain {
 
 /// How long ListOperations lags there, in seconds.
 const LIST_LAG: u32 = 60;
-/// How long DescribeService and ListServices do, in seconds.
+/// How long `DescribeService` and `ListServices` do, in seconds.
 const SERVICE_LAG: u32 = 30;
 
 /// Runs a situation under these strikes until it is over, and judges it.
@@ -370,8 +370,8 @@ impl Bout<'_> {
 
     /// The moments that follow a strike.
     fn after(&self, first: &Moment, one: Mishap) -> Vec<Moment> {
-        let once = trial_on(self.terrain, self.situation, &[(first.number, one)]);
-        once.moments.into_iter().filter(|next| next.number > first.number).collect()
+        let struck = trial_on(self.terrain, self.situation, &[(first.number, one)]);
+        struck.moments.into_iter().filter(|next| next.number > first.number).collect()
     }
 
     fn strike(&mut self, at: &[(&Moment, Mishap)]) {

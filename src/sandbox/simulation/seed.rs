@@ -100,7 +100,7 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
     let twist = Twist::draw(&mut chance);
     let ground = prepare(situation, seed, (switches, twist), times, Box::new(storm));
     let dooms = doom(&ground.door, &mut chance);
-    let wishes = series(ground.wish, &mut chance);
+    let wishes = series(&ground.wish, &mut chance);
     let mut sessions = vec![(ground.session.without(without), wishes)];
     let crowded = chance.draw().is_multiple_of(3);
     if crowded && chance.draw().is_multiple_of(3) {

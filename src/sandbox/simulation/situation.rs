@@ -75,6 +75,7 @@ impl Situation {
 }
 
 /// What else may be so, whatever the situation.
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Twist {
     /// Tags of the repository do not move.

@@ -132,17 +132,17 @@ pub enum Meddling {
 
 /// Does it.
 pub(super) fn meddle(door: &Door, what: Meddling) {
-    let doom = |call: &str, kind| door.state().cloud.add_fault(Fault::once(call, kind));
+    let curse = |call: &str, kind| door.state().cloud.add_fault(Fault::once(call, kind));
     let act = match what {
         Meddling::Nobody => return,
         Meddling::Variable => Act::ChangeVariable,
         Meddling::BrokenImage => {
-            doom("UpdateService", FaultKind::ExitContainer { code: 1 });
-            doom("UpdateService", FaultKind::RollbackFailed);
+            curse("UpdateService", FaultKind::ExitContainer { code: 1 });
+            curse("UpdateService", FaultKind::RollbackFailed);
             Act::ChangeImage
         }
         Meddling::FailedRestart => {
-            doom("StartDeployment", FaultKind::ExitContainer { code: 1 });
+            curse("StartDeployment", FaultKind::ExitContainer { code: 1 });
             Act::Deploy
         }
     };

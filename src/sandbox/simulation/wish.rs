@@ -154,7 +154,7 @@ impl Wish {
 
 /// What follows once the first deployment is over, in one seed of six: another release, the way back to
 /// the last good one, and one more.
-pub(super) fn series(first: Wish, chance: &mut Chance) -> Vec<Wish> {
+pub(super) fn series(first: &Wish, chance: &mut Chance) -> Vec<Wish> {
     let length = [0, 0, 0, 0, 0, 1, 1, 2, 3][pick(chance, 9)];
     let tree = |digit: &str| (digit.repeat(64), digit.repeat(7).parse::<Tag>().expect("a tag"));
     let built = |digit: &str| {

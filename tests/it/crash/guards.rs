@@ -17,8 +17,8 @@ const UNHEALTHY: End = ("rolled back", Some(ExitCode::Health));
 
 /// The moments of a call when nothing strikes, in their order.
 fn calls(terrain: &Terrain, situation: Situation, call: &str) -> Vec<Moment> {
-    let calm = trial_on(terrain, situation, &[]);
-    calm.moments.into_iter().filter(|moment| moment.call == call).collect()
+    let undisturbed = trial_on(terrain, situation, &[]);
+    undisturbed.moments.into_iter().filter(|moment| moment.call == call).collect()
 }
 
 /// The first call that changes the service.
