@@ -123,7 +123,7 @@ pub(super) fn no_such_service(name: &ServiceName) -> Problem {
 }
 
 /// The report cannot be written.
-pub(super) fn report(path: &Path, error: &std::io::Error) -> Problem {
+pub(super) fn report(path: &Path, error: &(dyn std::error::Error + 'static)) -> Problem {
     let what = format!("cannot write the report {}", path.display());
     Problem::new(ExitCode::General, "report-unwritable", what)
         .caused_by(error)
