@@ -1,7 +1,7 @@
 //! `surefoot history`: what was deployed, as a table or as a page.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Row, Selection, Verdict};
 use crate::view::documents::{Histories, HistoryRow, HistoryTable, NothingDeployed, PageWritten};
 use crate::view::page::Page;
+use crate::view::raw_output;
 use crate::world::World;
 use crate::world::clock::{Clock as _, SystemClock};
 
@@ -158,9 +159,27 @@ fn write_page(
         (stream.clone(), stories.split_off(surplus))
     };
     let page = Page { services: loaded.iter().map(of_service).collect(), now };
+    if file == Path::new("-") {
+        return to_standard_output(&page, setup);
+    }
     write_whole(file, &page.html()).map_err(|error| unwritable(file, &error))?;
     setup.view.data(&PageWritten { file: file.to_owned(), deployments: page.deployments() });
     Ok(ExitCode::Success)
+}
+
+/// The page, and nothing else. A reader who goes away has enough.
+fn to_standard_output(page: &Page, setup: &Setup) -> Result<ExitCode, Problem> {
+    if setup.json {
+        let what = "with `--json` standard output carries the result alone";
+        let hint = "name a file: `surefoot history --html FILE --json`";
+        return Err(trouble::usage(what, hint));
+    }
+    match raw_output().write_all(page.html().as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(unwritable(Path::new("standard output"), &error.into()))
+        }
+        _ => Ok(ExitCode::Success),
+    }
 }
 
 /// A page that was there stays until the new one is whole. What is no file is written to as it is.

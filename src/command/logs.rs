@@ -1,6 +1,6 @@
 //! `surefoot logs`: both log groups of the service, as they come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use regex::Regex;
@@ -29,6 +29,9 @@ const USUAL: TimeDelta = TimeDelta::hours(1);
 /// Lines come to CloudWatch some time after they were written.
 const LATE: TimeDelta = TimeDelta::seconds(60);
 
+/// The same line in two streams is written within this time.
+const TWICE: TimeDelta = TimeDelta::seconds(5);
+
 /// Where is looked.
 struct Place {
     world: World,
@@ -50,15 +53,18 @@ pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Pr
     setup.existing_journal()?;
     let (place, mut wanted) = place(arguments, setup).await?;
     let service = find(&place, setup).await?;
-    let mut shown = BTreeSet::new();
+    if let Some(endpoint) = setup.endpoint() {
+        setup.view.sandbox(&endpoint);
+    }
+    let mut shown = Shown::default();
     loop {
         let looked = place.world.clock.now();
         for (source, line) in read(&place, &service, &wanted).await? {
-            if shown.insert(line.id.clone()) {
+            if shown.is_new(source, &line) {
                 setup.view.stream(&LogLines { source, lines: vec![line] });
             }
         }
-        if shown.is_empty() && !arguments.follow {
+        if shown.ids.is_empty() && !arguments.follow {
             setup.view.say(&nothing(&wanted, arguments));
         }
         let over = wanted.until.is_some_and(|until| looked > until);
@@ -71,6 +77,38 @@ pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Pr
             () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
             () = place.world.clock.sleep(setup.settings.times.log_poll) => {}
         }
+    }
+}
+
+/// What was shown already.
+#[derive(Default)]
+struct Shown {
+    ids: BTreeSet<String>,
+    /// Lines of App Runner: when, in which stream.
+    said: BTreeMap<String, Vec<(DateTime<Utc>, String)>>,
+}
+
+impl Shown {
+    /// Whether it was not shown yet, which it is from now on. App Runner writes one line into two streams:
+    /// that of the service's events and that of the deployment.
+    fn is_new(&mut self, source: LogSource, line: &LogLine) -> bool {
+        if !self.ids.insert(line.id.clone()) {
+            return false;
+        }
+        if source == LogSource::Application {
+            return true;
+        }
+        let said = self.said.entry(line.text.clone()).or_default();
+        let again = |(at, stream): &(DateTime<Utc>, String)| {
+            *stream != line.stream && (line.at - *at).abs() <= TWICE
+        };
+        let twin = said.iter().position(again);
+        match twin {
+            // One twin each: the same may be said again later, twice again.
+            Some(place) => drop(said.swap_remove(place)),
+            None => said.push((line.at, line.stream.clone())),
+        }
+        twin.is_none()
     }
 }
 
@@ -209,4 +247,29 @@ async fn read(
     lines.retain(|(_, line)| wanted.pattern.as_ref().is_none_or(|p| p.is_match(&line.text)));
     lines.sort_by_key(|(_, line)| line.at);
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_app_runner_writes_into_two_streams_is_shown_once() {
+        let mut shown = Shown::default();
+        let at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let mut is_new = |id: &str, seconds: i64, stream: &str, source| {
+            let (id, at, stream) = (id.into(), at + TimeDelta::seconds(seconds), stream.into());
+            shown.is_new(source, &LogLine { id, at, stream, text: "Pulling image".into() })
+        };
+        let (events, deployment) = ("events", "deployment/8f2c1d7e");
+        use LogSource::{Application, Service};
+        assert!(is_new("1", 0, events, Service));
+        assert!(!is_new("2", 1, deployment, Service), "the twin");
+        assert!(!is_new("1", 0, events, Service), "read again");
+        assert!(is_new("3", 2, events, Service), "said again");
+        assert!(!is_new("4", 2, deployment, Service));
+        assert!(is_new("5", 60, deployment, Service), "much later");
+        assert!(is_new("6", 60, "instance/1", Application));
+        assert!(is_new("7", 60, "instance/2", Application), "two instances say the same");
+    }
 }
