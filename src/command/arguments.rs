@@ -248,7 +248,7 @@ pub struct History {
     /// Only what the journal says; does not ask ECR what it still holds
     #[arg(long)]
     pub offline: bool,
-    /// Write one self-contained page instead
+    /// Write one self-contained page instead; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }

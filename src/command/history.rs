@@ -158,6 +158,7 @@ fn write_page(
     };
     let page = Page { services: loaded.iter().map(of_service).collect(), now };
     let unwritable = |error| unwritable(file, &error);
+    let file = if file == Path::new("-") { Path::new("/dev/stdout") } else { file };
     let target = Target::of(file, &setup.history).map_err(unwritable)?;
     let carries_the_page = target.is_standard_output();
     if carries_the_page && setup.json {

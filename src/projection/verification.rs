@@ -124,6 +124,7 @@ fn identifier(expected: &Expectation, evidence: &Evidence, service: &Service) ->
         other => {
             let now = other.map_or("nothing from ECR".into(), |image| image.to_string());
             failed("identifier", format!("it is configured with {now}, not with {wanted}"))
+                .fix(look(expected))
                 .fix(back(expected, evidence))
         }
     }

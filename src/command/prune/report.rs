@@ -36,9 +36,11 @@ impl Report {
         self.documents.insert(document.name().to_owned(), document.json());
     }
 
-    /// Writes all of them.
+    /// Writes all of them; nothing where there is nothing to tell.
     pub(super) fn write(self) -> Result<(), Problem> {
-        let Some((path, target)) = self.target else { return Ok(()) };
+        let Some((path, target)) = self.target.filter(|_| !self.documents.is_empty()) else {
+            return Ok(());
+        };
         let text = format!("{:#}\n", Value::Object(self.documents));
         let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(text.as_bytes())?));
         written.map_err(|error| trouble::report(&path, &error))
