@@ -449,3 +449,21 @@ fn events_of_a_newer_version_are_shown_raw_and_decide_nothing() {
     newer.run(&["prune", "--grace", "0s", "--apply"]).exits(26).names("prune-incomplete");
     nothing_changed(&world);
 }
+
+#[test]
+fn a_name_with_line_breaks_or_control_characters_is_no_variable() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for (table, key) in [
+        ("environment", r"A\u001b[31mB"),
+        ("environment", r"A\nverdict  live"),
+        ("secrets", r"A\u202eB"),
+        ("build.arguments", r"A\u009bB"),
+    ] {
+        project.write("surefoot.toml", &format!("[{table}]\n\"{key}\" = \"value\"\n"));
+        let refused = project.run(&["deploy", "--dry-run"]).exits(2).names("bad-configuration");
+        assert!(!refused.err.contains('\u{1b}') && !refused.err.contains('\u{9b}'));
+        refused.says("line 2").says("control or hidden characters");
+    }
+    nothing_changed(&world);
+}
