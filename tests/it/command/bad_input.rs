@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 use surefoot::event::envelope::{Draft, Envelope};
 use surefoot::journal::Journal as _;
@@ -466,4 +467,111 @@ fn a_name_with_line_breaks_or_control_characters_is_no_variable() {
         refused.says("line 2").says("control or hidden characters");
     }
     nothing_changed(&world);
+}
+
+#[test]
+fn a_completion_script_that_nobody_takes_is_no_panic() {
+    let surefoot = env!("CARGO_BIN_EXE_surefoot");
+    let said = shell(&format!("{surefoot} completions bash 2>&1 >/dev/full || echo code $?"));
+    assert!(said.contains("output-unwritable") && said.contains("code 1"), "{said}");
+    let line =
+        format!("{{ {surefoot} completions bash; echo code $? >&2; }} 2>&1 >/dev/null | true");
+    shell(&line);
+    let said = shell(&format!(
+        "{{ {{ {surefoot} completions bash; echo code $? >&3; }} | true; }} 3>&1 2>&3"
+    ));
+    assert!(said.contains("code 0") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn what_is_no_file_is_never_waited_for_and_says_what_it_is() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let kept = project.path().join("kept");
+    for name in ["journal.redb", "FORMAT"] {
+        let file = project.history().join(name);
+        std::fs::rename(&file, &kept).unwrap();
+        for (make, what) in [
+            ("mkfifo", "a named pipe"),
+            ("mkdir", "a directory"),
+            ("ln -s nowhere", "a link to nowhere"),
+        ] {
+            shell(&format!("{make} '{}'", file.display()));
+            for command in [&["status", "--offline"][..], &["deploy"], &["journal", "verify"]] {
+                let refused = project.run(command).exits(74).names("journal-unreadable");
+                refused.says(what).says(name).does_not_say("journal repair");
+            }
+            project.run(&["journal", "repair"]).exits(74).says(what);
+            shell(&format!("rm -r '{}'", file.display()));
+        }
+        std::fs::rename(&kept, &file).unwrap();
+    }
+    project.run(&["journal", "verify"]).exits(0);
+    shell(&format!("mkfifo '{}'", project.path().join("pipe").display()));
+    project.run(&["journal", "import", "pipe"]).exits(74).names("export-foreign").says("file");
+}
+
+#[test]
+fn a_history_that_is_a_link_to_nowhere_or_in_a_circle_is_not_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for (target, what) in
+        [("not-mounted", "not-mounted, which is not there"), (".deploy-history", "Too many")]
+    {
+        let link = project.path().join(".deploy-history");
+        symlink(target, &link).unwrap();
+        for command in ["status", "history", "deploy"] {
+            let named = [command, "--history-dir", ".deploy-history"];
+            let refused = project.run(&named).exits(74).names("journal-unreadable");
+            refused.says(what).says(".deploy-history").does_not_say("Nothing was deployed");
+        }
+        std::fs::remove_file(&link).unwrap();
+    }
+    let long = "x".repeat(300);
+    let refused = project.run(&["status", "--offline", "--history-dir", &long]).exits(74);
+    refused.names("journal-unreadable").says("name too long").does_not_say("journal repair");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_command_that_only_reads_ends_at_the_first_signal_and_any_other_at_the_second() {
+    const PIPE: usize = 64 * 1024;
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let pipe = project.path().join("pipe").display().to_string();
+    shell(&format!("mkfifo '{pipe}'"));
+    for (command, signals) in [
+        (&["status", "--offline"][..], 1),
+        (&["history", "--offline"], 1),
+        (&["show", "1"], 1),
+        (&["stats"], 1),
+        (&["journal", "verify"], 1),
+        (&["journal", "export"], 1),
+        (&["journal", "export", &pipe], 2),
+    ] {
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, &vec![b'x'; PIPE]).unwrap();
+        let mut child = project.command(command).stdout(writer).spawn().unwrap();
+        world.pause(Duration::from_secs(2));
+        for _ in 1..signals {
+            shell(&format!("kill -INT {}", child.id()));
+            world.pause(Duration::from_millis(300));
+        }
+        assert!(child.try_wait().unwrap().is_none(), "{command:?} did not wait");
+        shell(&format!("kill -TERM {}", child.id()));
+        let mut ended = None;
+        for _ in 0..100 {
+            ended = child.try_wait().unwrap();
+            if ended.is_some() {
+                break;
+            }
+            world.pause(Duration::from_millis(50));
+        }
+        if ended.is_none() {
+            child.kill().unwrap();
+        }
+        assert_eq!(ended.and_then(|status| status.code()), Some(130), "{command:?}");
+    }
 }

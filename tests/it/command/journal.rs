@@ -521,3 +521,54 @@ fn what_is_no_file_is_written_through_and_a_link_is_followed() {
     assert!(project.path().join("link.jsonl").is_symlink());
     assert_eq!(fs::read_to_string(project.path().join("real.jsonl")).unwrap(), whole);
 }
+
+#[test]
+fn a_refused_import_leaves_nothing_where_there_was_nothing() {
+    let world = World::open();
+    let project = deployed(&world);
+    let whole = project.run(&["journal", "export"]).exits(0).out;
+    let clone = project.cloned("clone");
+    let cut: String = whole.lines().skip(1).take(3).map(|line| format!("{line}\n")).collect();
+    let first = whole.lines().next().unwrap();
+    let headless: Vec<&str> = whole.lines().skip(2).collect();
+    for text in [
+        String::new(),
+        "nonsense\n".into(),
+        format!("{first}\n{cut}"),
+        whole.replacen("tester", "nobody", 1),
+        format!("{first}\n{}\n", headless.join("\n")),
+    ] {
+        fs::write(clone.path().join("x.jsonl"), text).unwrap();
+        clone.run(&["journal", "import", "x.jsonl"]).exits(74);
+        assert!(!clone.history().exists());
+    }
+}
+
+#[test]
+fn damage_that_only_a_write_meets_is_verified_and_repaired() {
+    let world = World::open();
+    let project = deployed(&world);
+    let database = project.history().join("journal.redb");
+    let whole = fs::read(&database).unwrap();
+    let mut header = whole.clone();
+    header[40] ^= 0xff;
+    for damaged in [whole[..whole.len() - 1].to_vec(), whole[..whole.len() - 4112].to_vec(), header]
+    {
+        fs::write(&database, &damaged).unwrap();
+        project.run(&["mark", "2", "good", "--reason", "x"]).exits(74).says("journal repair");
+        project.run(&["journal", "verify"]).exits(74).names("journal-damaged");
+        project.run(&["journal", "repair"]).exits(0).says("from the export");
+        project.run(&["journal", "verify"]).exits(0);
+        project.run(&["mark", "2", "good", "--reason", "x"]).exits(0);
+        project.run(&["rollback", "--list"]).exits(0);
+    }
+    let format = project.history().join("FORMAT");
+    let text = fs::read_to_string(&format).unwrap();
+    let id = text.lines().find(|line| line.starts_with("id ")).unwrap();
+    let other = format!("{}{}", &id[..id.len() - 1], if id.ends_with('0') { "1" } else { "0" });
+    fs::write(&format, text.replace(id, &other)).unwrap();
+    project.run(&["status", "--offline"]).exits(74).says("journal repair");
+    project.run(&["journal", "repair"]).exits(0);
+    assert_eq!(fs::read_to_string(&format).unwrap(), text);
+    project.run(&["journal", "verify"]).exits(0);
+}
