@@ -30,6 +30,7 @@ mod stats;
 mod status;
 mod stream;
 mod target;
+mod text_only;
 mod trouble;
 mod verify;
 

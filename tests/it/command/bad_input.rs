@@ -575,3 +575,46 @@ fn a_command_that_only_reads_ends_at_the_first_signal_and_any_other_at_the_secon
         assert_eq!(ended.and_then(|status| status.code()), Some(130), "{command:?}");
     }
 }
+
+#[test]
+fn what_is_no_text_is_refused_and_never_taken_for_something_else() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.deploy();
+    let line = |command: &str| {
+        let surefoot = env!("CARGO_BIN_EXE_surefoot");
+        let line = format!("cd '{}' && {surefoot} {command} 2>&1", project.path().display());
+        std::process::Command::new("bash").args(["-c", &line]).output().unwrap()
+    };
+    for command in [
+        r"status --service-name $'\xff\xfe'",
+        r"status --json --service-name $'\xff\xfe'",
+        r"status --offline --history-dir $'h\xff'",
+        r"journal $'\xff'",
+    ] {
+        let ended = line(command);
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.status.code(), Some(2), "{command}: {said}");
+        assert!(!said.contains("panicked"), "{command}: {said}");
+    }
+    let odd = std::os::unix::ffi::OsStringExt::from_vec(b"h\xff".to_vec());
+    let odd: std::ffi::OsString = odd;
+    for name in ["SUREFOOT_HISTORY_DIR", "AWS_REGION", "SERVICE_NAME"] {
+        let surefoot = env!("CARGO_BIN_EXE_surefoot");
+        let mut command = std::process::Command::new(surefoot);
+        command.current_dir(project.path()).args(["status", "--offline"]).env(name, &odd);
+        let ended = command.output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let place = project.path().join(&odd);
+    std::fs::create_dir(&place).unwrap();
+    let surefoot = env!("CARGO_BIN_EXE_surefoot");
+    let mut command = std::process::Command::new(surefoot);
+    let ended = command.current_dir(&place).args(["status", "--offline"]).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    project.set("AWS_ENDPOINT_URL", "nonsense");
+    let refused = project.run(&["status"]).exits(2).names("bad-setting");
+    refused.says("nonsense").does_not_say("SdkBody");
+}
