@@ -618,3 +618,40 @@ fn what_is_no_text_is_refused_and_never_taken_for_something_else() {
     let refused = project.run(&["status"]).exits(2).names("bad-setting");
     refused.says("nonsense").does_not_say("SdkBody");
 }
+
+#[test]
+fn an_ignore_file_without_end_is_refused() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let file = project.path().join(".dockerignore");
+    for (make, what) in
+        [("ln -s /dev/zero", "a device"), ("mkfifo", "a named pipe"), ("mkdir", "a directory")]
+    {
+        shell(&format!("{make} '{}'", file.display()));
+        project.run(&["deploy"]).exits(10).names("bad-ignore-file").says(what);
+        shell(&format!("rm -r '{}'", file.display()));
+    }
+    std::fs::write(&file, "a\n".repeat(600_000)).unwrap();
+    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("larger than 1 MiB");
+    std::fs::write(&file, "a\n".repeat(100_000)).unwrap();
+    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("10000");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_dockerfile_that_is_none_says_what_it_is() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let file = project.path().join("Dockerfile");
+    std::fs::remove_file(&file).unwrap();
+    for (make, code, what) in [
+        ("mkdir", "no-dockerfile", "is a directory"),
+        ("mkfifo", "no-dockerfile", "is a named pipe"),
+        ("ln -s /etc/hostname", "dockerfile-outside-context", "is a link to /etc/hostname"),
+    ] {
+        shell(&format!("{make} '{}'", file.display()));
+        project.run(&["deploy"]).exits(10).names(code).says(what);
+        shell(&format!("rm -r '{}'", file.display()));
+    }
+    nothing_changed(&world);
+}
