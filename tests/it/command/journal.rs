@@ -572,3 +572,34 @@ fn damage_that_only_a_write_meets_is_verified_and_repaired() {
     assert_eq!(fs::read_to_string(&format).unwrap(), text);
     project.run(&["journal", "verify"]).exits(0);
 }
+
+#[test]
+fn no_output_and_no_export_carries_what_would_harm_a_terminal() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.set("USER", "ada\u{9b}31m\u{202e}\u{e0041}\u{ad}\u{7f}");
+    project.deploy();
+    let reason = "c1 \u{9b}31m bidi \u{202e} hidden \u{e0041} soft\u{ad} del \u{7f}";
+    project.write("note", "release two");
+    project.commit(reason);
+    project.deploy();
+    for command in [
+        &["journal", "export"][..],
+        &["journal", "export", "--format", "csv"],
+        &["history", "--json"],
+        &["show", "2", "--json"],
+        &["show", "2", "--events"],
+        &["show", "2", "--events", "--json"],
+        &["status", "--json"],
+    ] {
+        let out = project.run(command).exits(0).out;
+        let harmful = |c: char| c != '\n' && c != '\r' && surefoot::text::is_hostile(c);
+        assert!(!out.contains(harmful), "{command:?}: {out:?}");
+    }
+    let export = project.run(&["journal", "export", "x.jsonl"]).exits(0);
+    drop(export);
+    let clone = project.cloned("clone");
+    let file = project.path().join("x.jsonl").display().to_string();
+    clone.run(&["journal", "import", &file]).exits(0);
+    clone.run(&["journal", "verify"]).exits(0);
+}
