@@ -470,6 +470,49 @@ fn a_name_with_line_breaks_or_control_characters_is_no_variable() {
 }
 
 #[test]
+fn what_is_no_text_is_refused_and_never_taken_for_something_else() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.deploy();
+    let line = |command: &str| {
+        let surefoot = env!("CARGO_BIN_EXE_surefoot");
+        let line = format!("cd '{}' && {surefoot} {command} 2>&1", project.path().display());
+        std::process::Command::new("bash").args(["-c", &line]).output().unwrap()
+    };
+    for command in [
+        r"status --service-name $'\xff\xfe'",
+        r"status --json --service-name $'\xff\xfe'",
+        r"status --offline --history-dir $'h\xff'",
+        r"journal $'\xff'",
+    ] {
+        let ended = line(command);
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.status.code(), Some(2), "{command}: {said}");
+        assert!(!said.contains("panicked"), "{command}: {said}");
+    }
+    let odd = std::os::unix::ffi::OsStringExt::from_vec(b"h\xff".to_vec());
+    let odd: std::ffi::OsString = odd;
+    for name in ["SUREFOOT_HISTORY_DIR", "AWS_REGION", "SERVICE_NAME"] {
+        let surefoot = env!("CARGO_BIN_EXE_surefoot");
+        let mut command = std::process::Command::new(surefoot);
+        command.current_dir(project.path()).args(["status", "--offline"]).env(name, &odd);
+        let ended = command.output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let place = project.path().join(&odd);
+    std::fs::create_dir(&place).unwrap();
+    let surefoot = env!("CARGO_BIN_EXE_surefoot");
+    let mut command = std::process::Command::new(surefoot);
+    let ended = command.current_dir(&place).args(["status", "--offline"]).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    project.set("AWS_ENDPOINT_URL", "nonsense");
+    let refused = project.run(&["status"]).exits(2).names("bad-setting");
+    refused.says("nonsense").does_not_say("SdkBody");
+}
+
+#[test]
 fn a_completion_script_that_nobody_takes_is_no_panic() {
     let surefoot = env!("CARGO_BIN_EXE_surefoot");
     let said = shell(&format!("{surefoot} completions bash 2>&1 >/dev/full || echo code $?"));
@@ -535,6 +578,55 @@ fn a_history_that_is_a_link_to_nowhere_or_in_a_circle_is_not_nothing() {
 }
 
 #[test]
+fn an_ignore_file_without_end_is_refused() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let file = project.path().join(".dockerignore");
+    for (make, what) in
+        [("ln -s /dev/zero", "a device"), ("mkfifo", "a named pipe"), ("mkdir", "a directory")]
+    {
+        shell(&format!("{make} '{}'", file.display()));
+        project.run(&["deploy"]).exits(10).names("bad-ignore-file").says(what);
+        shell(&format!("rm -r '{}'", file.display()));
+    }
+    std::fs::write(&file, "a\n".repeat(600_000)).unwrap();
+    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("larger than 1 MiB");
+    std::fs::write(&file, "a\n".repeat(100_000)).unwrap();
+    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("10000");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_dockerfile_that_is_none_says_what_it_is() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let file = project.path().join("Dockerfile");
+    std::fs::remove_file(&file).unwrap();
+    for (make, code, what) in [
+        ("mkdir", "no-dockerfile", "is a directory"),
+        ("mkfifo", "no-dockerfile", "is a named pipe"),
+        ("ln -s /etc/hostname", "dockerfile-outside-context", "is a link to /etc/hostname"),
+    ] {
+        shell(&format!("{make} '{}'", file.display()));
+        project.run(&["deploy"]).exits(10).names(code).says(what);
+        shell(&format!("rm -r '{}'", file.display()));
+    }
+    nothing_changed(&world);
+}
+
+#[test]
+fn limits_that_exclude_each_other_name_a_way_out_that_is_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write("surefoot.toml", "[health]\npasses = 50\n");
+    project.run(&["deploy", "--dry-run"]).exits(2).says("--health-retries 50");
+    project.run(&["deploy", "--dry-run", "--health-retries", "50"]).exits(0);
+    project.write("surefoot.toml", "");
+    project.run(&["prune", "--tag-pattern", ""]).exits(2).says("--tag-pattern");
+}
+
+/// Whatever it waits for: here for a reader of its output who never reads.
+#[test]
 fn a_command_that_only_reads_ends_at_the_first_signal_and_any_other_at_the_second() {
     const PIPE: usize = 64 * 1024;
     let world = World::open();
@@ -574,84 +666,4 @@ fn a_command_that_only_reads_ends_at_the_first_signal_and_any_other_at_the_secon
         }
         assert_eq!(ended.and_then(|status| status.code()), Some(130), "{command:?}");
     }
-}
-
-#[test]
-fn what_is_no_text_is_refused_and_never_taken_for_something_else() {
-    let world = World::open();
-    let mut project = Project::new(&world, "shop");
-    project.deploy();
-    let line = |command: &str| {
-        let surefoot = env!("CARGO_BIN_EXE_surefoot");
-        let line = format!("cd '{}' && {surefoot} {command} 2>&1", project.path().display());
-        std::process::Command::new("bash").args(["-c", &line]).output().unwrap()
-    };
-    for command in [
-        r"status --service-name $'\xff\xfe'",
-        r"status --json --service-name $'\xff\xfe'",
-        r"status --offline --history-dir $'h\xff'",
-        r"journal $'\xff'",
-    ] {
-        let ended = line(command);
-        let said = String::from_utf8_lossy(&ended.stdout);
-        assert_eq!(ended.status.code(), Some(2), "{command}: {said}");
-        assert!(!said.contains("panicked"), "{command}: {said}");
-    }
-    let odd = std::os::unix::ffi::OsStringExt::from_vec(b"h\xff".to_vec());
-    let odd: std::ffi::OsString = odd;
-    for name in ["SUREFOOT_HISTORY_DIR", "AWS_REGION", "SERVICE_NAME"] {
-        let surefoot = env!("CARGO_BIN_EXE_surefoot");
-        let mut command = std::process::Command::new(surefoot);
-        command.current_dir(project.path()).args(["status", "--offline"]).env(name, &odd);
-        let ended = command.output().unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(2), "{name}: {said}");
-        assert!(said.contains(name), "{said}");
-    }
-    let place = project.path().join(&odd);
-    std::fs::create_dir(&place).unwrap();
-    let surefoot = env!("CARGO_BIN_EXE_surefoot");
-    let mut command = std::process::Command::new(surefoot);
-    let ended = command.current_dir(&place).args(["status", "--offline"]).output().unwrap();
-    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-    project.set("AWS_ENDPOINT_URL", "nonsense");
-    let refused = project.run(&["status"]).exits(2).names("bad-setting");
-    refused.says("nonsense").does_not_say("SdkBody");
-}
-
-#[test]
-fn an_ignore_file_without_end_is_refused() {
-    let world = World::open();
-    let project = Project::new(&world, "shop");
-    let file = project.path().join(".dockerignore");
-    for (make, what) in
-        [("ln -s /dev/zero", "a device"), ("mkfifo", "a named pipe"), ("mkdir", "a directory")]
-    {
-        shell(&format!("{make} '{}'", file.display()));
-        project.run(&["deploy"]).exits(10).names("bad-ignore-file").says(what);
-        shell(&format!("rm -r '{}'", file.display()));
-    }
-    std::fs::write(&file, "a\n".repeat(600_000)).unwrap();
-    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("larger than 1 MiB");
-    std::fs::write(&file, "a\n".repeat(100_000)).unwrap();
-    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("10000");
-    nothing_changed(&world);
-}
-
-#[test]
-fn a_dockerfile_that_is_none_says_what_it_is() {
-    let world = World::open();
-    let project = Project::new(&world, "shop");
-    let file = project.path().join("Dockerfile");
-    std::fs::remove_file(&file).unwrap();
-    for (make, code, what) in [
-        ("mkdir", "no-dockerfile", "is a directory"),
-        ("mkfifo", "no-dockerfile", "is a named pipe"),
-        ("ln -s /etc/hostname", "dockerfile-outside-context", "is a link to /etc/hostname"),
-    ] {
-        shell(&format!("{make} '{}'", file.display()));
-        project.run(&["deploy"]).exits(10).names(code).says(what);
-        shell(&format!("rm -r '{}'", file.display()));
-    }
-    nothing_changed(&world);
 }
