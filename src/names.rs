@@ -438,7 +438,9 @@ impl fmt::Display for ImageIdentifier {
 /// overridden endpoint (the sandbox).
 pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let loopback = matches!(name, "localhost" | "[::1]") || name.starts_with("127.");
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<std::net::IpAddr>();
+    let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
     let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
     format!("{scheme}://{host}")
 }
@@ -508,6 +510,16 @@ impl FromStr for DeploymentNumber {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_speak_http_only_on_loopback_of_an_overridden_endpoint() {
+        let sandbox = Some("http://127.0.0.1:4566");
+        assert_eq!(service_address("127.0.0.1:8001", sandbox), "http://127.0.0.1:8001");
+        assert_eq!(service_address("127.0.0.1:8001", None), "https://127.0.0.1:8001");
+        assert_eq!(service_address("[::1]:8001", sandbox), "http://[::1]:8001");
+        assert_eq!(service_address("x.awsapprunner.com", sandbox), "https://x.awsapprunner.com");
+        assert_eq!(service_address("127.evil.example", sandbox), "https://127.evil.example");
+    }
 
     #[test]
     fn names_app_runner_would_refuse_are_refused() {

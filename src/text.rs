@@ -36,9 +36,8 @@ pub fn harmless_json(json: String) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
         if is_raw(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                shown.push_str(&format!("\\u{unit:04x}"));
-            }
+            let mut units = [0; 2];
+            shown.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             shown.push(c);
         }

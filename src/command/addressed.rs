@@ -35,6 +35,9 @@ const OF_A_SERVICE: [&str; 13] = [
     "verify",
 ];
 
+/// The commands that ask which repository is meant.
+const OF_A_REPOSITORY: [&str; 3] = ["deploy", "preflight", "prune"];
+
 /// A view whose commands carry the flags that this process was started with.
 pub(super) struct Addressed {
     view: Box<dyn View>,
@@ -72,7 +75,7 @@ impl Flags {
             return command.to_owned();
         };
         let needed = self.0.iter().filter(|(flag, _)| {
-            (*flag != "--ecr-repo" || verb == "deploy")
+            (*flag != "--ecr-repo" || OF_A_REPOSITORY.contains(&verb))
                 && !command.split_whitespace().any(|word| word == *flag)
         });
         let added = needed.map(|(flag, value)| format!("{flag} {value}"));
@@ -138,7 +141,7 @@ fn escaped(c: char) -> String {
     match c {
         '\'' | '\\' => format!("\\{c}"),
         c if is_hostile(c) => {
-            c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect()
+            c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect::<Vec<_>>().concat()
         }
         c => c.to_string(),
     }
@@ -206,7 +209,11 @@ impl View for Addressed {
     }
 
     fn findings(&self, findings: &[Finding]) {
-        self.view.findings(findings);
+        let mut findings = findings.to_vec();
+        for line in findings.iter_mut().flat_map(|finding| &mut finding.fix) {
+            *line = self.flags.in_text(line);
+        }
+        self.view.findings(&findings);
     }
 
     fn event(&self, event: &Event, state: &Deployment, at: DateTime<Utc>, elapsed: Duration) {
@@ -235,7 +242,11 @@ impl View for Addressed {
     }
 
     fn stream(&self, document: &dyn Document) {
-        self.view.stream(document);
+        self.view.stream(&AddressedDocument(document, &self.flags));
+    }
+
+    fn redraw(&self, document: &dyn Document) -> bool {
+        self.view.redraw(&AddressedDocument(document, &self.flags))
     }
 
     fn ask(&self, question: &str) -> bool {
@@ -249,7 +260,123 @@ impl View for Addressed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::projection::examples;
+
+    /// Remembers what it was told to show.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<String>>>);
+
+    impl Heard {
+        fn hear(&self, method: &str, text: &str) {
+            self.0.lock().unwrap().push(format!("{method} {text}"));
+        }
+    }
+
+    impl ProgressSink for Heard {
+        fn report(&self, progress: Progress) {
+            if let Progress::Notice(text) = progress {
+                self.hear("report", &text);
+            }
+        }
+    }
+
+    impl View for Heard {
+        fn sandbox(&self, endpoint: &str) {
+            self.hear("sandbox", endpoint);
+        }
+        fn findings(&self, findings: &[Finding]) {
+            self.hear("findings", &findings[0].fix[0]);
+        }
+        fn event(&self, event: &Event, _: &Deployment, _: DateTime<Utc>, _: Duration) {
+            self.hear("event", &event.words().0);
+        }
+        fn summary(&self, summary: &Summary) {
+            self.hear("summary", &summary.next[0]);
+        }
+        fn problem(&self, problem: &Problem) {
+            self.hear("problem", &problem.next[0]);
+        }
+        fn say(&self, line: &str) {
+            self.hear("say", line);
+        }
+        fn data(&self, document: &dyn Document) {
+            self.hear("data", &document.json().to_string());
+        }
+        fn stream(&self, document: &dyn Document) {
+            self.hear("stream", &document.text(Look::PLAIN));
+        }
+        fn redraw(&self, document: &dyn Document) -> bool {
+            self.hear("redraw", &document.text(Look::PLAIN));
+            true
+        }
+        fn ask(&self, question: &str) -> bool {
+            self.hear("ask", question);
+            true
+        }
+        fn finish(&self, _: ExitCode) {
+            self.hear("finish", "");
+        }
+    }
+
+    struct Status;
+
+    impl Document for Status {
+        fn name(&self) -> &'static str {
+            "status"
+        }
+        fn text(&self, _: Look) -> String {
+            "next: surefoot status\n".into()
+        }
+        fn json(&self) -> Value {
+            Value::String("surefoot status".into())
+        }
+    }
+
+    #[test]
+    fn everything_that_is_to_be_shown_arrives_and_its_commands_are_complete() {
+        let heard = Heard::default();
+        let flags = Flags(vec![("--env", "prod".into())]);
+        let view = Addressed { view: Box::new(heard.clone()), flags };
+        let hint = "`surefoot status`";
+        view.report(Progress::Notice(hint.into()));
+        view.sandbox("http://127.0.0.1:4566");
+        view.findings(&[Finding::warned("x", "y").fix(hint)]);
+        let run = examples::good(17, "v1.4.2", "v1.4.1", examples::morning());
+        for (event, state, at, elapsed) in run.told().take(1) {
+            view.event(event, state, at, elapsed);
+        }
+        let mut summary = crate::projection::summary(run.state(), run.started(), run.ended());
+        summary.next = vec!["surefoot status".into()];
+        view.summary(&summary);
+        view.problem(&Problem::new(ExitCode::General, "x", "y").hint(hint));
+        view.say(hint);
+        view.data(&Status);
+        view.stream(&Status);
+        assert!(view.redraw(&Status), "a terminal that can draw anew is told to");
+        assert!(view.ask("sure?"));
+        view.finish(ExitCode::Success);
+        let heard = heard.0.lock().unwrap();
+        assert_eq!(
+            *heard,
+            [
+                "report `surefoot status --env prod`",
+                "sandbox http://127.0.0.1:4566",
+                "findings `surefoot status --env prod`",
+                "event DeploymentPlanned",
+                "summary surefoot status --env prod",
+                "problem `surefoot status --env prod`",
+                "say `surefoot status --env prod`",
+                "data \"surefoot status --env prod\"",
+                "stream next: surefoot status --env prod\n",
+                "redraw next: surefoot status --env prod\n",
+                "ask sure?",
+                "finish ",
+            ]
+        );
+    }
 
     fn flags() -> Flags {
         let everywhere = Everywhere {
@@ -276,6 +403,14 @@ mod tests {
             (
                 "surefoot deploy",
                 "surefoot deploy --service-name shop --ecr-repo team/shop --history-dir 'my history'",
+            ),
+            (
+                "surefoot prune --ecr-repo shop --keep 2",
+                "surefoot prune --ecr-repo shop --keep 2 --service-name shop --history-dir 'my history'",
+            ),
+            (
+                "surefoot prune",
+                "surefoot prune --service-name shop --ecr-repo team/shop --history-dir 'my history'",
             ),
             ("surefoot demo", "surefoot demo"),
             ("aws sso login", "aws sso login"),

@@ -94,6 +94,19 @@ pub(super) fn at_work(
     lock::holder(&locks(setup), stream, endpoint.unwrap_or_default()).as_ref().map(trouble::held_by)
 }
 
+/// The directories of the journals that other clones on this machine have of a service.
+pub(super) fn clones(setup: &Setup, stream: &StreamName) -> Vec<PathBuf> {
+    let world = setup.endpoint().unwrap_or_default();
+    let mut journals = lock::journals(&locks(setup), stream, &world);
+    let ours = own_journal(setup);
+    journals.retain(|journal| *journal != ours);
+    journals
+}
+
+fn own_journal(setup: &Setup) -> PathBuf {
+    std::path::absolute(&setup.history).unwrap_or_else(|_| setup.history.clone())
+}
+
 fn locks(setup: &Setup) -> PathBuf {
     here::state_directory(&setup.environment).join("locks")
 }
@@ -118,9 +131,7 @@ fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
         command: command(),
         ci_run: setup.actor.ci_run.clone(),
         since: since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        journals: vec![
-            std::path::absolute(&setup.history).unwrap_or_else(|_| setup.history.clone()),
-        ],
+        journals: vec![own_journal(setup)],
     };
     lock::take(&directory, stream, &world, &owner)
 }

@@ -1,6 +1,6 @@
 //! `surefoot logs`: both log groups of the service, as they come.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use regex::Regex;
@@ -44,33 +44,54 @@ struct Wanted {
     pattern: Option<Regex>,
 }
 
-/// Shows the lines.
+/// The lines that were shown and may come again.
+#[derive(Default)]
+struct Shown(BTreeMap<String, DateTime<Utc>>);
+
+impl Shown {
+    /// Whether this line was not shown before; from now on it was.
+    fn is_new(&mut self, line: &LogLine) -> bool {
+        self.0.insert(line.id.clone(), line.at).is_none()
+    }
+
+    /// What is older is not asked for again.
+    fn forget_before(&mut self, since: DateTime<Utc>) {
+        self.0.retain(|_, at| *at >= since);
+    }
+}
+
+/// Shows the lines, until a person has seen enough.
 pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
+    tokio::select! {
+        biased;
+        () = setup.stop.wait() => Ok(ExitCode::Interrupted),
+        ended = all(arguments, setup) => ended,
+    }
+}
+
+async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     // Nothing of it is needed, but nobody should go on beside a damaged journal unwarned.
     setup.existing_journal()?;
     let (place, mut wanted) = place(arguments, setup).await?;
     let service = find(&place, setup).await?;
-    let mut shown = BTreeSet::new();
+    let mut shown = Shown::default();
     loop {
         let looked = place.world.clock.now();
-        for (source, line) in read(&place, &service, &wanted).await? {
-            if shown.insert(line.id.clone()) {
-                setup.view.stream(&LogLines { source, lines: vec![line] });
-            }
-        }
-        if shown.is_empty() && !arguments.follow {
+        let mut lines = read(&place, &service, &wanted).await?;
+        lines.retain(|(_, line)| shown.is_new(line));
+        if lines.is_empty() && !arguments.follow {
             setup.view.say(&nothing(&wanted, arguments));
         }
-        let over = wanted.until.is_some_and(|until| looked > until);
-        if !arguments.follow || over || setup.stop.requested().is_some() {
+        for (source, line) in lines {
+            setup.view.stream(&LogLines { source, lines: vec![line] });
+        }
+        if !arguments.follow || wanted.until.is_some_and(|until| looked > until) {
             return Ok(ExitCode::Success);
         }
         // Lines may arrive late: each look overlaps the one before.
         wanted.since = wanted.since.max(looked - LATE);
-        tokio::select! {
-            () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
-            () = place.world.clock.sleep(setup.settings.times.log_poll) => {}
-        }
+        shown.forget_before(wanted.since);
+        place.world.clock.sleep(setup.settings.times.log_poll).await;
     }
 }
 
@@ -209,4 +230,24 @@ async fn read(
     lines.retain(|(_, line)| wanted.pattern.as_ref().is_none_or(|p| p.is_match(&line.text)));
     lines.sort_by_key(|(_, line)| line.at);
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(second: u32) -> LogLine {
+        let at = format!("2026-11-23T10:00:{second:02}Z").parse().unwrap();
+        LogLine { id: second.to_string(), at, stream: String::new(), text: String::new() }
+    }
+
+    #[test]
+    fn what_was_shown_is_remembered_for_as_long_as_it_may_come_again() {
+        let mut shown = Shown::default();
+        assert!((0..50).all(|second| shown.is_new(&line(second))));
+        assert!((0..50).all(|second| !shown.is_new(&line(second))));
+        shown.forget_before(line(40).at);
+        assert_eq!(shown.0.len(), 10);
+        assert!((40..50).all(|second| !shown.is_new(&line(second))));
+    }
 }

@@ -23,6 +23,7 @@ mod rollback;
 mod run;
 mod sandbox;
 mod setup;
+mod shared_image;
 mod sheet;
 mod show;
 pub mod signals;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 use clap::CommandFactory as _;
 
 use arguments::{Arguments, Command, Deploy};
-use setup::{Reach, Setup};
+use setup::{Need, Reach, Setup};
 use signals::First;
 
 use crate::problem::{ExitCode, Problem};
@@ -104,9 +105,11 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
                 Command::Deploy(deploy) => deploy.clone(),
                 _ => Deploy::default(),
             };
-            let setup =
-                Setup::new(reach(about_a_service), &arguments.everywhere, &deploy, view, stop)
-                    .await?;
+            let need = Need {
+                reach: reach(about_a_service),
+                every_service: matches!(about_a_service, Command::Journal(_) | Command::History(_)),
+            };
+            let setup = Setup::new(need, &arguments.everywhere, &deploy, view, stop).await?;
             with_setup(about_a_service, &setup).await?
         }
     };

@@ -23,7 +23,7 @@ pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode
         return nothing_here(setup).await;
     };
     let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
-        guard::refuse_pending_elsewhere(Some(&lock), ledger.stream(), setup)?;
+        guard::refuse_pending_elsewhere(ledger.stream(), setup)?;
         return Ok(nothing(setup));
     };
     guard::refuse_mixed_worlds(&ledger, setup)?;
@@ -78,9 +78,7 @@ async fn nothing_here(setup: &Setup) -> Result<ExitCode, Problem> {
     if let Ok(caller) = setup.world().identity.caller().await {
         let (service, region) = (service.clone(), region.clone());
         let stream = StreamName { account: caller.account, region, service };
-        if let Ok(lock) = holding::lock_now(setup, &stream) {
-            guard::refuse_pending_elsewhere(Some(&lock), &stream, setup)?;
-        }
+        guard::refuse_pending_elsewhere(&stream, setup)?;
     }
     Ok(nothing(setup))
 }

@@ -41,7 +41,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     };
     let ledger = setup.ledger(journal, stream)?;
     guard::refuse_pending(&ledger, setup)?;
-    guard::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
+    guard::refuse_pending_elsewhere(ledger.stream(), setup)?;
     let caller = guard::refuse_another_place(&world, &ledger, setup).await?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);
@@ -292,7 +292,7 @@ fn refuse_a_service_that_is_gone(
         return Ok(());
     }
     let gone = inventory::nothing_to_go_back_on(&stream.service, &chosen.release.image);
-    Err(trouble::failure(&gone))
+    Err(Problem::from(&gone))
 }
 
 fn questions(setup: &Setup, ledger: &Ledger) -> Questions {

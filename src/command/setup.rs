@@ -75,10 +75,19 @@ pub(super) enum Reach {
     Repository,
 }
 
+/// What a command needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Need {
+    /// What it asks.
+    pub reach: Reach,
+    /// Whether it is about every service where none is named.
+    pub every_service: bool,
+}
+
 impl Setup {
     /// Reads flags, environment and file, and finds out where AWS is. Asks nobody.
     pub(super) async fn new(
-        reach: Reach,
+        Need { reach, every_service }: Need,
         everywhere: &Everywhere,
         deploy: &Deploy,
         view: Arc<dyn View>,
@@ -93,6 +102,7 @@ impl Setup {
             environment: Environment(environment.clone()),
             file: file(&current, &project)?,
             detected: Detected { project: project.clone(), current, ..Detected::default() },
+            every_service,
         };
         let settings = resolve(&sources)?;
         let settings = if settings.region.is_some() {
@@ -313,6 +323,14 @@ impl Setup {
     /// Whether nobody named the service: its name is then the directory's.
     pub(super) fn service_is_a_guess(&self) -> bool {
         self.is_a_guess("service_name")
+    }
+
+    /// The repository, where only the command line or the environment of this process names it: elsewhere
+    /// the same command would mean another.
+    pub(super) fn repository_named_here(&self) -> Option<&RepositoryName> {
+        let origin = self.settings.origin("ecr_repository");
+        let here = matches!(origin, Some(Origin::Flag(_) | Origin::Environment(_)));
+        self.settings.repository.as_ref().filter(|_| here).map(|choice| &choice.name)
     }
 
     fn is_a_guess(&self, key: &str) -> bool {

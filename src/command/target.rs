@@ -10,7 +10,7 @@ use crate::journal::JournalError;
 use crate::journal::archive::{can_make_a_file_in, write_durably};
 use crate::view::standard_output;
 
-/// Links that are followed, one to the next. Source: Linux, path_resolution(7).
+/// Links that are followed, one to the next. Source: Linux, `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
 
 /// Where the writing goes.

@@ -3,14 +3,14 @@
 use url::Url;
 
 use super::setup::Setup;
-use super::{guard, record, status, trouble};
+use super::{guard, record, trouble};
 use crate::event::HealthReport;
-use crate::names::{DeploymentNumber, Digest, service_address};
+use crate::names::{DeploymentNumber, Digest, OperationId, service_address};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Evidence, Expectation, Recorded, Sighting};
 use crate::step;
 use crate::view::documents::Verification;
-use crate::world::service::Operation;
+use crate::world::service::{Operation, Service};
 use crate::world::{Silence, World, WorldError};
 
 /// Operations that are looked through for ours.
@@ -23,10 +23,11 @@ pub(super) async fn verify(setup: &Setup) -> Result<ExitCode, Problem> {
     guard::refuse_other_world(expected.endpoint.as_ref(), &expected.stream, setup)?;
     guard::refuse_another_region(&expected.stream, setup)?;
     let world = setup.world_at(&expected.stream);
-    guard::refuse_another_account(&world, &expected.stream, setup).await?;
+    let asked = guard::refuse_another_account(&world, &expected.stream, setup).await;
+    asked.map_err(not_asked)?;
     let evidence = evidence(&world, &records, &expected).await;
-    let evidence =
-        evidence.map_err(|error| trouble::world(&error, Some(&expected.stream.region)))?;
+    let evidence = evidence
+        .map_err(|error| not_asked(trouble::world(&error, Some(&expected.stream.region))))?;
     let findings = projection::verify(&expected, &evidence);
     let exit = projection::verdict(&findings);
     setup.view.data(&Verification {
@@ -37,6 +38,17 @@ pub(super) async fn verify(setup: &Setup) -> Result<ExitCode, Problem> {
         findings,
     });
     Ok(exit)
+}
+
+/// Silence is not drift, and nothing stands before this as it does before a deployment: it can be asked
+/// again.
+fn not_asked(mut problem: Problem) -> Problem {
+    if matches!(problem.code.as_str(), "aws-unreachable" | "preflight-refused") {
+        problem.exit = ExitCode::Paused;
+        problem.leaves = "Nothing was proven, and nothing contradicts the proof.".into();
+        problem.next.push("ask again: `surefoot verify`".into());
+    }
+    problem
 }
 
 fn nothing(records: &[Recorded]) -> Problem {
@@ -55,11 +67,18 @@ async fn evidence(
     records: &[Recorded],
     expected: &Expectation,
 ) -> Result<Evidence, WorldError> {
-    let seen = status::sighting(world, records).await?;
-    let operations: Vec<Operation> = match &seen.service {
-        Some(service) => world.services.operations(&service.arn, Some(OPERATIONS)).await?,
-        None => Vec::new(),
+    let service = world.services.find(&expected.stream.service).await?;
+    let operations = match &service {
+        Some(service) => operations(world, service).await,
+        None => Ok(Vec::new()),
     };
+    let newest = operations.as_ref().ok().and_then(|listed| listed.first()).cloned();
+    let known = |by: fn(&[Recorded], &OperationId) -> bool| {
+        newest.as_ref().is_some_and(|operation| by(records, &operation.id))
+    };
+    let begun_here = known(projection::began_operation);
+    let ours = known(projection::knows_operation);
+    let seen = Sighting { service, newest, ours, awaited: None };
     let unfinished = projection::status(records).unfinished;
     Ok(Evidence {
         health: health(world, expected, &seen).await,
@@ -68,8 +87,14 @@ async fn evidence(
             .map(|one| format!("{} is unfinished: {}", one.row.number, one.standing)),
         way_back: way_back(records, expected),
         seen,
+        begun_here,
         operations,
     })
+}
+
+async fn operations(world: &World, service: &Service) -> Result<Vec<Operation>, String> {
+    let listed = world.services.operations(&service.arn, Some(OPERATIONS)).await;
+    listed.map_err(|error| error.to_string())
 }
 
 fn way_back(records: &[Recorded], expected: &Expectation) -> Option<DeploymentNumber> {

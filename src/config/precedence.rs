@@ -107,6 +107,8 @@ pub struct Sources {
     pub file: Option<File>,
     /// The surroundings.
     pub detected: Detected,
+    /// Whether every service may be meant, so that of several none need be named.
+    pub every_service: bool,
 }
 
 /// Decides every setting.
@@ -161,6 +163,7 @@ impl Sources {
                 let how = format!("the only service in {}", super::FILE_NAME);
                 Ok(Some((only.clone(), Origin::Detected(how))))
             }
+            _ if self.every_service => Ok(None),
             _ => Err(several_services(&sections)),
         }
     }

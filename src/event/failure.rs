@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::OperationId;
-use crate::problem::ExitCode;
+use crate::problem::{ExitCode, Problem};
 
 /// A named cause with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,4 +86,15 @@ pub enum Interruption {
         /// The operation.
         operation: Option<OperationId>,
     },
+}
+
+/// As a person is told of it; where that leaves the service depends on when it happened.
+impl From<&Failure> for Problem {
+    fn from(failure: &Failure) -> Self {
+        let mut problem = Self::new(failure.exit, &failure.code, failure.what.clone());
+        problem.because.clone_from(&failure.because);
+        problem.details.clone_from(&failure.details);
+        problem.next.clone_from(&failure.hints);
+        problem
+    }
 }

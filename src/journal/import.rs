@@ -199,6 +199,10 @@ fn follow(
         return Err(line.damaged(Some(&event.stream), wrong));
     }
     let Some(thread) = threads.get_mut(&event.stream) else {
+        if event.sequence == 0 {
+            let wrong = "it has an event 0, and events are counted from 1".to_owned();
+            return Err(line.damaged(Some(&event.stream), wrong));
+        }
         let thread = Thread {
             path: line.path.to_owned(),
             line: line.number,
@@ -211,7 +215,7 @@ fn follow(
         threads.insert(event.stream, thread);
         return Ok(());
     };
-    let due = thread.last + 1;
+    let due = thread.last.saturating_add(1);
     let wrong = match event.sequence {
         other if other < due => Some(format!("event {other} is there a second time")),
         other if other > due => Some(format!("event {due} is missing before it")),

@@ -18,17 +18,29 @@ pub(super) fn left_live(state: &Deployment) -> Option<Release> {
     }
 }
 
-/// Whether the log knows this operation as one of ours.
+/// Whether the log knows this operation: as one of ours, or as seen where a release was found live
+/// already. Whoever began that, it changed nothing.
 pub fn knows_operation(records: &[Recorded], id: &OperationId) -> bool {
-    records.iter().filter_map(|record| record.event.as_ref().ok()).any(|event| match event {
-        Event::CreateIssued(issue) | Event::UpdateIssued(issue) | Event::RollbackIssued(issue) => {
-            issue.operation.as_ref() == Some(id)
-        }
-        Event::AutoDeploymentsRestored { operation, .. } => operation.as_ref() == Some(id),
-        // Seen where a release was found live already: whoever began it, it changed nothing.
+    let seen = |event: &Event| match event {
         Event::StepStarted { step: Step::ChangeService, observed, payload: None } => {
             observed.known_operations.contains(id)
         }
         _ => false,
+    };
+    began_operation(records, id) || events(records).any(seen)
+}
+
+/// Whether a deployment of this log began this operation.
+pub fn began_operation(records: &[Recorded], id: &OperationId) -> bool {
+    events(records).any(|event| match event {
+        Event::CreateIssued(issue) | Event::UpdateIssued(issue) | Event::RollbackIssued(issue) => {
+            issue.operation.as_ref() == Some(id)
+        }
+        Event::AutoDeploymentsRestored { operation, .. } => operation.as_ref() == Some(id),
+        _ => false,
     })
+}
+
+fn events(records: &[Recorded]) -> impl Iterator<Item = &Event> {
+    records.iter().filter_map(|record| record.event.as_ref().ok())
 }

@@ -381,14 +381,3 @@ fn on_the_way_back(state: &Deployment) -> String {
     };
     format!("{word} on the way back to {previous}. {now}")
 }
-
-/// A service's address with its scheme: `http` only for a loopback address of an overridden
-/// endpoint, which is how the sandbox serves.
-pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let address = bare.parse::<std::net::IpAddr>();
-    let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
-    format!("{scheme}://{host}")
-}

@@ -6,10 +6,10 @@ use super::fold::{Folded, fold};
 use super::history::{Row, Verdict, history};
 use super::judgement::bad_releases;
 use super::keep::pruned;
-use super::standing::{next_commands, previous_name, service_address, standing};
+use super::standing::{next_commands, previous_name, standing};
 use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
-use crate::names::{Digest, OperationId, StreamName};
+use crate::names::{Digest, OperationId, StreamName, service_address};
 use crate::plan::Step;
 use crate::plan::identity::marks;
 

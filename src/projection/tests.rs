@@ -239,15 +239,6 @@ fn the_second_level_of_proof_needs_the_applications_own_word() {
     }
 }
 
-#[test]
-fn addresses_speak_http_only_on_loopback_of_an_overridden_endpoint() {
-    let sandbox = Some("http://127.0.0.1:4566");
-    assert_eq!(service_address("127.0.0.1:8001", sandbox), "http://127.0.0.1:8001");
-    assert_eq!(service_address("127.0.0.1:8001", None), "https://127.0.0.1:8001");
-    assert_eq!(service_address("x.awsapprunner.com", sandbox), "https://x.awsapprunner.com");
-    assert_eq!(service_address("127.evil.example", sandbox), "https://127.evil.example");
-}
-
 /// Runs one after the other, as one stream.
 fn stream(parts: impl IntoIterator<Item = Vec<Recorded>>) -> Vec<Recorded> {
     let mut records = parts.into_iter().flatten().collect::<Vec<_>>();

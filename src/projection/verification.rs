@@ -5,6 +5,7 @@ use super::expectation::Expectation;
 use crate::event::{HealthOutcome, HealthReport};
 use crate::names::{DeploymentNumber, Digest, Reference};
 use crate::plan::findings::{Finding, Outcome};
+use crate::plan::inventory::unfit;
 use crate::problem::ExitCode;
 use crate::world::service::{Operation, Service, ServiceStatus};
 
@@ -18,8 +19,11 @@ const CODE: &str = "not-as-proven";
 pub struct Evidence {
     /// App Runner's own word.
     pub seen: Sighting,
-    /// The operations of the service, newest first, as far as they were asked for.
-    pub operations: Vec<Operation>,
+    /// Whether a deployment of this log began the newest operation, which the log may know without that.
+    pub begun_here: bool,
+    /// The operations of the service, newest first, as far as they were asked for; why App Runner did not
+    /// say.
+    pub operations: Result<Vec<Operation>, String>,
     /// What the registry holds under the identifier; why it did not say.
     pub held: Result<Option<Digest>, String>,
     /// What the application answers; why it could not be asked.
@@ -81,6 +85,14 @@ fn look(expected: &Expectation) -> String {
 
 fn back(expected: &Expectation, evidence: &Evidence) -> String {
     let (service, number) = (&expected.stream.service, expected.number);
+    let seen = evidence.seen.service.as_ref();
+    if let Some(first) = seen.and_then(unfit).and_then(|finding| finding.fix.into_iter().next()) {
+        // Before that, App Runner takes no change.
+        return first;
+    }
+    if evidence.held == Ok(None) {
+        return deploy(expected);
+    }
     let Some(way_back) = evidence.way_back else { return deploy(expected) };
     let command = format!("surefoot rollback {} --service-name {service}", way_back.0);
     format!("bring back what {number} left: `{command}`")
@@ -97,7 +109,11 @@ fn journal(expected: &Expectation, evidence: &Evidence) -> Finding {
 fn status(expected: &Expectation, service: &Service) -> Finding {
     match service.status {
         ServiceStatus::Running => Finding::passed("service", "RUNNING"),
-        ref status => failed("service", format!("the service is {status}")).fix(look(expected)),
+        ref status => {
+            let finding = failed("service", format!("the service is {status}"));
+            let fixes = unfit(service).map(|finding| finding.fix).unwrap_or_default();
+            fixes.into_iter().fold(finding, Finding::fix).fix(look(expected))
+        }
     }
 }
 
@@ -122,7 +138,7 @@ fn registry(expected: &Expectation, evidence: &Evidence) -> Finding {
     match (held, &expected.digest, &image.reference) {
         (None, ..) => failed("registry", format!("ECR no longer holds {}", image.short()))
             .fix("keep it from being deleted: the next restart of the service needs it")
-            .fix(deploy(expected)),
+            .fix(back(expected, evidence)),
         (Some(found), Some(digest), Reference::Tag(tag)) if found != digest => {
             failed("registry", format!("the tag {tag} names {} now", found.short()))
                 .fix(back(expected, evidence))
@@ -152,7 +168,11 @@ fn operation(expected: &Expectation, evidence: &Evidence) -> Finding {
     let Some(id) = &expected.operation else {
         return Finding::skipped("operation", "nothing was asked for: it was live already");
     };
-    let listed = evidence.operations.iter().find(|operation| operation.id == *id);
+    let operations = match &evidence.operations {
+        Ok(operations) => operations,
+        Err(why) => return Finding::cannot_tell("operation", why.clone()),
+    };
+    let listed = operations.iter().find(|operation| operation.id == *id);
     match listed {
         Some(operation) if operation.status == expected.ended => {
             Finding::passed("operation", format!("{id} {}", operation.status))
@@ -167,11 +187,18 @@ fn operation(expected: &Expectation, evidence: &Evidence) -> Finding {
 }
 
 fn newest(expected: &Expectation, evidence: &Evidence) -> Finding {
+    if let Err(why) = &evidence.operations {
+        return Finding::cannot_tell("no newer operation", why.clone());
+    }
     match &evidence.seen.newest {
         None => Finding::warned("no newer operation", "App Runner lists none"),
-        Some(operation) if evidence.seen.ours => {
+        Some(operation) if evidence.begun_here => {
             Finding::passed("no newer operation", format!("{} is ours", operation.id))
         }
+        Some(Operation { kind, id, .. }) if evidence.seen.ours => Finding::passed(
+            "no newer operation",
+            format!("{kind} {id} is not ours, and was over when this release was found live"),
+        ),
         Some(Operation { kind, id, status, .. }) => {
             failed("no newer operation", format!("{kind} {id} {status} is not of this log"))
                 .fix(look(expected))
@@ -260,7 +287,8 @@ mod tests {
                 ours: true,
                 awaited: None,
             },
-            operations: vec![operation],
+            begun_here: true,
+            operations: Ok(vec![operation]),
             held: Ok(expected.digest.clone()),
             health: Ok(examples::health(HealthOutcome::Passed, 200, &[])),
             unfinished: None,
@@ -286,11 +314,13 @@ mod tests {
             ("registry", CannotTell, Paused, |e| e.held = Err("no answer".into())),
             ("mark", Failed, Drift, |e| service(e).mark = Some("other".into())),
             ("mark", Failed, Drift, |e| service(e).mark = None),
-            ("operation", Failed, Drift, |e| e.operations[0].status = OperationStatus::Failed),
-            ("operation", Warned, Success, |e| e.operations.clear()),
+            ("operation", Failed, Drift, |e| {
+                e.operations.as_mut().unwrap()[0].status = OperationStatus::Failed;
+            }),
+            ("operation", Warned, Success, |e| e.operations = Ok(Vec::new())),
             ("no newer operation", Failed, Drift, |e| {
                 e.seen.newest.as_mut().unwrap().id = "e".repeat(32).parse().unwrap();
-                e.seen.ours = false;
+                (e.seen.ours, e.begun_here) = (false, false);
             }),
             ("configuration", Warned, Success, |e| {
                 service(e).configuration.port = Some("1".into());
@@ -323,6 +353,55 @@ mod tests {
         let findings = verify(&expected, &evidence);
         let fixes: Vec<_> = findings.iter().flat_map(|finding| &finding.fix).collect();
         assert!(fixes.iter().any(|fix| fix.contains("`surefoot rollback 16 ")), "{fixes:?}");
+    }
+
+    #[test]
+    fn what_is_offered_works_where_the_service_is_paused_or_its_image_is_gone() {
+        let expected = expected();
+        let offered = |change: Change| {
+            let mut evidence = as_proven(&expected);
+            evidence.way_back = Some(DeploymentNumber(16));
+            (evidence.seen.ours, evidence.begun_here) = (false, false);
+            change(&mut evidence);
+            let findings = verify(&expected, &evidence);
+            findings.into_iter().flat_map(|finding| finding.fix).collect::<Vec<_>>().join("\n")
+        };
+        let fine = offered(|_| {});
+        assert!(fine.contains("`surefoot rollback 16 "), "{fine}");
+        let paused = offered(|e| service(e).status = ServiceStatus::Paused);
+        assert!(paused.contains("`aws apprunner resume-service "), "{paused}");
+        assert!(!paused.contains("surefoot rollback"), "{paused}");
+        let gone = offered(|e| e.held = Ok(None));
+        assert!(gone.contains("`surefoot deploy "), "{gone}");
+        assert!(!gone.contains("surefoot rollback"), "{gone}");
+    }
+
+    #[test]
+    fn an_operation_that_somebody_else_began_is_not_called_ours() {
+        let expected = expected();
+        let mut evidence = as_proven(&expected);
+        let told = |evidence: &Evidence| {
+            let findings = verify(&expected, evidence);
+            findings.into_iter().find(|one| one.check == "no newer operation").unwrap()
+        };
+        assert!(told(&evidence).reason.ends_with(" is ours"));
+        evidence.begun_here = false;
+        let known = told(&evidence);
+        assert_eq!(known.outcome, Outcome::Passed);
+        assert!(known.reason.contains(" is not ours, "), "{known:?}");
+    }
+
+    #[test]
+    fn operations_that_could_not_be_asked_for_prove_nothing() {
+        let expected = expected();
+        let mut evidence = as_proven(&expected);
+        evidence.operations = Err("not allowed".into());
+        evidence.seen.newest = None;
+        let findings = verify(&expected, &evidence);
+        let silent = findings.iter().filter(|one| one.outcome == Outcome::CannotTell);
+        let silent: Vec<&str> = silent.map(|one| one.check.as_str()).collect();
+        assert_eq!(silent, ["operation", "no newer operation"]);
+        assert_eq!(verdict(&findings), ExitCode::Paused);
     }
 
     #[test]

@@ -106,6 +106,10 @@ impl View for JsonView {
         self.line(&json!({ document.name(): document.json() }));
     }
 
+    fn redraw(&self, _document: &dyn Document) -> bool {
+        false
+    }
+
     fn ask(&self, question: &str) -> bool {
         self.talk.ask(question)
     }

@@ -47,7 +47,7 @@ pub use silent::SilentView;
 pub use terminal::{Wish, choose, is_interactive, typed_line};
 
 /// Shows what happens. Every method returns at once and never fails: what cannot be shown is lost,
-/// and nothing but the showing.
+/// and nothing but the showing. None has a body here: a view that wraps another must pass on each.
 pub trait View: ProgressSink {
     /// Every screen from now on names this endpoint: it is not AWS itself.
     fn sandbox(&self, endpoint: &str);
@@ -68,9 +68,7 @@ pub trait View: ProgressSink {
     fn stream(&self, document: &dyn Document);
     /// What is watched, in the place of what stood there before. False where nothing is ever taken
     /// back: then what changed is told with [`View::stream`].
-    fn redraw(&self, _document: &dyn Document) -> bool {
-        false
-    }
+    fn redraw(&self, document: &dyn Document) -> bool;
     /// A question; `false` where nobody can answer.
     fn ask(&self, question: &str) -> bool;
     /// The end. Called once, last.

@@ -138,6 +138,10 @@ impl View for PlainView {
         self.data(document);
     }
 
+    fn redraw(&self, _document: &dyn Document) -> bool {
+        false
+    }
+
     fn ask(&self, question: &str) -> bool {
         self.talk(&format!("{} [y/N] ", harmless(question)));
         let answer = terminal::answer();

@@ -32,6 +32,10 @@ impl View for SilentView {
     fn say(&self, _line: &str) {}
     fn data(&self, _document: &dyn Document) {}
     fn stream(&self, _document: &dyn Document) {}
+    fn redraw(&self, _document: &dyn Document) -> bool {
+        false
+    }
+
     fn ask(&self, _question: &str) -> bool {
         self.consents
     }

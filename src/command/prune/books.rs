@@ -2,11 +2,14 @@
 //! it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::trouble;
 use crate::command::setup::Setup;
-use crate::command::{guard, record};
+use crate::command::{guard, holding, record};
 use crate::event::Event;
+use crate::journal::JournalError;
+use crate::journal::redb::RedbJournal;
 use crate::ledger::Ledger;
 use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::Problem;
@@ -19,20 +22,24 @@ use crate::world::clock::{Clock as _, SystemClock};
 pub(super) struct Books {
     main: StreamName,
     all: Vec<Book>,
+    /// What the journals of other clones on this machine remember: read, never written.
+    clones: Vec<Memory>,
     history: std::path::PathBuf,
+    /// What to type to see what is left.
+    again: String,
 }
 
 /// The journal of one service.
 struct Book {
     ledger: Ledger,
     memory: Memory,
-    /// A prune that could not say how it ended.
-    unsettled: Option<Prune>,
+    /// Prunes that could not say how they ended, oldest first.
+    unsettled: Vec<Prune>,
 }
 
 impl Books {
     /// Reads, verified in full, the journal of every service of the same account and region.
-    pub(super) fn open(setup: &Setup, main: &StreamName) -> Result<Self, Problem> {
+    pub(super) fn open(setup: &Setup, main: &StreamName, again: &str) -> Result<Self, Problem> {
         let Some(journal) = setup.existing_journal()? else {
             return Err(trouble::no_history(None));
         };
@@ -47,7 +54,8 @@ impl Books {
             let ledger = setup.ledger(journal.clone(), stream.clone())?;
             let records = record::records(&ledger);
             let memory = remember(&stream, &records);
-            let unsettled = prunes(&records).pop().filter(|prune| prune.outcome.is_none());
+            let mut unsettled = prunes(&records);
+            unsettled.retain(|prune| prune.outcome.is_none());
             if stream == *main {
                 guard::refuse_mixed_worlds(&ledger, setup)?;
             } else if memory.endpoint != setup.endpoint() && memory.endpoint.is_some() {
@@ -56,7 +64,17 @@ impl Books {
             }
             books.push(Book { ledger, memory, unsettled });
         }
-        Ok(Self { main: main.clone(), all: books, history: setup.history.clone() })
+        let mut clones = Vec::new();
+        for book in &books {
+            clones.extend(of_clones(setup, &book.memory.stream)?);
+        }
+        Ok(Self {
+            main: main.clone(),
+            all: books,
+            clones,
+            history: setup.history.clone(),
+            again: again.to_owned(),
+        })
     }
 
     /// The service that was asked about.
@@ -66,7 +84,7 @@ impl Books {
 
     /// What all of them remember.
     pub(super) fn memories(&self) -> Vec<Memory> {
-        self.all.iter().map(|book| book.memory.clone()).collect()
+        self.all.iter().map(|book| &book.memory).chain(&self.clones).cloned().collect()
     }
 
     /// The services that used the repository, and the one that was asked about.
@@ -77,10 +95,11 @@ impl Books {
         self.all.iter().map(|book| &book.memory).filter(shares).map(|memory| &memory.stream)
     }
 
-    /// Prunes that could not say how they ended, in words.
+    /// Prunes of this repository that could not say how they ended, in words.
     pub(super) fn unsettled(&self, picture: &Picture) -> Vec<String> {
         let here = self.all.iter().filter(|book| book.memory.stream == self.main);
-        here.filter_map(|book| book.unsettled.as_ref())
+        here.flat_map(|book| &book.unsettled)
+            .filter(|prune| prune.repository.as_ref() == Some(&picture.repository))
             .map(|prune| {
                 let gone = prune.intended.iter().filter(|digest| !picture.holds(digest)).count();
                 format!(
@@ -95,19 +114,24 @@ impl Books {
     /// Writes down what became of prunes that could not say it: what is gone is gone.
     pub(super) fn settle(&mut self, picture: &Picture) -> Result<(), Problem> {
         for book in &mut self.all {
-            let Some(prune) = book.unsettled.take() else { continue };
-            if prune.repository.as_ref() != Some(&picture.repository) {
-                continue;
+            let here = |prune: &Prune| prune.repository.as_ref() == Some(&picture.repository);
+            let unsettled = std::mem::take(&mut book.unsettled);
+            for prune in unsettled.into_iter().filter(here) {
+                let gone = prune.intended.into_iter().filter(|digest| !picture.holds(digest));
+                let event = Event::ImagesPruned {
+                    deleted: gone.collect(),
+                    failures: Vec::new(),
+                    repository: prune.repository,
+                    bytes: 0,
+                    found: true,
+                };
+                append(
+                    book,
+                    &event,
+                    (&self.history, &self.again),
+                    "Nothing was deleted by this run.",
+                )?;
             }
-            let gone = prune.intended.into_iter().filter(|digest| !picture.holds(digest));
-            let event = Event::ImagesPruned {
-                deleted: gone.collect(),
-                failures: Vec::new(),
-                repository: prune.repository,
-                bytes: 0,
-                found: true,
-            };
-            append(book, &event, &self.history, "Nothing was deleted by this run.")?;
         }
         Ok(())
     }
@@ -131,7 +155,7 @@ impl Books {
             let bytes = images.iter().filter_map(|digest| sizes.get(digest)).sum();
             let repository = picture.repository.clone();
             let event = Event::PruneStarted { repository, keep, images, bytes };
-            append(book, &event, &self.history, "Nothing was deleted.")?;
+            append(book, &event, (&self.history, &self.again), "Nothing was deleted.")?;
         }
         Ok(())
     }
@@ -162,10 +186,34 @@ impl Books {
                 repository: Some(sheet.repository.clone()),
                 found: false,
             };
-            append(book, &event, &self.history, &leaves)?;
+            append(book, &event, (&self.history, &self.again), &leaves)?;
         }
         Ok(())
     }
+}
+
+/// What other clones on this machine remember of a service: an image that one of them needs stays. One
+/// that is gone with its journal needs nothing; of one that cannot be read, nobody knows.
+fn of_clones(setup: &Setup, stream: &StreamName) -> Result<Vec<Memory>, Problem> {
+    let mut memories = Vec::new();
+    for directory in holding::clones(setup, stream) {
+        let unreadable = |problem: &Problem| trouble::unreadable_clone(problem, &directory);
+        let journal = match RedbJournal::open(&directory) {
+            Ok(journal) => Arc::new(journal),
+            Err(JournalError::Missing { .. }) => continue,
+            Err(error) => {
+                let problem = super::super::trouble::journal(&error, &directory);
+                return Err(unreadable(&problem));
+            }
+        };
+        let ledger =
+            setup.ledger(journal, stream.clone()).map_err(|problem| unreadable(&problem))?;
+        let memory = remember(stream, &record::records(&ledger));
+        if memory.endpoint == setup.endpoint() {
+            memories.push(memory);
+        }
+    }
+    Ok(memories)
 }
 
 /// In the journal of the service that was asked about stands everything; in the others what they
@@ -194,12 +242,12 @@ fn sizes(choices: &[Choice]) -> BTreeMap<&Digest, u64> {
 fn append(
     book: &mut Book,
     event: &Event,
-    history: &std::path::Path,
+    (history, again): (&std::path::Path, &str),
     leaves: &str,
 ) -> Result<(), Problem> {
     let at = SystemClock::start().now();
     book.ledger.append_beside(event, &BTreeMap::new(), at).map_err(|error| {
-        let next = "see what is left: `surefoot prune`".to_owned();
+        let next = format!("see what is left: `{again}`");
         super::super::trouble::ledger(&error, history, leaves.to_owned(), next)
     })
 }

@@ -5,6 +5,7 @@ mod books;
 mod report;
 mod trouble;
 
+use super::addressed::quoted;
 use super::arguments::Prune;
 use super::setup::Setup;
 use super::{deploy, guard, holding, run, stream};
@@ -13,13 +14,14 @@ use crate::lock::Lock;
 use crate::names::{RepositoryName, ServiceName, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{
-    Choice, Deletions, Limits, Missing, Picture, choose, lifecycle_warnings, missing,
+    Choice, Deletions, Limits, Memory, Missing, Named, Picture, choose, lifecycle_warnings, missing,
 };
 use crate::prune::{Pruning, delete, look};
 use crate::view::documents::{PruneOutcomeSheet, PruneSheet};
 use crate::world::World;
 use books::Books;
 use report::Report;
+use trouble::AtWork;
 
 /// What is to be pruned.
 struct Wish {
@@ -42,7 +44,7 @@ pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, 
     let wish = wish(arguments)?;
     let mut report = Report::open(arguments.report.as_deref(), &setup.history)?;
     let (stream, world) = place(setup, wish.apply).await?;
-    let wish = Wish { again: again(arguments, &stream.service), ..wish };
+    let wish = Wish { again: again(arguments, setup, &stream.service), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
     report.write()?;
     ended.map(|()| ExitCode::Success)
@@ -61,6 +63,7 @@ pub(super) async fn after_deployment(keep: u32, setup: &Setup, world: &World, st
         report: None,
     };
     let wish = wish(&arguments).expect("the grace period is a duration");
+    let wish = Wish { again: again(&arguments, setup, &stream.service), ..wish };
     let mut report = Report::none();
     if let Err(problem) = carry_out(&wish, setup, world, stream, true, &mut report).await {
         setup.view.say(&format!("the deployment succeeded; pruning did not: {}", problem.what));
@@ -98,16 +101,14 @@ fn wish(arguments: &Prune) -> Result<Wish, Problem> {
 }
 
 /// The same command, but for `--apply`.
-fn again(arguments: &Prune, service: &ServiceName) -> String {
-    let mut line = format!("surefoot prune --service-name {service} --keep {}", arguments.keep);
+fn again(arguments: &Prune, setup: &Setup, service: &ServiceName) -> String {
+    let mut line = format!("surefoot prune --service-name {service}");
+    if let Some(repository) = setup.repository_named_here() {
+        line = format!("{line} --ecr-repo {repository}");
+    }
+    line = format!("{line} --keep {}", arguments.keep);
     let mut add = |name: &str, value: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let value = if value.chars().all(plain) {
-            value.to_owned()
-        } else {
-            format!("'{}'", value.replace('\'', r"'\''"))
-        };
-        line = format!("{line} {name} {value}");
+        line = format!("{line} {name} {}", quoted(value));
     };
     if let Some(age) = &arguments.older_than {
         add("--older-than", age);
@@ -143,14 +144,17 @@ async fn carry_out(
     report: &mut Report,
 ) -> Result<(), Problem> {
     let repository = &setup.settings.repository()?.name;
-    let mut books = Books::open(setup, stream)?;
+    let mut books = Books::open(setup, stream, &wish.again)?;
     let mut locks = Vec::new();
     if wish.apply {
         locks = lock_all(setup, &books, repository, stream, held)?;
         // What was read before the locks may have grown since.
-        books = Books::open(setup, stream)?;
+        books = Books::open(setup, stream, &wish.again)?;
     }
     let sharing: Vec<StreamName> = books.sharing(repository).cloned().collect();
+    for one in &sharing {
+        guard::refuse_pending_elsewhere(one, setup)?;
+    }
     let ended = under_lock(wish, setup, world, books, repository, report).await;
     if let Some(journal) = setup.existing_journal()?.filter(|_| wish.apply) {
         for one in &sharing {
@@ -184,6 +188,7 @@ async fn under_lock(
     let seen = look(world, repository, books.memories(), std::collections::BTreeMap::new()).await;
     let seen = seen.map_err(|error| trouble::look(&error, Some(&books.main().region)))?;
     let picture = seen.ok_or_else(|| trouble::no_repository(repository))?;
+    refuse_a_repository_of_nobody(&picture, books.main())?;
     refuse_an_unknown_name(wish, &picture)?;
     if wish.apply {
         books.settle(&picture)?;
@@ -194,7 +199,8 @@ async fn under_lock(
     setup.view.data(&sheet);
     report.add(&sheet);
     if !missing.is_empty() {
-        return Err(trouble::incomplete(repository, &missing, &wish.typed()));
+        let at_work = at_work(wish, setup, &books, &missing);
+        return Err(trouble::incomplete(repository, &missing, &at_work, &wish.typed()));
     }
     if !wish.apply || !sheet.choices.iter().any(Choice::goes) {
         return Ok(());
@@ -212,6 +218,35 @@ async fn under_lock(
     setup.view.data(&outcome);
     report.add(&outcome);
     trouble::of_deletions(repository, &outcome, &wish.typed()).map_or(Ok(()), Err)
+}
+
+/// A repository that no deployment used and no service runs from: what is in it, others need.
+fn refuse_a_repository_of_nobody(picture: &Picture, main: &StreamName) -> Result<(), Problem> {
+    let used = |memory: &Memory| {
+        let mut named = memory.named.iter().flat_map(Named::digests);
+        memory.repositories.contains(&picture.repository)
+            || named.any(|digest| picture.holds(digest))
+    };
+    let runs = picture.services.iter().filter_map(|service| service.image.as_ref());
+    let mut runs = runs.map(|image| &image.repository);
+    if picture.memories.iter().any(used) || runs.any(|name| *name == picture.repository) {
+        return Ok(());
+    }
+    Err(trouble::unused(picture, main))
+}
+
+/// Who is at work on the deployments that are not over. With `--apply` the locks are ours: nobody is.
+fn at_work(wish: &Wish, setup: &Setup, books: &Books, missing: &[Missing]) -> AtWork {
+    let unfinished = missing.iter().filter_map(|one| match one {
+        Missing::Unfinished { service, .. } if !wish.apply => Some(service),
+        _ => None,
+    });
+    let endpoint = setup.endpoint();
+    let who = |service: &ServiceName| {
+        let stream = StreamName { service: service.clone(), ..books.main().clone() };
+        holding::at_work(setup, &stream, endpoint.as_deref())
+    };
+    unfinished.filter_map(|service| Some((service.clone(), who(service)?))).collect()
 }
 
 /// A misspelled name would accept nothing, and say nothing.

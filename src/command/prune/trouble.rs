@@ -1,12 +1,14 @@
 //! What can be wrong with a prune, as problems a person can act on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::command::addressed::quoted;
 use crate::command::target::TargetError;
 use crate::command::trouble::{self, usage};
-use crate::names::{NameError, Region, RepositoryName, ServiceName};
+use crate::names::{NameError, Region, RepositoryName, ServiceName, StreamName};
 use crate::problem::{ExitCode, Problem};
-use crate::projection::{Missing, Stopped};
+use crate::projection::{Missing, Picture, Stopped};
 use crate::text::{counted, printable};
 use crate::view::documents::PruneOutcomeSheet;
 use crate::world::WorldError;
@@ -16,13 +18,28 @@ fn refused(what: impl Into<String>) -> Problem {
     Problem::new(ExitCode::Guard, "prune-incomplete", what).leaves("Nothing was deleted.")
 }
 
+/// Who works on a service on this machine now, in words.
+pub(super) type AtWork = BTreeMap<ServiceName, String>;
+
 /// Something must be known, or over, first.
 /// `again` is the command that was typed, whose limits are part of what to type next.
-pub(super) fn incomplete(repository: &RepositoryName, missing: &[Missing], again: &str) -> Problem {
+pub(super) fn incomplete(
+    repository: &RepositoryName,
+    missing: &[Missing],
+    at_work: &AtWork,
+    again: &str,
+) -> Problem {
     let what = format!("not enough is known to prune `{repository}`");
     let mut problem = refused(what);
+    let worker = |one: &Missing| match one {
+        Missing::Unfinished { service, .. } => at_work.get(service),
+        _ => None,
+    };
     for one in missing {
-        problem = problem.because(one.words());
+        problem = problem.because(match worker(one) {
+            Some(who) => format!("{}: {who}", one.words()),
+            None => one.words(),
+        });
     }
     let typed = |hint: String| hint.replace("`surefoot prune ", &format!("`{again} "));
     let all = missing.iter().filter_map(Missing::acceptable);
@@ -33,6 +50,7 @@ pub(super) fn incomplete(repository: &RepositoryName, missing: &[Missing], again
             let alone = format!("--without-history {name}`");
             typed(one.hint()).replace(&alone, &format!("{}`", all.join(" ")))
         }
+        None if worker(one).is_some() => "wait until it is over, then type the same again".into(),
         None => typed(one.hint()),
     };
     let mut hints: Vec<String> = missing.iter().map(hint).collect();
@@ -47,6 +65,39 @@ pub(super) fn no_history(service: Option<&ServiceName>) -> Problem {
     let of = service.map(|service| format!(" of `{service}`")).unwrap_or_default();
     refused(format!("the journal knows no deployment{of}, so it cannot say what a rollback needs"))
         .hint("prune where its journal is: `--history-dir DIR`")
+}
+
+/// Nobody here uses the repository: neither would the journal know what its images are for.
+pub(super) fn unused(picture: &Picture, main: &StreamName) -> Problem {
+    let repository = &picture.repository;
+    let what = format!(
+        "no deployment of this journal used the repository `{repository}`, and no service runs an image of it"
+    );
+    let mut problem = refused(what)
+        .because("none of its images is known here: what they are for, nobody could say");
+    let mut own = picture.memories.iter().filter(|memory| memory.stream == *main);
+    for name in own.next().into_iter().flat_map(|memory| &memory.repositories) {
+        let service = &main.service;
+        problem = problem.hint(format!(
+            "prune the one of `{service}`: `surefoot prune --service-name {service} --ecr-repo {name}`"
+        ));
+    }
+    problem.hint("or prune where the journal is that knows it: `--history-dir DIR`")
+}
+
+/// Another clone has a journal of the service that cannot be read: what it needs is not known.
+pub(super) fn unreadable_clone(problem: &Problem, directory: &Path) -> Problem {
+    let place = directory.display();
+    let refusal = refused(format!("the journal of another clone cannot be read: {place}"));
+    let quoted = quoted(&place.to_string());
+    problem
+        .because
+        .iter()
+        .fold(refusal, Problem::because)
+        .hint(format!(
+            "see what is wrong with it: `surefoot journal verify --history-dir {quoted}`"
+        ))
+        .hint("or, where nothing of it is needed any more, move it away")
 }
 
 /// There is no such repository.
@@ -123,7 +174,7 @@ pub(super) fn of_deletions(
 ) -> Option<Problem> {
     let deletions = &outcome.deletions;
     let gone = counted(deletions.deleted.len(), "image");
-    let leaves = format!("Deleted: {gone}. Every image that is needed is still there.");
+    let leaves = format!("Deleted: {gone}. {}", left(deletions.stopped.as_ref()));
     let failed = |what: String| Problem::new(ExitCode::General, "prune-failed", what);
     let look = format!("see what is left: `{}`", again.trim_end_matches(" --apply"));
     let problem = match &deletions.stopped {
@@ -139,10 +190,19 @@ pub(super) fn of_deletions(
                 .because(format!("{name} came"))
         }
         Some(Stopped::Incomplete(missing)) => {
-            return Some(incomplete(repository, missing, again).leaves(leaves));
+            let nobody = AtWork::new();
+            return Some(incomplete(repository, missing, &nobody, again).leaves(leaves));
         }
         Some(Stopped::RepositoryGone) => {
-            failed(format!("the repository `{repository}` went away while it was pruned"))
+            let service = &outcome.service.service;
+            return Some(
+                failed(format!("the repository `{repository}` went away while it was pruned"))
+                    .leaves(leaves)
+                    .hint(format!("see what runs: `surefoot status --service-name {service}`"))
+                    .hint(format!(
+                        "bring an image back: `surefoot deploy --service-name {service}`"
+                    )),
+            );
         }
         Some(Stopped::Unknown(error)) => {
             let unknown = "At least these were deleted; the last call was not answered.";
@@ -150,7 +210,7 @@ pub(super) fn of_deletions(
                 failed(format!("what was deleted from `{repository}` is not known"))
                     .because(error)
                     .leaves(format!("Known to be gone: {gone}. {unknown}"))
-                    .hint("find it out: `surefoot prune`"),
+                    .hint(look.replace("see what is left", "find it out")),
             );
         }
         Some(Stopped::World(error)) => {
@@ -158,4 +218,17 @@ pub(super) fn of_deletions(
         }
     };
     Some(problem.leaves(leaves).hint(look))
+}
+
+/// What is true of the images that were not deleted.
+fn left(stopped: Option<&Stopped>) -> &'static str {
+    match stopped {
+        Some(Stopped::RepositoryGone) => {
+            "With the repository every image of it went, also those that were needed: somebody else deleted it."
+        }
+        Some(Stopped::Incomplete(_)) => {
+            "What was deleted nothing needed then; what is needed now is not known any more, so nothing more was deleted."
+        }
+        _ => "Every image that is needed is still there.",
+    }
 }

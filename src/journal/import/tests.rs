@@ -59,9 +59,11 @@ fn a_number_that_no_event_can_have_is_refused() {
     let text = lines(&source).into_iter().map(|line| String::from_utf8(line).unwrap());
     let text: Vec<String> = text.collect();
     for (stream, number) in [("shop", u64::MAX), ("shop", 0), ("depot", u64::MAX)] {
-        let forged = |line: &String| match line.contains(&format!("/{stream}\",\"sequence\":1,")) {
-            true => line.replace("\"sequence\":1,", &format!("\"sequence\":{number},")),
-            false => line.clone(),
+        let is_meant = |line: &str| line.contains(&format!("/{stream}\",\"sequence\":1,"));
+        let number_of = |line: &str| if is_meant(line) { number } else { 1 };
+        let forged = |line: &String| {
+            let other = format!("\"sequence\":{},", number_of(line));
+            line.replace("\"sequence\":1,", &other)
         };
         let forged: Vec<Vec<u8>> = text.iter().map(|line| forged(line).into_bytes()).collect();
         assert_ne!(forged, lines(&source));
@@ -234,4 +236,19 @@ fn an_export_without_events_is_refused() {
     let copy = MemoryJournal::new();
     let refused = imported(&copy, &lines(&MemoryJournal::new())).unwrap_err();
     assert!(matches!(refused, ImportError::Foreign { .. }), "{refused:?}");
+}
+
+#[test]
+fn an_event_that_counts_from_zero_is_damage_and_no_reason_to_panic() {
+    let source = MemoryJournal::new();
+    source.append(&shop(), 0, &drafts(0..=0)).unwrap();
+    let text = String::from_utf8(lines(&source).join(&b'\n')).unwrap();
+    let zero = text.replace("\"sequence\":1", "\"sequence\":0");
+    assert_ne!(zero, text);
+    let zero: Vec<Vec<u8>> = zero.lines().map(|line| line.as_bytes().to_vec()).collect();
+    let into = MemoryJournal::new();
+    into.append(&shop(), 0, &drafts(7..=7)).unwrap();
+    let error = imported(&into, &zero).unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(error, ImportError::Damaged { .. }) && told.contains("event 0"), "{told}");
 }

@@ -226,7 +226,7 @@ impl Creation<'_> {
         let backend = FileBackend::new(file.try_clone()?).map_err(super::storage::from_database)?;
         (self.make)(backend, self.id)?;
         after("database")?;
-        file.sync_all()?;
+        sync(&file, &self.unfinished(DATABASE))?;
         self.publish(DATABASE, after)
     }
 
@@ -244,7 +244,7 @@ impl Creation<'_> {
         after("empty text")?;
         file.write_all(content)?;
         after("text")?;
-        file.sync_all()?;
+        sync(&file, &self.unfinished(name))?;
         self.publish(name, after)
     }
 
@@ -275,15 +275,22 @@ impl Creation<'_> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()?;
+    sync(&File::open(directory)?, directory)
+}
+
+/// Makes what is in a file, or the names in a directory, durable.
+pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
     #[cfg(test)]
-    SYNCED.with_borrow_mut(|synced| synced.push(directory.to_owned()));
+    SYNCED.with_borrow_mut(|synced| synced.push(path.to_owned()));
+    #[cfg(not(test))]
+    let _named_for_tests = path;
     Ok(())
 }
 
 #[cfg(test)]
 thread_local! {
-    /// The directories that this thread made durable: no test can see that on the disk.
+    /// The files and directories that this thread made durable: no test can see that on the disk.
     pub(crate) static SYNCED: std::cell::RefCell<Vec<PathBuf>> =
         const { std::cell::RefCell::new(Vec::new()) };
 }

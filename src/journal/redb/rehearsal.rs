@@ -145,12 +145,11 @@ impl StorageBackend for Overlay {
         let mut done = 0;
         for (number, at, size) in parts(offset, out.len()) {
             let out = &mut out[done..done + size];
-            match changed.pieces.get(&number) {
-                Some(piece) => out.copy_from_slice(&piece[at..at + size]),
-                None => {
-                    let piece = self.stored(number, changed.stored)?;
-                    out.copy_from_slice(&piece[at..at + size]);
-                }
+            if let Some(piece) = changed.pieces.get(&number) {
+                out.copy_from_slice(&piece[at..at + size]);
+            } else {
+                let piece = self.stored(number, changed.stored)?;
+                out.copy_from_slice(&piece[at..at + size]);
             }
             done += size;
         }

@@ -199,6 +199,11 @@ fn put_in_place(
     if !marker_is_right && home::is_complete(directory) {
         fs::rename(home::marker_file(directory), aside.join("FORMAT"))?;
     }
+    if kept {
+        // From here on this is where what was damaged can be found.
+        home::sync_directory(&aside)?;
+        home::sync_directory(directory)?;
+    }
     fs::rename(unfinished, &database)?;
     if !marker_is_right {
         home::publish_marker(directory, id)?;

@@ -1,4 +1,4 @@
-//! What ECR's own lifecycle policy would delete of what is kept. ECR knows nothing of App Runner.
+//! What ECR's own lifecycle policy would delete, or archive, of what is kept. ECR knows nothing of App Runner.
 
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -19,6 +19,15 @@ struct PolicyRule {
     #[serde(default)]
     description: String,
     selection: Selection,
+    #[serde(default)]
+    action: Action,
+}
+
+/// What a rule does to an image: `expire` deletes it, `transition` moves it to the archive.
+#[derive(Deserialize, Default)]
+struct Action {
+    #[serde(default, rename = "type")]
+    kind: String,
 }
 
 /// Source: ECR user guide, lifecycle policy parameters.
@@ -33,9 +42,12 @@ struct Selection {
     count_type: String,
     #[serde(default)]
     count_number: u64,
+    /// The class of the images that it is about: what is in the archive is not kept here.
+    #[serde(default)]
+    storage_class: String,
 }
 
-/// A line for each rule that would delete an image that is kept, now or in time.
+/// A line for each rule that would take away an image that is kept, now or in time.
 pub fn lifecycle_warnings(policy: &str, picture: &Picture, choices: &[Choice]) -> Vec<String> {
     let Ok(mut policy) = serde_json::from_str::<Policy>(policy) else {
         return vec![
@@ -64,6 +76,11 @@ fn warning(rule: &PolicyRule, selected: &[&Choice], picture: &Picture) -> Option
     let now = expired.iter().filter(|choice| !choice.goes()).count();
     let kept = selected.iter().filter(|choice| !choice.goes()).count();
     let name = rule.name();
+    // Source: ECR user guide, archiving an image: a pull of one fails with 404.
+    let (verb, after) = match rule.action.kind.as_str() {
+        "transition" => ("archive", ": App Runner cannot pull what is archived"),
+        _ => ("delete", ""),
+    };
     let example = |choices: &[&Choice]| {
         let one = choices.iter().find(|choice| !choice.goes());
         one.map(|choice| format!("{}: {}", choice.held.image.digest.short(), words(choice)))
@@ -72,11 +89,11 @@ fn warning(rule: &PolicyRule, selected: &[&Choice], picture: &Picture) -> Option
         (0, 0) => None,
         (0, _) if !rule.selection.by_age() => None,
         (0, kept) => Some(format!(
-            "{name} will in time delete {kept} of the images kept here ({})",
+            "{name} will in time {verb} {kept} of the images kept here ({}){after}",
             example(selected)?
         )),
         (now, _) => Some(format!(
-            "{name} would delete {now} of the images kept here ({})",
+            "{name} would {verb} {now} of the images kept here ({}){after}",
             example(&expired)?
         )),
     }
@@ -107,6 +124,9 @@ impl Selection {
     /// An image is selected where it has a tag for every prefix or pattern.
     fn selects(&self, held: &Held) -> bool {
         let tags = &held.image.tags;
+        if self.storage_class == "archive" {
+            return false;
+        }
         match self.tag_status.as_str() {
             "any" => true,
             "untagged" => tags.is_empty(),
@@ -125,6 +145,10 @@ impl Selection {
     /// Those of the selected, newest first, that it lets go now.
     fn expired<'a>(&self, selected: &[&'a Choice], picture: &Picture) -> Vec<&'a Choice> {
         let count = usize::try_from(self.count_number).unwrap_or(usize::MAX);
+        if self.count_type == "sinceImagePulled" {
+            // When an image was pulled last is not asked: in time is all that can be said.
+            return Vec::new();
+        }
         if !self.by_age() {
             return selected.iter().skip(count).copied().collect();
         }

@@ -47,19 +47,34 @@ pub fn prunes(records: &[Recorded]) -> Vec<Prune> {
                 found.push(begun(record, Some(repository), images));
             }
             Ok(Event::ImagesPruned { deleted, failures, repository, bytes, found: later }) => {
-                if found.last().is_none_or(|prune| prune.outcome.is_some()) {
-                    found.push(begun(record, repository.as_ref(), &[]));
-                }
                 let (deleted, failures) = (deleted.clone(), failures.clone());
                 let outcome = PruneOutcome { deleted, failures, bytes: *bytes, found: *later };
-                if let Some(prune) = found.last_mut() {
-                    prune.outcome = Some(outcome);
+                match open(&mut found, repository.as_ref(), *later) {
+                    Some(prune) => prune.outcome = Some(outcome),
+                    None => found.push(Prune {
+                        outcome: Some(outcome),
+                        ..begun(record, repository.as_ref(), &[])
+                    }),
                 }
             }
             _ => {}
         }
     }
     found
+}
+
+/// The prune of this repository whose end this is: of several that did not say it, what was found out
+/// afterwards is of the oldest, for they are looked at in that order; else it is the newest that ends.
+fn open<'a>(
+    found: &'a mut [Prune],
+    repository: Option<&RepositoryName>,
+    later: bool,
+) -> Option<&'a mut Prune> {
+    let mut fitting = found.iter_mut().filter(|prune| {
+        let same = repository.is_none() || prune.repository.as_ref() == repository;
+        same && prune.outcome.is_none()
+    });
+    if later { fitting.next() } else { fitting.next_back() }
 }
 
 fn begun(record: &Recorded, repository: Option<&RepositoryName>, images: &[Digest]) -> Prune {

@@ -47,10 +47,13 @@ fn restored(restoration: &Restoration) -> String {
 fn words(prune: &Prune) -> String {
     let by = harmless(&prune.by);
     let intended = prune.intended.len();
+    let of = prune.repository.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
     let Some(outcome) = &prune.outcome else {
+        let named = prune.repository.as_ref().map(|name| format!(" --ecr-repo {name}"));
         return format!(
-            "{} meant to go, by {by}; it did not say how it ended: `surefoot prune` looks",
-            counted(intended, "image")
+            "{}{of} meant to go, by {by}; it did not say how it ended: `surefoot prune{}` looks",
+            counted(intended, "image"),
+            named.unwrap_or_default()
         );
     };
     let gone = outcome.deleted.len();
@@ -67,5 +70,5 @@ fn words(prune: &Prune) -> String {
             format!("; {failures}, the first: {}", harmless(&outcome.failures[0]))
         }
     };
-    format!("{gone} deleted by {by}{found}{failed}")
+    format!("{gone}{of} deleted by {by}{found}{failed}")
 }

@@ -90,7 +90,8 @@ fn all() -> Vec<Box<dyn Document>> {
     let expected = expectation(&records).unwrap();
     let evidence = Evidence {
         seen: Sighting::default(),
-        operations: Vec::new(),
+        begun_here: false,
+        operations: Ok(Vec::new()),
         held: Ok(None),
         health: Err("not asked".into()),
         unfinished: None,

@@ -103,6 +103,43 @@ fn force_latest_deploys_what_latest_names_by_its_digest() {
 }
 
 #[test]
+fn a_tag_that_another_service_moved_is_not_deployed_unseen() {
+    let world = World::open();
+    let shop = Project::new(&world, "shop");
+    shop.deploy();
+    let mut stall = shop.cloned("shop");
+    stall.set("SERVICE_NAME", "stall");
+    // The same commit, and an image of its own: both have the same tag.
+    stall.write("surefoot.toml", "[build.arguments]\nNAME = 'stall'\n");
+    stall.write(".gitignore", "surefoot.toml\nindex.html\n");
+    stall.git("update-index --assume-unchanged index.html");
+    stall.write("index.html", "of the stall\n");
+    stall.commit("the stall");
+    shop.git(&format!("pull --quiet {} HEAD", stall.path().display()));
+    shop.deploy();
+    let (ours, tag) = (world.image("shop"), shop.tag());
+    assert_eq!(stall.tag(), tag, "both are at the same commit");
+    stall.deploy();
+    let theirs = world.image("stall");
+    assert_ne!(ours, theirs);
+    world.clear();
+    for asked in [&["--force-latest"][..], &["--image", &tag], &["--force-latest", "--dry-run"]] {
+        let refused = shop.run(&[&["deploy"], asked].concat()).exits(26);
+        let refused = refused.names("image-of-another-service").says("an image of `stall`");
+        refused
+            .says("`shop` never ran")
+            .says(&format!("--image shop@{}", &theirs[theirs.find("sha256").unwrap()..]));
+    }
+    assert!(world.effects().is_empty(), "{:?}", world.effects());
+    // Each tag is its own for who moved it last.
+    stall.run(&["deploy", "--force-latest"]).exits(0).says("already live");
+    let digest = theirs.split_once('@').unwrap().1;
+    shop.run(&["deploy", "--image", &format!("shop@{digest}")]).exits(0);
+    assert_eq!(world.image("shop"), theirs);
+    shop.run(&["deploy", "--force-latest"]).exits(0).says("already live");
+}
+
+#[test]
 fn latest_is_pushed_after_the_service_is_pinned_and_never_before() {
     let world = World::open();
     let project = Project::new(&world, "shop");

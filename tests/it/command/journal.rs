@@ -58,6 +58,34 @@ fn every_command_says_what_it_found_and_what_to_type_next() {
 }
 
 #[test]
+fn what_is_about_the_whole_journal_asks_for_no_service_where_the_file_names_several() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.deploy();
+    let stall = project.cloned("shop");
+    stall.run(&["deploy", "--service-name", "stall"]).exits(0);
+    project.unset("SERVICE_NAME");
+    project.write("surefoot.toml", "[service.shop]\nport = 8080\n[service.stall]\nport = 8080\n");
+    let file = world.folder("exports").join("all.jsonl").display().to_string();
+    for command in [
+        &["journal", "verify"][..],
+        &["journal", "head"],
+        &["journal", "export", &file],
+        &["journal", "import", &file],
+        &["journal", "repair"],
+        &["history"],
+        &["history", "--offline"],
+    ] {
+        project.run(command).exits(0);
+    }
+    let history = project.run(&["history", "--json"]).exits(0).result();
+    assert_eq!(history["histories"].as_array().unwrap().len(), 2, "{history}");
+    assert_eq!(history["histories"][0]["deployments"][0]["in_registry"], true, "{history}");
+    project.run(&["status"]).exits(2).names("no-service-name");
+    project.run(&["history", "--service-name", "stall", "--json"]).exits(0);
+}
+
+#[test]
 fn without_a_journal_every_command_says_so() {
     let world = World::open();
     let project = Project::new(&world, "shop");

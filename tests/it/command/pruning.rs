@@ -94,6 +94,36 @@ fn two_services_that_share_a_repository_can_both_restart_and_go_back_as_offered(
 }
 
 #[test]
+fn what_is_shown_to_type_prunes_the_same_repository() {
+    let world = World::open();
+    let shop = Project::new(&world, "shop");
+    shop.deploy();
+    for name in ["shop", "stall"] {
+        let mut project = shop.cloned("shop");
+        project.set("ECR_REPOSITORY", name);
+        project.release(&format!("of {name}"));
+        project.deploy();
+        world.push(name, Some("0123456789ab"), &format!("old of {name}"));
+    }
+    let mut project = shop.cloned("shop");
+    project.unset("ECR_REPOSITORY");
+    // What it finds by itself is what lives: `stall`.
+    let asked = ["prune", "--grace", "0s", "--ecr-repo", "shop"];
+    let shown = project.run(&asked).exits(0).says("repository shop");
+    let words: Vec<&str> =
+        shown.out.split_once("next: ").unwrap().1.split_whitespace().skip(1).collect();
+    world.clear();
+    world.fault_once("BatchDeleteImage", "access-denied");
+    let failed = project.run(&words).exits(1).names("prune-failed");
+    let hint = failed.err.split_once("see what is left:").unwrap().1.split('`').nth(1).unwrap();
+    let again: Vec<&str> = hint.split_whitespace().skip(1).collect();
+    project.run(&again).exits(0).says("repository shop").says("Would be deleted: 1 image");
+    project.run(&words).exits(0).says("Deleted: 1 image");
+    let left = |name: &str| world.images(name).len();
+    assert_eq!((left("shop"), left("stall")), (2, 2), "only of `shop`");
+}
+
+#[test]
 fn an_index_never_misses_a_part_and_goes_before_its_own() {
     let world = World::open();
     let project = Project::new(&world, "shop");
@@ -134,7 +164,7 @@ fn killed_in_the_middle_the_next_prune_and_the_history_tell_the_truth() {
     project
         .run(&["history"])
         .exits(0)
-        .says("130 images meant to go")
+        .says("130 images of `shop` meant to go")
         .says("did not say how it ended");
     project.run(&["prune", "--grace", "0s"]).exits(0).says("100 of its 130 images are gone");
     project.run(&["status"]).exits(0);
@@ -146,6 +176,42 @@ fn killed_in_the_middle_the_next_prune_and_the_history_tell_the_truth() {
     assert_eq!((prunes.len(), gone(0), gone(1)), (2, 100, 30), "{history}");
     assert_eq!(prunes[0]["outcome"]["found"], true);
     project.run(&["history"]).exits(0).says("found out afterwards");
+}
+
+#[test]
+fn a_killed_prune_is_settled_though_another_repository_was_pruned_since() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let mut moved = project.cloned("shop");
+    moved.set("ECR_REPOSITORY", "stall");
+    moved.release("of stall");
+    moved.deploy();
+    fill(&world, 3);
+    world.push("stall", Some("0123456789ab"), "old of stall");
+    world.clear();
+    world.fault(
+        &json!({"operation": "BatchDeleteImage", "kind": "slow-answer", "milliseconds": 60000}),
+    );
+    let run = project.start(&APPLY);
+    world.until("three are deleted", || !world.effective("BatchDeleteImage").is_empty());
+    run.kill();
+    world.clear();
+    moved.run(&["prune"]).exits(0).does_not_say("did not say how it ended");
+    moved.run(&APPLY).exits(0).says("Deleted: 1 image");
+    project.run(&["history"]).exits(0).says("3 images of `shop` meant to go");
+    project.run(&["prune"]).exits(0).says("3 of its 3 images are gone");
+    project.run(&APPLY).exits(0).says("Nothing to delete");
+    let history = project.run(&["history", "--json"]).exits(0).result();
+    let prunes = history["history"]["prunes"].as_array().unwrap();
+    let told = |place: usize| {
+        let prune = &prunes[place];
+        let gone = prune["outcome"]["deleted"].as_array().unwrap().len();
+        (prune["repository"].as_str().unwrap(), gone, &prune["outcome"]["found"])
+    };
+    assert_eq!(prunes.len(), 2, "{history}");
+    assert_eq!(told(0), ("shop", 3, &json!(true)));
+    assert_eq!(told(1), ("stall", 1, &json!(false)));
 }
 
 #[test]
@@ -167,7 +233,8 @@ fn what_happens_between_the_looks_is_seen() {
     let run = between_the_looks(&world, &project);
     world.fault(&json!({"operation": "StartDeployment", "kind": "slow-operation", "factor": 40}));
     world.app_runner("StartDeployment", &json!({"ServiceArn": world.arn("shop")}));
-    run.end().exits(26).names("prune-incomplete").says("App Runner is at work on `shop`");
+    let stopped = run.end().exits(26).names("prune-incomplete");
+    stopped.says("App Runner is at work on `shop`").does_not_say("is still there");
     assert!(world.images("shop").contains_key(&late));
     project.run(&APPLY).exits(26).says("Nothing was deleted");
 }
@@ -185,7 +252,13 @@ fn a_repository_that_goes_away_is_said_to_be_gone() {
     let run = project.start(&APPLY);
     world.until("a hundred are deleted", || !world.effective("BatchDeleteImage").is_empty());
     world.ecr("DeleteRepository", &json!({"repositoryName": "shop", "force": true}));
-    run.end().exits(1).names("prune-failed").says("Deleted: 100 images").says("went away");
+    run.end()
+        .exits(1)
+        .names("prune-failed")
+        .says("Deleted: 100 images")
+        .says("went away")
+        .says("every image of it went")
+        .does_not_say("is still there");
     project.run(&APPLY).exits(20).names("no-repository");
 }
 
@@ -237,7 +310,12 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     let run = project.start(&["deploy", "--json"]);
     run.until_event("UpdateIssued");
     project.run(&APPLY).exits(23).names("locked");
+    let at_work = project.run(&["prune", "--without-history", "stall"]).exits(26);
+    let at_work = at_work.says("deployment #2 of `shop` is unfinished: tester on");
+    at_work.says("runs `").says("wait until it is over").does_not_say("surefoot resume");
     run.kill();
+    let killed = project.run(&["prune", "--without-history", "stall"]).exits(26);
+    killed.says("end it: `surefoot resume").does_not_say("(process");
     let accepted = [&APPLY[..], &["--without-history", "stall"]].concat();
     project.run(&accepted).exits(26).says("deployment #2 of `shop` is unfinished");
     assert!(world.effective("BatchDeleteImage").is_empty());
@@ -245,6 +323,24 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     project.run(&accepted).exits(0).says("Deleted: 2 images");
     let other = world.image("stall");
     assert!(world.images("shop").keys().any(|digest| other.ends_with(digest)));
+}
+
+#[test]
+fn a_repository_of_others_is_not_pruned() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    world.ecr("CreateRepository", &json!({"repositoryName": "billing"}));
+    for number in 0..3 {
+        world.push("billing", Some(&format!("{number:012x}")), &format!("of others {number}"));
+    }
+    for apply in [&[][..], &["--apply"]] {
+        let arguments = [&["prune", "--grace", "0s", "--ecr-repo", "billing"], apply].concat();
+        let refused = project.run(&arguments).exits(26).names("prune-incomplete");
+        let refused = refused.says("no deployment of this journal used the repository `billing`");
+        refused.says("--ecr-repo shop`").says("Nothing was deleted.");
+    }
+    assert_eq!(world.images("billing").len(), 3);
 }
 
 #[test]
@@ -354,7 +450,11 @@ fn a_deployment_that_prunes_deletes_what_no_rollback_needs() {
     assert_eq!(ended.result()["summary"]["verdict"], "live", "{}", ended.out);
     let recorded = recorded(&project);
     assert_eq!((count(&recorded, "PruneStarted"), count(&recorded, "ImagesPruned")), (1, 1));
-    project.run(&["history"]).exits(0).says("4 images deleted by tester@").says("gone");
+    project
+        .run(&["history"])
+        .exits(0)
+        .says("4 of 4 images of `shop` deleted by tester@")
+        .says("gone");
     let targets = targets(&project);
     assert_eq!(targets.len(), 1, "{targets:?}");
     assert_eq!((&targets[0]["number"], &targets[0]["in_registry"]), (&json!(4), &json!(true)));
@@ -554,4 +654,51 @@ fn a_report_says_what_was_decided_and_what_became_of_it_also_where_it_was_refuse
         .exits(1)
         .names("report-unwritable");
     assert!(world.calls().is_empty());
+}
+
+/// Two clones on one machine that deploy the same service in turns.
+#[test]
+fn what_another_clone_on_this_machine_needs_stays() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let clone = project.cloned("clone");
+    for number in 1..=3 {
+        for one in [&project, &clone] {
+            one.release(&format!("{} {number}", one.tag()));
+            one.run(&["deploy", "--allow-older"]).exits(0);
+        }
+    }
+    let needed = targets(&clone);
+    assert!(needed.len() >= 2, "{needed:?}");
+    project.run(&APPLY).exits(0);
+    for target in targets(&clone).iter().take(2) {
+        assert_eq!(target["in_registry"], true, "{target}");
+    }
+
+    // One that is not over is in the way, and its journal is named.
+    world.clear();
+    world.fault(&json!({"operation": "UpdateService", "kind": "slow-operation", "factor": 9}));
+    clone.release("release last");
+    let run = clone.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    world.idle("shop");
+    let place = clone.history().display().to_string();
+    project.run(&APPLY).exits(25).names("pending").says("another clone").says(&place);
+    assert!(world.effective("BatchDeleteImage").is_empty());
+    clone.run(&["resume"]).exits(0);
+
+    // What cannot be read may need anything.
+    let path = clone.history().join("journal.redb");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    project.run(&APPLY).exits(26).names("prune-incomplete").says(&place);
+    // One that is gone needs nothing; and what it deployed in between is not known any more.
+    std::fs::remove_dir_all(clone.history()).unwrap();
+    let refused = project.run(&APPLY).exits(26).says("with another journal");
+    refused.says("--without-history shop");
+    project.release("release of ours");
+    project.run(&["deploy", "--allow-older"]).exits(0);
+    project.run(&APPLY).exits(26).says("another journal deployed `shop` before #4");
+    project.run(&[&APPLY[..], &["--without-history", "shop"]].concat()).exits(0);
 }

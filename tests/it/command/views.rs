@@ -194,6 +194,34 @@ fn what_could_not_be_asked_proves_nothing() {
     project.deploy();
     world.fault(&json!({"operation": "DescribeImages", "kind": "access-denied", "times": 9}));
     project.run(&["verify"]).exits(24).says("cannot be told");
+    world.clear();
+    world.fault(&json!({"operation": "ListOperations", "kind": "access-denied", "times": null}));
+    project.run(&["verify"]).exits(24).says("2 cannot be told").says("?     no newer operation");
+    for (operation, kind) in
+        [("DescribeService", "error-before-effect"), ("ListServices", "access-denied")]
+    {
+        world.clear();
+        world.fault(&json!({"operation": operation, "kind": kind, "times": null}));
+        project.run(&["verify"]).exits(24).says("nothing contradicts the proof");
+    }
+    world.clear();
+    world.fault(
+        &json!({"operation": "GetCallerIdentity", "kind": "error-before-effect", "times": null}),
+    );
+    project.run(&["verify"]).exits(24).says("ask again: `surefoot verify");
+}
+
+#[test]
+fn an_operation_of_others_is_never_called_ours() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    world.app_runner("StartDeployment", &json!({"ServiceArn": world.arn("shop")}));
+    world.idle("shop");
+    project.run(&["verify"]).exits(27).says("is not of this log");
+    project.deploy().says("already live");
+    let verified = project.run(&["verify"]).exits(0);
+    verified.says("is not ours, and was over when").does_not_say(" is ours");
 }
 
 #[test]

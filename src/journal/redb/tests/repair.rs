@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::super::archive::{self, EXPORTS};
 use super::super::super::contract::{depot, draft, drafts, shop};
+use super::super::home::SYNCED;
 use super::super::repair::{Repair, RepairError};
 use super::{Journal, JournalError, JournalId, RedbJournal};
 use crate::event::envelope::StoredEvent;
@@ -60,6 +61,21 @@ fn holds_the_truth(home: &Home) -> usize {
     }
     assert!(read[0].len() as u64 >= EVENTS - 7 && read[1].len() == 4, "the export was complete");
     read[0].len()
+}
+
+#[test]
+fn the_place_of_the_damaged_file_is_durable_before_another_takes_its_name() {
+    let home = home();
+    let whole = fs::read(database(&home.directory)).unwrap();
+    fs::write(database(&home.directory), &whole[..whole.len() / 2]).unwrap();
+    SYNCED.take();
+    let aside = repair(&home.directory).unwrap().unwrap().moved_to.unwrap();
+    let synced = SYNCED.take();
+    let at = |path: &Path| synced.iter().position(|synced| synced == path);
+    let (inside, beside) = (at(&aside), at(&home.directory));
+    assert!(inside.is_some() && inside < beside, "{synced:?}");
+    let last = synced.iter().rposition(|synced| *synced == home.directory);
+    assert!(beside < last, "and its own name, before the rename and after it: {synced:?}");
 }
 
 #[test]
