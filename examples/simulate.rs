@@ -2,15 +2,17 @@
 //!
 //! `--seed S` runs one seed and says what was wrong; `--policy blind-retry` takes away looking before
 //! acting; `--without GUARD` takes away another guard (look, settle, mark, durable-first, keep).
-//! `--matrix once|in-a-row|two-cuts|resume|pairs` runs the exhaustive crash matrix instead.
+//! `--matrix once|lagging|in-a-row|two-cuts|resume|pairs` runs the exhaustive crash matrix instead, and
+//! `--trial TRIAL` one trial of it.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use surefoot::sandbox::simulation::matrix::{Depth, Sweep};
-use surefoot::sandbox::simulation::{Figures, Guard, Situation, run_seed};
+use surefoot::sandbox::simulation::matrix::{Complaint, Depth, Sweep, Terrain, name};
+use surefoot::sandbox::simulation::{Figures, Guard, Script, Situation, run_seed};
 
 /// A seed allocates and frees whole worlds: the system's allocator would take a quarter of the time.
 #[global_allocator]
@@ -22,13 +24,17 @@ struct Wish {
     seeds: u64,
     without: Option<Guard>,
     single: bool,
-    matrix: Option<Depth>,
+    matrix: Option<(Depth, bool)>,
+    trial: Option<Script>,
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let wish = read(std::env::args().skip(1))?;
-    if let Some(depth) = wish.matrix {
-        return matrix(depth);
+    if let Some((depth, lags)) = wish.matrix {
+        return matrix(depth, lags);
+    }
+    if let Some(script) = wish.trial {
+        return trial(&script);
     }
     let mut out = std::io::stdout().lock();
     #[expect(clippy::disallowed_methods, reason = "the speed of the simulation itself")]
@@ -49,33 +55,63 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for command in figures.commands(wish.without) {
         writeln!(out, "failing: {command}")?;
     }
-    Ok(if figures.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let broken = figures.broken() > 0 || figures.is_too_lonely() && !wish.single;
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn matrix(depth: Depth) -> Result<ExitCode, Box<dyn Error>> {
+fn matrix(depth: Depth, lags: bool) -> Result<ExitCode, Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     let (mut trials, mut complaints) = (0, 0);
+    let terrain = if lags { Terrain::lagging() } else { Terrain::default() };
     for situation in Situation::ALL {
-        let sweep = Sweep::of(situation, depth, depth == Depth::Once);
+        let sweep = Sweep::on(&terrain, situation, depth, depth == Depth::Once);
+        let count = sweep.complaints.len();
         let name = format!("{situation:?}");
-        writeln!(
-            out,
-            "{name:<20}{:>8} trials, {} complaints",
-            sweep.trials,
-            sweep.complaints.len()
-        )?;
-        for complaint in sweep.complaints.iter().take(3) {
-            writeln!(out, "    {complaint}")?;
+        writeln!(out, "{name:<20}{:>8} trials, {count} complaints", sweep.trials)?;
+        for (what, of_it) in by_reason(&sweep.complaints) {
+            writeln!(out, "    {} times {what}", of_it.len())?;
+            for Complaint { at, script, .. } in of_it.iter().take(SHOWN) {
+                writeln!(out, "        {at}\n        {}", script.command())?;
+            }
         }
         trials += sweep.trials;
-        complaints += sweep.complaints.len();
+        complaints += count;
     }
     writeln!(out, "{trials} trials, {complaints} complaints")?;
     Ok(if complaints == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// So many trials of one reason are shown.
+const SHOWN: usize = 20;
+
+/// Equal calls and equal reasons together, whatever their moments.
+fn by_reason(complaints: &[Complaint]) -> BTreeMap<String, Vec<&Complaint>> {
+    let mut groups: BTreeMap<String, Vec<&Complaint>> = BTreeMap::new();
+    for complaint in complaints {
+        groups.entry(format!("{}: {}", complaint.what, complaint.at)).or_default().push(complaint);
+    }
+    groups
+}
+
+/// One trial, in full.
+fn trial(script: &Script) -> Result<ExitCode, Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    let trial = script.run();
+    for moment in &trial.moments {
+        writeln!(out, "{:>5} {:?} {}", moment.number, moment.kind, moment.call)?;
+    }
+    writeln!(out, "{:#?}", trial.end)?;
+    writeln!(out, "ended {:?} after {} processes", name(trial.end.as_ref()), trial.lives)?;
+    for violation in &trial.violations {
+        writeln!(out, "violated: {} ({})", violation.rule, violation.what)?;
+    }
+    let broken = !trial.violations.is_empty();
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> {
-    let mut wish = Wish { first: 0, seeds: 1_000, without: None, single: false, matrix: None };
+    let (without, matrix, trial) = (None, None, None);
+    let mut wish = Wish { first: 0, seeds: 1_000, without, single: false, matrix, trial };
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
@@ -84,14 +120,16 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Err
             "--seed" => (wish.first, wish.seeds, wish.single) = (value.parse()?, 1, true),
             "--matrix" => {
                 wish.matrix = Some(match value.as_str() {
-                    "once" => Depth::Once,
-                    "two-cuts" => Depth::TwoCuts,
-                    "resume" => Depth::Resume,
-                    "in-a-row" => Depth::InARow,
-                    "pairs" => Depth::Pairs,
+                    "once" => (Depth::Once, false),
+                    "lagging" => (Depth::Once, true),
+                    "two-cuts" => (Depth::TwoCuts, false),
+                    "resume" => (Depth::Resume, false),
+                    "in-a-row" => (Depth::InARow, false),
+                    "pairs" => (Depth::Pairs, false),
                     _ => return Err(format!("no matrix is named {value}").into()),
                 });
             }
+            "--trial" => wish.trial = Some(value.parse()?),
             "--policy" if value == "blind-retry" => wish.without = Some(Guard::Look),
             "--without" => {
                 let guard = Guard::ALL.into_iter().find(|guard| guard.name() == value);

@@ -244,7 +244,7 @@ fn cause(code: &str, what: &str, fix: &str, line: Option<&str>) -> Cause {
     Cause {
         code: code.into(),
         what: what.into(),
-        line: line.map(|line| crate::names::printable(line, 400)),
+        line: line.map(|line| crate::text::printable(line, 400)),
         fix: fix.into(),
     }
 }

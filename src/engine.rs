@@ -19,7 +19,7 @@ const UNCLEAR_ANSWERS: u32 = 3;
 
 /// Said after a first signal, where a call that changes something is under way.
 const STOPPING: &str = "stopping, as soon as the call under way is answered; a second Ctrl-C does not \
-                        wait for that";
+                        wait for that. Then: `surefoot resume`";
 
 /// What the engine works with.
 pub struct Engine<'a> {

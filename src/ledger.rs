@@ -32,8 +32,7 @@ pub struct Ledger {
     chance: Chance,
     entries: Vec<Entry>,
     head: String,
-    /// The intention that is not settled: outcomes name it.
-    intention: Option<EventId>,
+    intentions: Intentions,
 }
 
 /// One event of the service, with what its envelope says.
@@ -62,6 +61,14 @@ pub enum LedgerError {
     /// The history does not make sense.
     #[error(transparent)]
     Illegal(#[from] IllegalEvent),
+    /// What happened could not be written down.
+    #[error("{source}")]
+    Unwritten {
+        /// What happened.
+        event: Box<Event>,
+        /// Why it could not be written.
+        source: JournalError,
+    },
     /// A newer version of surefoot wrote something that this one does not know.
     #[error("a newer version of surefoot wrote `{0}`, which this one does not know")]
     Newer(String),
@@ -76,13 +83,18 @@ impl Ledger {
         chance: Chance,
     ) -> Result<Self, JournalError> {
         let (mut entries, mut head) = (Vec::new(), None);
+        let mut intentions = Intentions::default();
         journal.visit(&stream, 0, &mut |stored| {
-            entries.push(entry(&stored));
+            let read = entry(&stored);
+            if let Ok(event) = &read.event {
+                intentions.follow(read.deployment, stored.id(), event);
+            }
+            entries.push(read);
             head = Some(stored.hash());
             ControlFlow::Continue(())
         })?;
         let head = head.map(|hash| hash.to_string()).unwrap_or_default();
-        Ok(Self { journal, stream, actor, chance, entries, head, intention: None })
+        Ok(Self { journal, stream, actor, chance, entries, head, intentions })
     }
 
     /// The service.
@@ -166,22 +178,14 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let draft = self.draft(deployment, event, at);
         let expected = self.entries.last().map_or(0, |entry| entry.sequence);
-        let stored = self.journal.append_with_values(
-            &self.stream,
-            expected,
-            std::slice::from_ref(&draft),
-            values,
-        )?;
+        let drafts = std::slice::from_ref(&draft);
+        let appended = self.journal.append_with_values(&self.stream, expected, drafts, values);
+        let stored = appended
+            .map_err(|source| LedgerError::Unwritten { event: Box::new(event.clone()), source })?;
         if let Some(last) = stored.last() {
             self.head = last.hash().to_string();
         }
-        self.intention = match event {
-            Event::StepStarted { .. } | Event::PruneStarted { .. } => Some(draft.id),
-            Event::AnswerLost { .. } | Event::Interrupted { .. } | Event::Resumed { .. } => {
-                self.intention
-            }
-            _ => None,
-        };
+        self.intentions.follow(deployment, draft.id, event);
         // What was just written is known, and need not be read again.
         self.entries.extend(stored.iter().map(|stored| {
             let written = written(stored, Some(event));
@@ -204,12 +208,51 @@ impl Ledger {
             deployment,
             type_name,
             type_version: TYPE_VERSION,
-            settles: self.intention.filter(|_| deployment.is_some()),
+            settles: self.intentions.settled_by(deployment, event),
             at,
             actor: self.actor.clone(),
             data,
         }
     }
+}
+
+/// The intentions that are not settled, one per deployment at most, and one beside them: outcomes name
+/// them, whichever process writes the outcome.
+#[derive(Debug, Default)]
+struct Intentions(BTreeMap<Option<DeploymentNumber>, EventId>);
+
+impl Intentions {
+    /// The intention of which this event is the outcome.
+    fn settled_by(&self, deployment: Option<DeploymentNumber>, event: &Event) -> Option<EventId> {
+        let outcome = !is_intention(event) && !settles_nothing(event);
+        self.0.get(&deployment).copied().filter(|_| outcome)
+    }
+
+    /// Goes along with what was written.
+    fn follow(&mut self, deployment: Option<DeploymentNumber>, id: EventId, event: &Event) {
+        if is_intention(event) {
+            self.0.insert(deployment, id);
+        } else if !settles_nothing(event) {
+            self.0.remove(&deployment);
+        }
+    }
+}
+
+fn is_intention(event: &Event) -> bool {
+    matches!(event, Event::StepStarted { .. } | Event::PruneStarted { .. })
+}
+
+/// After these an intention is as open as before.
+fn settles_nothing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::AnswerLost { .. }
+            | Event::Interrupted { .. }
+            | Event::Resumed { .. }
+            | Event::ReleaseMarked { .. }
+            | Event::RecordRecovered { .. }
+            | Event::JournalRestored { .. }
+    )
 }
 
 impl Entry {
@@ -263,6 +306,17 @@ fn written(stored: &StoredEvent, event: Option<&Event>) -> Entry {
     }
 }
 
+impl LedgerError {
+    /// The operation that App Runner began, and of which the journal does not know.
+    pub fn unwritten_operation(&self) -> Option<&OperationId> {
+        let Self::Unwritten { event, .. } = self else { return None };
+        match event.as_ref() {
+            Event::StepStarted { .. } => None,
+            event => operations_in(event).into_iter().next(),
+        }
+    }
+}
+
 fn operations_in(event: &Event) -> Vec<&OperationId> {
     match event {
         Event::CreateIssued(issue) | Event::UpdateIssued(issue) | Event::RollbackIssued(issue) => {
@@ -275,5 +329,80 @@ fn operations_in(event: &Event) -> Vec<&OperationId> {
             vec![operation]
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Failure, Observation};
+    use crate::journal::memory::MemoryJournal;
+    use crate::plan::Step;
+
+    fn opened(journal: &Arc<MemoryJournal>) -> Ledger {
+        let stream = "123456789012/eu-central-1/shop".parse().unwrap();
+        let actor = Actor { user: "ada".into(), host: "loom".into(), ci_run: None };
+        let mut count = journal.streams().unwrap().iter().map(|head| head.sequence).sum::<u64>();
+        let chance: Chance = Box::new(move || {
+            count += 1;
+            u128::from(count)
+        });
+        Ledger::open(journal.clone(), stream, actor, chance).unwrap()
+    }
+
+    /// Writes these events, each by a process of its own; the places of the intentions they settle.
+    fn settled(events: &[(Option<u64>, Event)]) -> Vec<Option<usize>> {
+        let journal = Arc::new(MemoryJournal::new());
+        for (number, event) in events {
+            let mut ledger = opened(&journal);
+            let (values, at) = (BTreeMap::new(), DateTime::UNIX_EPOCH);
+            ledger.write(number.map(DeploymentNumber), event, &values, at).unwrap();
+        }
+        let stream = opened(&journal).stream().clone();
+        let stored = journal.read(&stream, 0).unwrap();
+        let place = |id| stored.iter().position(|event| event.id() == id);
+        stored.iter().map(|event| event.envelope().unwrap().settles.and_then(place)).collect()
+    }
+
+    #[test]
+    fn an_outcome_names_its_intention_whichever_process_writes_it() {
+        let step = Step::ChangeService;
+        let started =
+            || Event::StepStarted { step, observed: Observation::default(), payload: None };
+        let lost = Event::AnswerLost { step, because: "cut".into() };
+        let resumed = Event::Resumed { backwards: false, proves_again: true };
+        let marked = Event::ReleaseMarked {
+            deployment: DeploymentNumber(1),
+            good: true,
+            reason: "fast".into(),
+        };
+        let failure = || Failure::new(crate::problem::ExitCode::Update, "refused", "no");
+        let failed = || Event::StepFailed { step, failure: failure() };
+        let events = [
+            (Some(2), started()),
+            (Some(2), lost),
+            (Some(2), resumed),
+            (Some(1), marked),
+            (Some(2), failed()),
+            (Some(2), failed()),
+        ];
+        assert_eq!(settled(&events), [None, None, None, None, Some(0), None]);
+    }
+
+    #[test]
+    fn a_prune_that_did_not_say_how_it_ended_is_settled_by_the_next() {
+        let repository: crate::names::RepositoryName = "shop".parse().unwrap();
+        let started =
+            |repository| Event::PruneStarted { repository, keep: 1, images: vec![], bytes: 0 };
+        let pruned = Event::ImagesPruned {
+            deleted: vec![],
+            failures: vec![],
+            repository: Some(repository.clone()),
+            bytes: 0,
+            found: true,
+        };
+        let events =
+            [(None, started(repository.clone())), (None, pruned), (None, started(repository))];
+        assert_eq!(settled(&events), [None, Some(0), None]);
     }
 }

@@ -34,5 +34,6 @@ pub mod release;
 pub mod sandbox;
 pub mod step;
 pub mod stop;
+pub mod text;
 pub mod view;
 pub mod world;

@@ -89,6 +89,14 @@ pub fn take(
     Ok(Lock { _file: file, journals: owner.journals })
 }
 
+/// The directories of the journals that were written under the lock of a service; nobody is kept from
+/// taking it by the question.
+pub fn journals(directory: &Path, stream: &StreamName, world: &str) -> Vec<PathBuf> {
+    let file = File::open(directory.join(file_name(stream, world)));
+    let owner = file.ok().and_then(|mut file| read(&mut file));
+    owner.map(|owner| owner.journals).unwrap_or_default()
+}
+
 /// Who holds the lock of a service now, where the kernel tells; nobody is kept from taking it by the
 /// question. Source: proc(5), `/proc/locks`.
 pub fn holder(directory: &Path, stream: &StreamName, world: &str) -> Option<Owner> {
@@ -161,6 +169,7 @@ mod tests {
         }
         let held = take(directory.path(), &stream, "", &of("/c")).unwrap();
         assert_eq!(held.journals, ["/c", "/a", "/b"].map(PathBuf::from));
+        assert_eq!(journals(directory.path(), &stream, ""), held.journals);
         drop(held);
         assert_eq!(holder(directory.path(), &stream, ""), None);
         assert!(take(directory.path(), &stream, "", &owner("surefoot resume")).is_ok());

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::text::{canonical_json, printable};
+
 /// Why a text is not the name it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {expected}: {reason}")]
@@ -24,28 +26,6 @@ impl NameError {
     fn new(text: &str, expected: &'static str, reason: impl Into<String>) -> Self {
         Self { text: printable(text, 80), expected, reason: reason.into() }
     }
-}
-
-/// So many of something, in words: `1 image`, `2 images`.
-pub fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A text safe to show in a terminal: control and direction-changing characters replaced, cut at
-/// `limit` characters.
-pub fn printable(text: &str, limit: usize) -> String {
-    let mut shown: String =
-        text.chars().take(limit).map(|c| if is_hostile(c) { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(limit).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Control characters, and the Unicode marks that reorder or hide what surrounds them.
-pub fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
 }
 
 /// What an error may repeat: nothing of a text that may be a secret pasted into the wrong place.
@@ -354,12 +334,6 @@ impl SecretReference {
     }
 }
 
-/// JSON with keys sorted at every depth and no white space.
-pub fn canonical_json(value: &serde_json::Value) -> String {
-    // `serde_json::Map` is a `BTreeMap` here (the feature `preserve_order` is off; a test holds it).
-    value.to_string()
-}
-
 /// An image as App Runner is told of it: `registry/repository@sha256:…` or `registry/repository:tag`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -464,7 +438,9 @@ impl fmt::Display for ImageIdentifier {
 /// overridden endpoint (the sandbox).
 pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let loopback = matches!(name, "localhost" | "[::1]") || name.starts_with("127.");
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<std::net::IpAddr>();
+    let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
     let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
     format!("{scheme}://{host}")
 }
@@ -536,6 +512,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn addresses_speak_http_only_on_loopback_of_an_overridden_endpoint() {
+        let sandbox = Some("http://127.0.0.1:4566");
+        assert_eq!(service_address("127.0.0.1:8001", sandbox), "http://127.0.0.1:8001");
+        assert_eq!(service_address("127.0.0.1:8001", None), "https://127.0.0.1:8001");
+        assert_eq!(service_address("[::1]:8001", sandbox), "http://[::1]:8001");
+        assert_eq!(service_address("x.awsapprunner.com", sandbox), "https://x.awsapprunner.com");
+        assert_eq!(service_address("127.evil.example", sandbox), "https://127.evil.example");
+    }
+
+    #[test]
     fn names_app_runner_would_refuse_are_refused() {
         for bad in ["abc", "a b c d", "-abcd", "äbcd", "x".repeat(41).as_str(), "web/app", ""] {
             assert!(bad.parse::<ServiceName>().is_err(), "{bad}");
@@ -569,23 +555,10 @@ mod tests {
     }
 
     #[test]
-    fn canonical_json_sorts_keys_at_every_depth() {
-        let value: serde_json::Value =
-            serde_json::from_str(r#"{"b":{"z":1,"a":2},"a":1}"#).unwrap();
-        assert_eq!(canonical_json(&value), r#"{"a":1,"b":{"a":2,"z":1}}"#);
-    }
-
-    #[test]
     fn derived_ids_depend_on_every_fact_and_on_their_borders() {
         let id = |facts: &[&str]| DeploymentId::derived_from(facts);
         assert_eq!(id(&["a", "b"]), id(&["a", "b"]));
         assert_ne!(id(&["a", "b"]), id(&["ab", ""]));
         assert!(id(&["a"]).as_str().parse::<DeploymentId>().is_ok());
-    }
-
-    #[test]
-    fn hostile_text_is_shown_harmless() {
-        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\n", 80), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
-        assert_eq!(printable("abcdef", 3), "abc…");
     }
 }

@@ -65,7 +65,7 @@ impl Flags {
         ];
         let given = given.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
         // What cannot be typed in a terminal is not shown there either.
-        let shown = given.filter(|(_, value)| !value.chars().any(crate::names::is_hostile));
+        let shown = given.filter(|(_, value)| !value.chars().any(crate::text::is_hostile));
         Self(shown.map(|(flag, value)| (flag, quoted(&value))).collect())
     }
 

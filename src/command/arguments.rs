@@ -154,7 +154,7 @@ pub struct Resume {
     #[arg(long, requires = "reason")]
     pub abandon: bool,
     /// Why it is closed
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "abandon")]
     pub reason: Option<String>,
     /// Whether to wait for another deployment
     #[command(flatten)]

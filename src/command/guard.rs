@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use super::setup::Setup;
-use super::{addressed, here, stream, trouble};
+use super::{addressed, here, holding, stream, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::journal::redb::RedbJournal;
 use crate::ledger::{Ledger, LedgerError};
-use crate::lock::Lock;
 use crate::names::{DeploymentNumber, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::in_the_way;
@@ -33,18 +32,13 @@ pub(super) fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Probl
 }
 
 /// Another clone on this machine has a journal of its own: what it left unfinished is in the way, too.
-pub(super) fn refuse_pending_elsewhere(
-    held: Option<&Lock>,
-    stream: &StreamName,
-    setup: &Setup,
-) -> Result<(), Problem> {
-    let others = held.into_iter().flat_map(|held| held.journals.iter().skip(1));
-    for directory in others {
+pub(super) fn refuse_pending_elsewhere(stream: &StreamName, setup: &Setup) -> Result<(), Problem> {
+    for directory in holding::clones(setup, stream) {
         // What cannot be read there is no reason to stop here.
-        let Ok(journal) = RedbJournal::open(directory) else { continue };
+        let Ok(journal) = RedbJournal::open(&directory) else { continue };
         let Ok(ledger) = setup.ledger(Arc::new(journal), stream.clone()) else { continue };
         if let Ok(Some(deployment)) = pending(&ledger) {
-            return Err(trouble::elsewhere(in_the_way(&deployment), directory));
+            return Err(trouble::elsewhere(in_the_way(&deployment), &directory));
         }
     }
     Ok(())

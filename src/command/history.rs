@@ -1,7 +1,6 @@
 //! `surefoot history`: what was deployed, as a table or as a page.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,16 +8,15 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::History;
 use super::setup::Setup;
+use super::target::{Target, TargetError};
 use super::{moment, newest, record, trouble};
-use crate::journal::JournalError;
-use crate::journal::archive::{ANYBODY, write_durably};
+use crate::journal::archive::ANYBODY;
 use crate::ledger::newest::Newest;
 use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Row, Selection, Verdict};
 use crate::view::documents::{Histories, HistoryRow, HistoryTable, NothingDeployed, PageWritten};
 use crate::view::page::Page;
-use crate::view::raw_output;
 use crate::world::World;
 use crate::world::clock::{Clock as _, SystemClock};
 
@@ -159,49 +157,32 @@ fn write_page(
         (stream.clone(), stories.split_off(surplus))
     };
     let page = Page { services: loaded.iter().map(of_service).collect(), now };
-    if file == Path::new("-") {
-        return to_standard_output(&page, setup);
+    let unwritable = |error| unwritable(file, &error);
+    let named = if file == Path::new("-") { Path::new("/dev/stdout") } else { file };
+    let target = Target::of(named, &setup.history).map_err(unwritable)?;
+    let carries_the_page = target.is_standard_output();
+    if carries_the_page && setup.json {
+        let what = "with `--json` standard output carries the result alone";
+        return Err(trouble::usage(what, "name a file: `surefoot history --html FILE --json`"));
     }
-    write_whole(file, &page.html()).map_err(|error| unwritable(file, &error))?;
+    let html = page.html();
+    let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(html.as_bytes())?));
+    match written {
+        // Who reads has enough.
+        Err(TargetError::Unwritable(error))
+            if carries_the_page && error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        other => other.map_err(unwritable)?,
+    }
+    if carries_the_page {
+        return Ok(ExitCode::Success);
+    }
     setup.view.data(&PageWritten { file: file.to_owned(), deployments: page.deployments() });
     Ok(ExitCode::Success)
 }
 
-/// The page, and nothing else. A reader who goes away has enough.
-fn to_standard_output(page: &Page, setup: &Setup) -> Result<ExitCode, Problem> {
-    if setup.json {
-        let what = "with `--json` standard output carries the result alone";
-        let hint = "name a file: `surefoot history --html FILE --json`";
-        return Err(trouble::usage(what, hint));
-    }
-    match raw_output().write_all(page.html().as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(unwritable(Path::new("standard output"), &error.into()))
-        }
-        _ => Ok(ExitCode::Success),
-    }
-}
-
-/// A page that was there stays until the new one is whole. What is no file is written to as it is.
-fn write_whole(file: &Path, page: &str) -> Result<(), JournalError> {
-    if file.metadata().is_ok_and(|there| !there.is_file()) {
-        return Ok(std::fs::write(file, page)?);
-    }
-    write_durably(file, ANYBODY, &mut |out| Ok(out.write_all(page.as_bytes())?))
-}
-
-/// What the disk said: that it was a page, and no journal, is said already.
-fn reason(error: &JournalError) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(cause) = deepest.source() {
-        deepest = cause;
-    }
-    deepest.to_string()
-}
-
-fn unwritable(file: &Path, error: &JournalError) -> Problem {
+fn unwritable(file: &Path, error: &TargetError) -> Problem {
     let what = format!("cannot write the page to {}", file.display());
     Problem::new(ExitCode::General, "page-unwritable", what)
-        .because(reason(error))
+        .because(error.reason())
         .hint("name a file in a directory that this user can write: `surefoot history --html FILE`")
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::arguments::Waiting;
+use clap::CommandFactory as _;
+
+use super::arguments::{Arguments, Waiting};
 use super::setup::Setup;
 use super::{guard, here, stream, trouble};
 use crate::ledger::Ledger;
@@ -70,7 +72,7 @@ fn patience(waiting: &Waiting) -> Result<Duration, Problem> {
         Err(_) => crate::config::units::parse_duration(text),
     };
     parsed.map_err(|why| {
-        let text = crate::names::printable(text, 80);
+        let text = crate::text::printable(text, 80);
         trouble::usage(
             format!("`--lock-wait {text}`: {why}"),
             "write it with its unit, such as `--lock-wait 10m`, and last on the line without one",
@@ -92,8 +94,30 @@ pub(super) fn at_work(
     lock::holder(&locks(setup), stream, endpoint.unwrap_or_default()).as_ref().map(trouble::held_by)
 }
 
+/// The directories of the journals that other clones on this machine have of a service.
+pub(super) fn clones(setup: &Setup, stream: &StreamName) -> Vec<PathBuf> {
+    let world = setup.endpoint().unwrap_or_default();
+    let mut journals = lock::journals(&locks(setup), stream, &world);
+    let ours = own_journal(setup);
+    journals.retain(|journal| *journal != ours);
+    journals
+}
+
+fn own_journal(setup: &Setup) -> PathBuf {
+    std::path::absolute(&setup.history).unwrap_or_else(|_| setup.history.clone())
+}
+
 fn locks(setup: &Setup) -> PathBuf {
     here::state_directory(&setup.environment).join("locks")
+}
+
+/// The command of this process, without its options: they are nobody else's business.
+fn command() -> String {
+    let known = Arguments::command();
+    let is_command = |word: &String| known.get_subcommands().any(|one| one.get_name() == word);
+    let words = || std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command = words().skip(1).find(is_command);
+    words().take(1).chain(command).collect::<Vec<_>>().join(" ")
 }
 
 fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
@@ -104,12 +128,10 @@ fn attempt(setup: &Setup, stream: &StreamName) -> Result<Lock, LockError> {
         user: setup.actor.user.clone(),
         host: setup.actor.host.clone(),
         pid: std::process::id(),
-        command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
+        command: command(),
         ci_run: setup.actor.ci_run.clone(),
         since: since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        journals: vec![
-            std::path::absolute(&setup.history).unwrap_or_else(|_| setup.history.clone()),
-        ],
+        journals: vec![own_journal(setup)],
     };
     lock::take(&directory, stream, &world, &owner)
 }

@@ -1,6 +1,6 @@
 //! `surefoot logs`: both log groups of the service, as they come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use regex::Regex;
@@ -47,44 +47,11 @@ struct Wanted {
     pattern: Option<Regex>,
 }
 
-/// Shows the lines.
-pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
-    // Nothing of it is needed, but nobody should go on beside a damaged journal unwarned.
-    setup.existing_journal()?;
-    let (place, mut wanted) = place(arguments, setup).await?;
-    let service = find(&place, setup).await?;
-    if let Some(endpoint) = setup.endpoint() {
-        setup.view.sandbox(&endpoint);
-    }
-    let mut shown = Shown::default();
-    loop {
-        let looked = place.world.clock.now();
-        for (source, line) in read(&place, &service, &wanted).await? {
-            if shown.is_new(source, &line) {
-                setup.view.stream(&LogLines { source, lines: vec![line] });
-            }
-        }
-        if shown.ids.is_empty() && !arguments.follow {
-            setup.view.say(&nothing(&wanted, arguments));
-        }
-        let over = wanted.until.is_some_and(|until| looked > until);
-        if !arguments.follow || over || setup.stop.requested().is_some() {
-            return Ok(ExitCode::Success);
-        }
-        // Lines may arrive late: each look overlaps the one before.
-        wanted.since = wanted.since.max(looked - LATE);
-        tokio::select! {
-            () = setup.stop.wait() => return Ok(ExitCode::Interrupted),
-            () = place.world.clock.sleep(setup.settings.times.log_poll) => {}
-        }
-    }
-}
-
-/// What was shown already.
+/// The lines that were shown and may come again.
 #[derive(Default)]
 struct Shown {
-    ids: BTreeSet<String>,
-    /// Lines of App Runner: when, in which stream.
+    ids: BTreeMap<String, DateTime<Utc>>,
+    /// Lines of App Runner that were said in one stream so far: when, and in which.
     said: BTreeMap<String, Vec<(DateTime<Utc>, String)>>,
 }
 
@@ -92,7 +59,7 @@ impl Shown {
     /// Whether it was not shown yet, which it is from now on. App Runner writes one line into two streams:
     /// that of the service's events and that of the deployment.
     fn is_new(&mut self, source: LogSource, line: &LogLine) -> bool {
-        if !self.ids.insert(line.id.clone()) {
+        if self.ids.insert(line.id.clone(), line.at).is_some() {
             return false;
         }
         if source == LogSource::Application {
@@ -109,6 +76,53 @@ impl Shown {
             None => said.push((line.at, line.stream.clone())),
         }
         twin.is_none()
+    }
+
+    /// What is older is not asked for again; its twin may be a little younger.
+    fn forget_before(&mut self, since: DateTime<Utc>) {
+        self.ids.retain(|_, at| *at >= since);
+        self.said.retain(|_, said| {
+            said.retain(|(at, _)| *at >= since - TWICE);
+            !said.is_empty()
+        });
+    }
+}
+
+/// Shows the lines, until a person has seen enough.
+pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
+    tokio::select! {
+        biased;
+        () = setup.stop.wait() => Ok(ExitCode::Interrupted),
+        ended = all(arguments, setup) => ended,
+    }
+}
+
+async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
+    // Nothing of it is needed, but nobody should go on beside a damaged journal unwarned.
+    setup.existing_journal()?;
+    let (place, mut wanted) = place(arguments, setup).await?;
+    let service = find(&place, setup).await?;
+    if let Some(endpoint) = setup.endpoint() {
+        setup.view.sandbox(&endpoint);
+    }
+    let mut shown = Shown::default();
+    loop {
+        let looked = place.world.clock.now();
+        let mut lines = read(&place, &service, &wanted).await?;
+        lines.retain(|(source, line)| shown.is_new(*source, line));
+        if lines.is_empty() && !arguments.follow {
+            setup.view.say(&nothing(&wanted, arguments));
+        }
+        for (source, line) in lines {
+            setup.view.stream(&LogLines { source, lines: vec![line] });
+        }
+        if !arguments.follow || wanted.until.is_some_and(|until| looked > until) {
+            return Ok(ExitCode::Success);
+        }
+        // Lines may arrive late: each look overlaps the one before.
+        wanted.since = wanted.since.max(looked - LATE);
+        shown.forget_before(wanted.since);
+        place.world.clock.sleep(setup.settings.times.log_poll).await;
     }
 }
 
@@ -271,5 +285,20 @@ mod tests {
         assert!(is_new("5", 60, deployment, Service), "much later");
         assert!(is_new("6", 60, "instance/1", Application));
         assert!(is_new("7", 60, "instance/2", Application), "two instances say the same");
+    }
+
+    fn line(second: u32) -> LogLine {
+        let at = format!("2026-11-23T10:00:{second:02}Z").parse().unwrap();
+        LogLine { id: second.to_string(), at, stream: String::new(), text: String::new() }
+    }
+
+    #[test]
+    fn what_was_shown_is_remembered_for_as_long_as_it_may_come_again() {
+        let mut shown = Shown::default();
+        assert!((0..50).all(|second| shown.is_new(LogSource::Application, &line(second))));
+        assert!((0..50).all(|second| !shown.is_new(LogSource::Application, &line(second))));
+        shown.forget_before(line(40).at);
+        assert_eq!(shown.ids.len(), 10);
+        assert!((40..50).all(|second| !shown.is_new(LogSource::Application, &line(second))));
     }
 }

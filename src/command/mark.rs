@@ -6,9 +6,9 @@ use super::arguments::{Mark, Verdict};
 use super::setup::Setup;
 use super::{holding, record, run, show, trouble};
 use crate::event::Event;
-use crate::names::printable;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, RECOVERED, Row};
+use crate::text::printable;
 use crate::view::documents::MarkedRelease;
 use crate::world::clock::{Clock as _, SystemClock};
 
@@ -48,7 +48,8 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     Ok(ExitCode::Success)
 }
 
-fn reason(text: &str) -> Result<String, Problem> {
+/// A reason on one line, not without end, and not empty.
+pub(super) fn reason(text: &str) -> Result<String, Problem> {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if words.is_empty() {
         let hint = "say it in a few words: `--reason \"memory grows without end\"`";

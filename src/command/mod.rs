@@ -30,6 +30,7 @@ pub mod signals;
 mod stats;
 mod status;
 mod stream;
+mod target;
 mod trouble;
 mod verify;
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::trouble;
+use crate::config::units::parse_age;
 use crate::problem::Problem;
 
 /// The moment meant by `30d`, `1h30m`, `2026-11-01` or `2026-11-01T12:00:00Z`.
@@ -14,33 +15,16 @@ pub(super) fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Pro
         Some(_) => "is not over yet",
         None => "is no moment",
     };
-    let what = format!("`{}` {why}", crate::names::printable(text, 40));
+    let what = format!("`{}` {why}", crate::text::printable(text, 40));
     Err(trouble::usage(what, "write it like 90s, 15m, 1h30m, 30d, 2w, or 2026-11-01"))
 }
 
+/// A bare number is no age: it would more likely be a deployment's.
 fn ago(text: &str) -> Option<TimeDelta> {
-    let mut total = TimeDelta::zero();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, after) = rest.split_at(digits);
-        let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(letters);
-        total = total.checked_add(&span(number.parse().ok()?, unit)?)?;
-        rest = after;
+    if text.parse::<u64>().is_ok() {
+        return None;
     }
-    (!text.is_empty()).then_some(total)
-}
-
-fn span(count: i64, unit: &str) -> Option<TimeDelta> {
-    match unit {
-        "s" => TimeDelta::try_seconds(count),
-        "m" | "min" => TimeDelta::try_minutes(count),
-        "h" => TimeDelta::try_hours(count),
-        "d" => TimeDelta::try_days(count),
-        "w" => TimeDelta::try_weeks(count),
-        _ => None,
-    }
+    TimeDelta::from_std(parse_age(text).ok()?).ok()
 }
 
 fn date(text: &str) -> Option<DateTime<Utc>> {
@@ -86,6 +70,7 @@ mod tests {
             "9223372036854775807w",
             "2026-13-01",
             "2026-11-24",
+            "30m1h",
         ] {
             let problem = since(text, now()).unwrap_err();
             assert!(problem.next[0].contains("30d"), "{text}");

@@ -3,18 +3,28 @@
 
 use super::setup::Setup;
 use super::{record, stream, trouble};
+use crate::journal::redb::CHECKED_BY_EVERY_COMMAND;
 use crate::ledger::newest::{self, Newest};
 use crate::names::StreamName;
 use crate::problem::Problem;
 use crate::projection::Recorded;
 
-/// As much as tells where the service stands; nothing where there is no journal of it.
+/// Every deployment, in the words of [`newest::deployments`].
+const ALL: usize = 0;
+
+/// As much as tells where the service stands: all of a short history, which alone tells of a mark that
+/// lies far back; nothing where there is no journal of it.
 pub(super) fn of_status(setup: &Setup) -> Result<Vec<Recorded>, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(Vec::new()) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(Vec::new()) };
-    let newest = newest::standing(journal.as_ref(), &stream);
-    let newest = newest.map_err(|error| trouble::journal(&error, &setup.history))?;
-    Ok(newest.records)
+    let broken = |error| trouble::journal(&error, &setup.history);
+    let head = journal.head(&stream).map_err(broken)?;
+    let newest = if head.is_some_and(|head| head.sequence <= CHECKED_BY_EVERY_COMMAND) {
+        newest::deployments(journal.as_ref(), &stream, ALL)
+    } else {
+        newest::standing(journal.as_ref(), &stream)
+    };
+    Ok(newest.map_err(broken)?.records)
 }
 
 /// The newest `count` deployments of every service that may be meant.

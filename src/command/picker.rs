@@ -37,7 +37,7 @@ pub(super) async fn pick(
         match understand(typed.as_deref(), rows, usual) {
             Answer::Chosen(number) => return Ok(Some(number)),
             Answer::Nothing => return Err(nothing_chosen()),
-            Answer::Nonsense => {}
+            Answer::Nonsense => setup.view.say("that is none of them"),
         }
     }
     Err(nothing_chosen())

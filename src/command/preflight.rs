@@ -31,7 +31,7 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     let refused = refusal(&findings);
     setup.view.data(&Findings { endpoint: setup.endpoint(), findings });
     match refused {
-        Some(failure) => Err(trouble::failure(&failure)),
+        Some(failure) => Err(Problem::from(&failure)),
         None => Ok(ExitCode::Success),
     }
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use super::arguments::Resume;
 use super::run::{self, Options};
 use super::setup::Setup;
-use super::{guard, holding, show, trouble};
+use super::{guard, holding, mark, show, trouble};
 use crate::event::Event;
 use crate::event::deployment::Deployment;
 use crate::ledger::Ledger;
+use crate::names::StreamName;
 use crate::plan::Intent;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{RECOVERED, standing};
@@ -17,17 +18,19 @@ use crate::world::World;
 
 /// Goes on.
 pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode, Problem> {
+    let reason = arguments.reason.as_deref().map(mark::reason).transpose()?;
     let Some((lock, mut ledger)) = holding::claim(setup, &arguments.waiting).await? else {
-        return Ok(nothing(setup));
+        return nothing_here(setup).await;
     };
     let Some(deployment) = unfinished(arguments, setup, &ledger)? else {
+        guard::refuse_pending_elsewhere(ledger.stream(), setup)?;
         return Ok(nothing(setup));
     };
     guard::refuse_mixed_worlds(&ledger, setup)?;
     refuse_to_take_a_rollback_back(arguments, &deployment)?;
     let world = setup.world_at(ledger.stream());
-    let event = match &arguments.reason {
-        Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason: reason.clone() },
+    let event = match reason {
+        Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason },
         _ => Event::Resumed { backwards: arguments.rollback, proves_again: true },
     };
     if matches!(event, Event::Resumed { .. }) {
@@ -64,6 +67,20 @@ fn refuse_to_take_a_rollback_back(
 fn nothing(setup: &Setup) -> ExitCode {
     setup.view.say("nothing to resume");
     ExitCode::Success
+}
+
+/// The journal of this clone knows nothing. Another clone's on this machine may, and lies elsewhere: as
+/// far as it can be told whose service is meant.
+async fn nothing_here(setup: &Setup) -> Result<ExitCode, Problem> {
+    let (Ok(service), Ok(region)) = (setup.settings.service_name(), setup.region()) else {
+        return Ok(nothing(setup));
+    };
+    if let Ok(caller) = setup.world().identity.caller().await {
+        let (service, region) = (service.clone(), region.clone());
+        let stream = StreamName { account: caller.account, region, service };
+        guard::refuse_pending_elsewhere(&stream, setup)?;
+    }
+    Ok(nothing(setup))
 }
 
 fn unfinished(

@@ -41,7 +41,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     };
     let ledger = setup.ledger(journal, stream)?;
     guard::refuse_pending(&ledger, setup)?;
-    guard::refuse_pending_elsewhere(lock.as_ref(), ledger.stream(), setup)?;
+    guard::refuse_pending_elsewhere(ledger.stream(), setup)?;
     let caller = guard::refuse_another_place(&world, &ledger, setup).await?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);
@@ -50,6 +50,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     refuse_a_service_that_is_gone(&inventory, ledger.stream(), &chosen)?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
     warn(arguments, setup, &inventory, &chosen);
+    say_what_is_left(setup, &records, &chosen);
     if arguments.dry_run {
         return sheet::print(&world, setup, &inventory, &ledger, plan).await;
     }
@@ -90,6 +91,20 @@ fn warn(arguments: &Rollback, setup: &Setup, seen: &Inventory, chosen: &Candidat
             "not taken away: the start command that a later release set, which App Runner keeps \
              where an update names none",
         );
+    }
+}
+
+/// Who goes back from a release calls it bad.
+fn say_what_is_left(setup: &Setup, records: &[Recorded], chosen: &Candidate) {
+    let Some(live) = projection::status(records).live else { return };
+    let another = live.digest.is_some() && live.digest != chosen.row.digest;
+    if another && chosen.row.number < live.number {
+        let number = live.number.0;
+        setup.view.say(&format!(
+            "once that is live, {} is called bad and is not deployed again unasked; where it is good: \
+             `surefoot mark {number} good --reason TEXT`",
+            live.number
+        ));
     }
 }
 
@@ -136,15 +151,39 @@ fn choose(arguments: &Rollback, records: &[Recorded]) -> Result<Candidate, Probl
                 })?;
             named.find(|candidate| candidate.row.number == number)
         }
-        (None, Some(text)) => {
-            let digest: Digest = text.parse().map_err(|error: crate::names::NameError| {
-                trouble::usage(error.to_string(), trouble::LIST_HINT)
-            })?;
-            named.find(|candidate| candidate.release.image.digest() == Some(&digest))
-        }
+        (None, Some(text)) => return by_digest(text, named, arguments, records),
         (None, None) => projection::last_good(records),
     };
     wanted.ok_or_else(|| no_such_release(arguments, records))
+}
+
+/// So many digits name a digest; `rollback --list` shows as many.
+const SHORTEST_DIGEST: usize = 8;
+
+/// The newest release of this image; the first digits are enough where they name one image alone.
+fn by_digest(
+    text: &str,
+    named: impl Iterator<Item = Candidate>,
+    arguments: &Rollback,
+    records: &[Recorded],
+) -> Result<Candidate, Problem> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let wrong = digits.len() < SHORTEST_DIGEST || !digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if wrong {
+        let text = crate::text::printable(text, 80);
+        let what =
+            format!("`{text}` names no image: write sha256:… or at least its first 8 digits");
+        return Err(trouble::usage(what, trouble::LIST_HINT));
+    }
+    let whole = format!("sha256:{}", digits.to_ascii_lowercase());
+    let is_it = |digest: &Digest| digest.as_str().starts_with(&whole);
+    let mut found = named.filter(|one| one.release.image.digest().is_some_and(is_it));
+    let newest = found.next().ok_or_else(|| no_such_release(arguments, records))?;
+    if found.any(|one| one.release.image.digest() != newest.release.image.digest()) {
+        let what = format!("several images begin with `{digits}`");
+        return Err(trouble::usage(what, "write more of its digits"));
+    }
+    Ok(newest)
 }
 
 fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
@@ -179,10 +218,10 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
 fn found_bad(records: &[Recorded], number: DeploymentNumber) -> Option<Problem> {
     let named = projection::once_live(records).into_iter().find(|one| one.row.number == number)?;
     let said = named.row.judgement.filter(|said| !said.good)?;
-    let (n, by) = (number.0, crate::names::printable(&said.by, 80));
+    let (n, by) = (number.0, crate::text::printable(&said.by, 80));
     let what = format!("the release of {number} was found bad, and is not gone back to unasked");
     let problem = Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
-        .because(format!("{}, by {by}", crate::names::printable(&said.reason, 300)))
+        .because(format!("{}, by {by}", crate::text::printable(&said.reason, 300)))
         .hint(format!("where it is good after all: `surefoot mark {n} good --reason TEXT`"))
         .hint(trouble::LIST_HINT);
     Some(problem)
@@ -209,7 +248,7 @@ fn pinned(mut chosen: Candidate) -> Candidate {
 /// The reason given, on one line and not without end.
 fn reason(arguments: &Rollback) -> Option<String> {
     let words = arguments.reason.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!words.is_empty()).then(|| crate::names::printable(&words, 500))
+    (!words.is_empty()).then(|| crate::text::printable(&words, 500))
 }
 
 /// Refused before AWS is touched.
@@ -253,7 +292,7 @@ fn refuse_a_service_that_is_gone(
         return Ok(());
     }
     let gone = inventory::nothing_to_go_back_on(&stream.service, &chosen.release.image);
-    Err(trouble::failure(&gone))
+    Err(Problem::from(&gone))
 }
 
 fn questions(setup: &Setup, ledger: &Ledger) -> Questions {
@@ -325,15 +364,32 @@ async fn list(
     }
     let now = world.clock.now();
     let service = ledger.stream().clone();
-    let there = |number: &DeploymentNumber| {
-        let gone =
-            |one: &RollbackTarget| one.row.number == *number && one.in_registry == Some(false);
-        !targets.iter().any(gone)
-    };
-    let usual = projection::last_good(records).map(|usual| usual.row.number).filter(there);
-    let possible =
-        |one: &&RollbackTarget| one.in_registry == Some(true) && one.row.verdict.is_good();
-    let usual = usual.or_else(|| targets.iter().find(possible).map(|one| one.row.number));
-    setup.view.data(&RollbackTargets { service, endpoint: setup.endpoint(), targets, usual, now });
+    let usual = usual(records, &targets);
+    let next = next(records, &service, usual);
+    let endpoint = setup.endpoint();
+    setup.view.data(&RollbackTargets { service, endpoint, targets, usual, next, now });
     Ok(ExitCode::Success)
+}
+
+/// Where `rollback` goes without argument, or else the newest of the list that ECR still holds.
+fn usual(records: &[Recorded], targets: &[RollbackTarget]) -> Option<DeploymentNumber> {
+    let held = |one: &&RollbackTarget| one.in_registry == Some(true) && one.row.verdict.is_good();
+    let usual = projection::last_good(records).map(|usual| usual.row.number);
+    let listed = targets.iter().filter(held).find(|one| Some(one.row.number) == usual);
+    listed.or_else(|| targets.iter().find(held)).map(|one| one.row.number)
+}
+
+/// What can be typed: what is unfinished comes first, and where there is no way back, forward.
+fn next(
+    records: &[Recorded],
+    StreamName { service, .. }: &StreamName,
+    usual: Option<DeploymentNumber>,
+) -> Vec<String> {
+    if let Some(unfinished) = projection::status(records).unfinished {
+        return unfinished.next;
+    }
+    vec![match usual {
+        Some(number) => format!("surefoot rollback {} --service-name {service}", number.0),
+        None => format!("surefoot deploy --service-name {service}"),
+    }]
 }

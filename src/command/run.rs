@@ -124,7 +124,7 @@ fn started(ledger: &Ledger, number: DeploymentNumber) -> Option<chrono::DateTime
     ledger.entries().iter().find(|entry| entry.deployment == Some(number)).map(|entry| entry.at)
 }
 
-/// The journal failed in the middle: what is known is what it holds.
+/// The journal failed in the middle: what is known is what it holds, and what could not be written.
 fn journal_failed(
     error: &LedgerError,
     setup: &Setup,
@@ -134,5 +134,11 @@ fn journal_failed(
     let known = ledger.deployment(number).ok();
     let leaves = known.as_ref().map_or_else(|| "Nothing was changed.".into(), standing);
     let resume = "when the journal can be written again: `surefoot resume`".to_owned();
-    trouble::ledger(error, &setup.history, leaves, resume)
+    let problem = trouble::ledger(error, &setup.history, leaves, resume);
+    match error.unwritten_operation() {
+        Some(operation) => problem.because(format!(
+            "App Runner works on operation {operation}, or did: that could not be written down"
+        )),
+        None => problem,
+    }
 }

@@ -30,7 +30,7 @@ pub(super) async fn print(
     let findings = judge(seen, &super::deploy::checks(setup));
     if let Some(failure) = preflight::refusal(&findings) {
         setup.view.findings(&findings);
-        return Err(trouble::failure(&failure));
+        return Err(Problem::from(&failure));
     }
     let known = ledger.operations();
     let vault = Wanted(setup, ledger);
@@ -98,11 +98,11 @@ fn assumed(plan: Plan, seen: &Inventory) -> Deployment {
 
 fn stopped(error: StepError, region: &Region) -> Problem {
     match error {
-        StepError::Refused(failure) => trouble::failure(&failure),
+        StepError::Refused(failure) => Problem::from(failure.as_ref()),
         StepError::Unanswered { reason } => {
             let failure =
                 Failure::new(ExitCode::Preflight, "aws-unreachable", "AWS did not answer");
-            trouble::failure(&failure.because(reason))
+            Problem::from(&failure.because(reason))
         }
         StepError::Interrupted(interruption) => match interruption {
             crate::event::Interruption::Unreachable { place, obstacle, reason } => {

@@ -104,11 +104,14 @@ async fn seen(
     let sighting = sighting(world, records).await;
     let sighting = sighting.map_err(|error| trouble::world(&error, Some(&stream.region)))?;
     let expected = projection::expectation(records);
+    // The journal does not know the operation of a call whose answer was lost.
+    let nobody_else = sighting.ours || sighting.awaited.is_none();
     let mut seen = told(sighting, expected.as_ref());
     // What a deployment did that is not over was done by nobody outside.
-    if projection::is_under_way(records, seen.mark.as_deref()) {
+    if nobody_else && projection::is_under_way(records, seen.mark.as_deref()) {
         seen.drift.clear();
     }
+    seen.mark_is_ours = seen.mark.as_ref().is_some_and(|it| projection::knows_mark(records, it));
     Ok(seen)
 }
 
@@ -118,7 +121,8 @@ async fn stranger(world: &World, setup: &Setup) -> Result<Option<(Seen, StreamNa
     let Some(service) = world.services.find(name).await? else { return Ok(None) };
     let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();
     let Some(stream) = stream_of(&service) else { return Ok(None) };
-    Ok(Some((told(Sighting { service: Some(service), newest, ours: false }, None), stream)))
+    let sighting = Sighting { service: Some(service), newest, ..Sighting::default() };
+    Ok(Some((told(sighting, None), stream)))
 }
 
 /// `arn:aws:apprunner:REGION:ACCOUNT:service/…`.
@@ -128,6 +132,9 @@ fn stream_of(service: &Service) -> Option<StreamName> {
     Some(StreamName { account, region, service: service.name.clone() })
 }
 
+/// App Runner lists so many on a page: the one that is waited for is among them.
+const NEWEST_OPERATIONS: usize = 20;
+
 /// What App Runner says of the service in the log, and whether its newest operation is ours.
 pub(super) async fn sighting(world: &World, records: &[Recorded]) -> Result<Sighting, WorldError> {
     let Some(stream) = projection::status(records).service else {
@@ -136,15 +143,18 @@ pub(super) async fn sighting(world: &World, records: &[Recorded]) -> Result<Sigh
     let Some(service) = world.services.find(&stream.service).await? else {
         return Ok(Sighting::default());
     };
-    let newest = world.services.operations(&service.arn, Some(1)).await?.into_iter().next();
+    let listed = world.services.operations(&service.arn, Some(NEWEST_OPERATIONS)).await?;
+    let unfinished = projection::status(records).unfinished.and_then(|one| one.operation);
+    let awaited = listed.iter().find(|one| Some(&one.id) == unfinished.as_ref()).cloned();
+    let newest = listed.into_iter().next();
     let ours = newest.as_ref().is_some_and(|o| projection::knows_operation(records, &o.id));
-    Ok(Sighting { service: Some(service), newest, ours })
+    Ok(Sighting { service: Some(service), newest, ours, awaited })
 }
 
 fn told(sighting: Sighting, expected: Option<&Expectation>) -> Seen {
     let compared = projection::compare(expected, &sighting);
     let drift = projection::drift(expected, &sighting);
-    let Sighting { service, newest, ours } = sighting;
+    let Sighting { service, newest, ours, awaited } = sighting;
     let service = service.as_ref();
     Seen {
         status: service.map(|service| service.status.clone()),
@@ -153,6 +163,8 @@ fn told(sighting: Sighting, expected: Option<&Expectation>) -> Seen {
         mark: service.and_then(|service| service.mark.clone()),
         operation_is_ours: newest.as_ref().map(|o| o.id.clone()).filter(|_| ours),
         operation: newest,
+        awaited,
+        mark_is_ours: false,
         compared,
         drift,
     }

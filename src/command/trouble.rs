@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::addressed::quoted;
 use super::setup::Setup;
-use crate::event::Failure;
 use crate::event::deployment::IllegalEvent;
 use crate::journal::import::ImportError;
 use crate::journal::redb::RepairError;
@@ -144,7 +143,9 @@ pub(super) fn repair(error: &RepairError, setup: &Setup) -> Problem {
 /// The journal failed in the middle of a deployment: what may go on in AWS is said.
 pub(super) fn ledger(error: &LedgerError, path: &Path, leaves: String, resume: String) -> Problem {
     let problem = match error {
-        LedgerError::Journal(error) => journal(error, path),
+        LedgerError::Journal(error) | LedgerError::Unwritten { source: error, .. } => {
+            journal(error, path)
+        }
         LedgerError::Illegal(error) => illegal(error),
         LedgerError::Newer(_) => newer(error),
     };
@@ -169,7 +170,9 @@ fn newer(error: &LedgerError) -> Problem {
 /// The history of a service cannot be read.
 pub(super) fn reading(error: &LedgerError, path: &Path) -> Problem {
     match error {
-        LedgerError::Journal(error) => journal(error, path),
+        LedgerError::Journal(error) | LedgerError::Unwritten { source: error, .. } => {
+            journal(error, path)
+        }
         LedgerError::Illegal(error) => illegal(error),
         LedgerError::Newer(_) => newer(error),
     }
@@ -278,15 +281,6 @@ pub(super) fn held_by(owner: &Owner) -> String {
         "{} on {} runs `{}` (process {}) since {}{run}",
         owner.user, owner.host, owner.command, owner.pid, owner.since
     )
-}
-
-/// A failure that ended something before there was a deployment.
-pub(super) fn failure(failure: &Failure) -> Problem {
-    let mut problem = Problem::new(failure.exit, &failure.code, failure.what.clone());
-    problem.because.clone_from(&failure.because);
-    problem.details.clone_from(&failure.details);
-    problem.next.clone_from(&failure.hints);
-    problem
 }
 
 /// A wrong word on the command line.

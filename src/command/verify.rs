@@ -78,7 +78,7 @@ async fn evidence(
     };
     let begun_here = known(projection::began_operation);
     let ours = known(projection::knows_operation);
-    let seen = Sighting { service, newest, ours };
+    let seen = Sighting { service, newest, ours, awaited: None };
     let unfinished = projection::status(records).unfinished;
     Ok(Evidence {
         health: health(world, expected, &seen).await,

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::names::printable;
 use crate::problem::{ExitCode, Problem};
+use crate::text::printable;
 
 /// More mistakes than this are not listed: the first ones are worth mending first.
 const MOST_LISTED: usize = 20;

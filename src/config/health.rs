@@ -11,7 +11,7 @@ use url::Url;
 
 use super::json_path;
 use super::value::HealthFrom;
-use crate::names::printable;
+use crate::text::printable;
 
 /// Assertions below this are about what the application depends on.
 pub const DEPENDENCIES: &str = "dependencies";

@@ -6,8 +6,9 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::file::{Located, Section, Variable};
 use super::parse::{Level, Reader, join, kind_of};
 use super::value::Hidden;
-use crate::names::{SecretReference, VariableName, printable};
+use crate::names::{SecretReference, VariableName};
 use crate::release::MARK;
+use crate::text::printable;
 
 /// The longest plain value App Runner takes. Source: service model.
 const VALUE_LIMIT: usize = 51_200;

@@ -2,17 +2,20 @@
 //!
 //! Text and values go in, settings come out. [`read`] alone touches the disk.
 //!
-//! - [`key`] is the table of every setting; the document `docs/configuration.md` is held to it.
+//! - [`key`] is the table of every setting, [`kind`] what each may be; the document
+//!   `docs/configuration.md` is held to it.
 //! - [`parse()`] reads the text of `surefoot.toml`, [`precedence`] decides between the sources,
 //!   [`settings`] is the result.
 //! - [`overlay`] is what a deployment changes on the live configuration; [`health`] is the gate it
 //!   has to pass; [`times`] is how long everything may take.
 
+mod decided;
 pub mod file;
 mod finding;
 pub mod health;
 pub mod json_path;
 pub mod key;
+pub mod kind;
 mod maps;
 pub mod overlay;
 mod parse;

@@ -10,10 +10,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::{File, Located, Section};
 use super::finding::{self, Finding, Place};
-use super::key::{Form, KEYS, Key, Kind};
+use super::key::{KEYS, Key};
+use super::kind::{Form, Kind};
 use super::suggest::nearest;
-use crate::names::{ServiceName, printable};
+use crate::names::ServiceName;
 use crate::problem::Problem;
+use crate::text::printable;
 
 /// Tables of fixed keys.
 const TABLES: [&str; 5] = ["build", "service", "app_runner_health_check", "health", "times"];

@@ -276,7 +276,7 @@ fn hostile_files_are_refused_or_read_and_never_fatal() {
     ] {
         let shown = format!("{:?}", refused(&text));
         assert!(shown.len() < 10_000, "{shown:.200}");
-        assert!(!refused(&text).because.iter().any(|it| it.contains(crate::names::is_hostile)));
+        assert!(!refused(&text).because.iter().any(|it| it.contains(crate::text::is_hostile)));
     }
 }
 

@@ -27,7 +27,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
-/// Parses how old something is, such as `2h` or `30d`: like a duration, and as long as one likes.
+/// Parses how old something is, such as `2h`, `30d` or `2w`: like a duration, and as long as one likes.
 pub fn parse_age(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -57,7 +57,7 @@ fn parse_parts(text: &str) -> Result<Duration, String> {
 }
 
 fn unit_advice() -> String {
-    "a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, such as `90s` or `1h30m`".into()
+    "a whole number and a unit: `ms`, `s`, `m`, `h`, `d` or `w`, such as `90s` or `1h30m`".into()
 }
 
 /// The first number, its unit in milliseconds, and what follows.
@@ -72,6 +72,7 @@ fn split_part(text: &str) -> Option<(u64, u64, &str)> {
         "m" | "min" => 60 * 1000,
         "h" => 60 * 60 * 1000,
         "d" => 24 * 60 * 60 * 1000,
+        "w" => 7 * 24 * 60 * 60 * 1000,
         _ => return None,
     };
     Some((number.parse().ok()?, milliseconds, after.trim_start()))
@@ -169,6 +170,7 @@ mod tests {
             ("250ms", 250),
             ("1m0s5ms", 60_005),
             ("7d", 604_800_000),
+            ("1w", 604_800_000),
             (" 3s ", 3000),
             ("0", 0),
             ("10min", 600_000),

@@ -5,21 +5,25 @@
 
 pub mod deployment;
 pub mod envelope;
-
-use std::time::Duration;
+mod fact;
+mod failure;
 
 use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{
-    Commit, DeploymentId, DeploymentNumber, Digest, ImageIdentifier, OperationId, PayloadHash,
-    RepositoryName, ServiceArn, StreamName, Tag,
+    Commit, DeploymentNumber, Digest, OperationId, PayloadHash, RepositoryName, ServiceArn,
+    StreamName, Tag,
 };
 use crate::plan::{Plan, Step};
-use crate::problem::ExitCode;
-use crate::release::{Difference, Release};
+use crate::release::Release;
 use crate::world::registry::Platform;
-use crate::world::service::{OperationStatus, Service, ServiceStatus};
+use crate::world::service::OperationStatus;
+
+pub use fact::{
+    Captured, HealthOutcome, HealthReport, Issue, Observation, PreviousDigest, Proof, RolledBackBy,
+};
+pub use failure::{Cause, Failure, Interruption};
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -299,245 +303,6 @@ impl Event {
         let content = (!data.is_null()).then_some(("data", data));
         let fields = std::iter::once(("type", &type_name)).chain(content);
         Self::deserialize(MapDeserializer::new(fields))
-    }
-}
-
-/// What was seen of the service just before a call that changes it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Observation {
-    /// Its status.
-    pub status: Option<ServiceStatus>,
-    /// The image it was configured with.
-    pub image: Option<String>,
-    /// The mark it carried.
-    pub mark: Option<String>,
-    /// Every operation known at that moment, from the list and from our own journal: an operation
-    /// that is not among them came later.
-    pub known_operations: Vec<OperationId>,
-}
-
-/// A service as it was before we touched it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Captured {
-    /// The service.
-    pub service: ServiceArn,
-    /// Its id.
-    pub service_id: String,
-    /// Its address, without a scheme.
-    pub url: String,
-    /// Its status.
-    pub status: ServiceStatus,
-    /// What it is configured with; `None` where that is no image of ECR.
-    pub release: Option<Release>,
-    /// The mark it carried.
-    pub mark: Option<String>,
-    /// The digest behind the release's image, and how well that is known.
-    pub digest: Option<PreviousDigest>,
-}
-
-impl Captured {
-    /// A service as it is now, with what is known of the digest behind its image.
-    pub fn of(service: &Service, digest: Option<PreviousDigest>) -> Self {
-        Self {
-            service: service.arn.clone(),
-            service_id: service.id.clone(),
-            url: service.url.clone(),
-            status: service.status.clone(),
-            release: service.release(),
-            mark: service.mark.clone(),
-            digest,
-        }
-    }
-
-    /// The release it ran. What a service in `CREATE_FAILED` is configured with never ran.
-    pub fn ran(&self) -> Option<&Release> {
-        self.release.as_ref().filter(|_| self.status != ServiceStatus::CreateFailed)
-    }
-}
-
-/// The digest of the previous image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "known")]
-pub enum PreviousDigest {
-    /// The identifier carried it.
-    Proven {
-        /// The digest.
-        digest: Digest,
-        /// Whether ECR still holds the image, where it could say.
-        in_registry: Option<bool>,
-    },
-    /// The identifier was a tag that names this digest today. It may not be what runs.
-    ResolvedToday {
-        /// The digest.
-        digest: Digest,
-    },
-    /// The identifier was a tag that names nothing any more.
-    Gone,
-}
-
-/// A change that App Runner accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Issue {
-    /// The service.
-    pub service: ServiceArn,
-    /// Its id: the end of its ARN.
-    pub service_id: String,
-    /// Its address, without a scheme.
-    pub url: String,
-    /// The work App Runner does for it.
-    pub operation: Option<OperationId>,
-    /// The mark it planted.
-    pub mark: DeploymentId,
-    /// The release it asked for.
-    pub release: Release,
-    /// What that changed.
-    pub differences: Vec<Difference>,
-    /// The hash of the request.
-    pub payload: Option<PayloadHash>,
-    /// Something to say about it, such as a fallback that was taken.
-    pub note: Option<String>,
-    /// Whether it was found done rather than done now (after a kill or a lost answer).
-    pub found: bool,
-}
-
-/// Why a release is believed to be live: each item was checked, none is inferred.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// The identifier the service is configured with.
-    pub image: ImageIdentifier,
-    /// The digest it stands for.
-    pub digest: Option<Digest>,
-    /// The mark it carries.
-    pub mark: Option<String>,
-    /// The operation that brought it, by its own status SUCCEEDED.
-    pub operation: Option<OperationId>,
-    /// The service status.
-    pub status: ServiceStatus,
-    /// That no operation is newer than ours.
-    pub newest_operation: Option<OperationId>,
-}
-
-/// What the health gate saw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HealthReport {
-    /// Whether it passed, or was not asked at all (`none`: printed as unproven).
-    pub outcome: HealthOutcome,
-    /// The URL asked.
-    pub url: String,
-    /// Requests made.
-    pub attempts: u32,
-    /// The last HTTP status.
-    pub status: Option<u16>,
-    /// How long the last answer took.
-    pub took: Option<Duration>,
-    /// What was wrong at last, or what is doubtful.
-    pub findings: Vec<String>,
-    /// The version the application says it is.
-    pub version: Option<String>,
-}
-
-/// How the health gate ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HealthOutcome {
-    /// Enough passes in a row.
-    Passed,
-    /// Not enough.
-    Failed,
-    /// Not asked: `[health] from = "none"`.
-    Unproven,
-}
-
-/// A named cause with what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
-    /// A stable kebab-case word with a page in `docs/problems`.
-    pub code: String,
-    /// What it is.
-    pub what: String,
-    /// The line it was read from.
-    pub line: Option<String>,
-    /// What to do.
-    pub fix: String,
-}
-
-/// Why a step was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// A stable kebab-case word with a page in `docs/problems`.
-    pub code: String,
-    /// What happened.
-    pub what: String,
-    /// Why.
-    pub because: Vec<String>,
-    /// Lines that help.
-    pub details: Vec<String>,
-    /// What to type.
-    pub hints: Vec<String>,
-    /// How the process ends when this ends the deployment.
-    pub exit: ExitCode,
-}
-
-/// Who brought the old release back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RolledBackBy {
-    /// App Runner, after the operation failed.
-    AppRunner,
-    /// We did.
-    Surefoot,
-}
-
-/// Why a process stopped before the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Interruption {
-    /// A signal.
-    Signal {
-        /// Its name.
-        name: String,
-    },
-    /// The world could not be reached.
-    Unreachable {
-        /// Who.
-        place: crate::world::Place,
-        /// What stood in the way.
-        obstacle: crate::world::Obstacle,
-        /// The cause.
-        reason: String,
-    },
-    /// App Runner did not let go within the second limit.
-    StillBusy {
-        /// The operation.
-        operation: Option<OperationId>,
-    },
-}
-
-impl Failure {
-    /// A refusal in our own words.
-    pub fn new(exit: ExitCode, code: &str, what: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            what: what.into(),
-            because: Vec::new(),
-            details: Vec::new(),
-            hints: Vec::new(),
-            exit,
-        }
-    }
-
-    /// Adds a cause.
-    #[must_use]
-    pub fn because(mut self, cause: impl Into<String>) -> Self {
-        self.because.push(cause.into());
-        self
-    }
-
-    /// Adds what to type.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
     }
 }
 

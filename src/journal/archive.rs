@@ -191,10 +191,9 @@ pub fn try_to_write(history: &Path) -> Result<(), JournalError> {
     Ok(file.sync_all()?)
 }
 
-/// Whether a file of this name could be made: tried beside it, with a file that is gone afterwards.
-pub fn try_to_write_beside(path: &Path) -> io::Result<()> {
-    let place = path.parent().filter(|place| !place.as_os_str().is_empty());
-    nameless(place.unwrap_or(Path::new("."))).map(drop)
+/// Whether a file can be made in this directory: tried with one that is gone afterwards.
+pub fn can_make_a_file_in(directory: &Path) -> io::Result<()> {
+    nameless(directory).map(drop)
 }
 
 /// A new file whose name is gone already.

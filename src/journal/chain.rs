@@ -89,11 +89,30 @@ impl Chain {
     }
 
     /// Makes the next link from a draft.
-    pub(super) fn extend(&mut self, draft: &Draft) -> Result<StoredEvent, JournalError> {
+    fn extend(&mut self, draft: &Draft) -> Result<StoredEvent, JournalError> {
         let event = draft.store(&self.stream, self.sequence + 1, self.hash)?;
         self.sequence += 1;
         self.hash = event.hash();
         Ok(event)
+    }
+
+    /// Makes the next links from drafts, unless an earlier append did; `stored` is what lies under
+    /// their ids, in their order. `expected` is where the writer believes the chain to end.
+    pub(super) fn append(
+        mut self,
+        expected: u64,
+        drafts: &[Draft],
+        stored: Vec<Option<StoredEvent>>,
+    ) -> Result<Appended, JournalError> {
+        match recognise(&self.stream, drafts, stored)? {
+            Found::All(events) => return Ok(Appended::Before(events)),
+            Found::Nothing if self.sequence == expected => {}
+            Found::Nothing | Found::Part => {
+                return Err(JournalError::Conflict { expected, found: self.sequence });
+            }
+        }
+        let events = drafts.iter().map(|draft| self.extend(draft)).collect::<Result<_, _>>()?;
+        Ok(Appended::Now(events))
     }
 
     /// Checks that the chain ended where the stream's head says.
@@ -158,9 +177,26 @@ impl Descent {
     }
 }
 
+/// What an append comes to.
+#[derive(Debug)]
+pub(super) enum Appended {
+    /// These events, which an earlier append stored already.
+    Before(Vec<StoredEvent>),
+    /// These events, which are to be stored now.
+    Now(Vec<StoredEvent>),
+}
+
+impl Appended {
+    /// The events, whoever stored them.
+    pub(super) fn events(self) -> Vec<StoredEvent> {
+        let (Self::Before(events) | Self::Now(events)) = self;
+        events
+    }
+}
+
 /// What an append finds of its drafts.
 #[derive(Debug)]
-pub(super) enum Found {
+enum Found {
     /// Nothing: they are to be written.
     Nothing,
     /// Some of them: this append is not the one that wrote those.
@@ -170,7 +206,7 @@ pub(super) enum Found {
 }
 
 /// Compares drafts with what is stored under their ids, in the order of the drafts.
-pub(super) fn recognise(
+fn recognise(
     stream: &StreamName,
     drafts: &[Draft],
     stored: Vec<Option<StoredEvent>>,

@@ -88,7 +88,6 @@ fn an_empty_journal_has_nothing(open: &dyn Fn() -> Box<dyn Journal>) {
     assert_eq!(journal.head(&shop()).unwrap(), None);
     assert_eq!(journal.read(&shop(), 0).unwrap(), []);
     assert_eq!(journal.read(&shop(), 7).unwrap(), []);
-    assert_eq!(journal.read_last(&shop(), 7).unwrap(), []);
     assert_eq!(journal.append(&shop(), 0, &[]).unwrap(), []);
     assert_eq!(journal.streams().unwrap(), [], "an empty append leaves no stream");
     let conflict = journal.append(&shop(), 3, &[]).unwrap_err();
@@ -251,10 +250,6 @@ fn suffixes_and_tails(open: &dyn Fn() -> Box<dyn Journal>) {
         assert_eq!(numbers(&journal.read(&shop(), after).unwrap()), expected);
     }
     assert_eq!(journal.read(&shop(), u64::MAX).unwrap(), []);
-    for count in 0..=7 {
-        let expected: Vec<u64> = (6 - count.min(5)..=5).collect();
-        assert_eq!(numbers(&journal.read_last(&shop(), count).unwrap()), expected);
-    }
     let mut seen = 0;
     journal
         .visit(&shop(), 0, &mut |_| {

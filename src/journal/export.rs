@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::StreamHead;
 use crate::event::envelope::{EventHash, StoredEvent, TOOL_VERSION};
-use crate::names::{StreamName, is_hostile};
+use crate::names::StreamName;
+use crate::text::is_hostile;
 
 /// The format of the exports that this version writes, and the newest that it reads.
 pub const EXPORT_FORMAT: u32 = 1;

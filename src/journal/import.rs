@@ -3,6 +3,8 @@
 //! Importing twice is importing once. An export that leads elsewhere than the journal is refused, and
 //! so is one with a missing, doubled or changed line.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -11,9 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::export::{EXPORT_FORMAT, Note};
-use super::{Journal, JournalError, StreamHead};
+use super::{Journal, StreamHead};
 use crate::event::envelope::{EventHash, LARGEST_EVENT, Link, LinkReader, StoredEvent};
 use crate::names::StreamName;
+
+pub use error::ImportError;
 
 /// Events that are written in one transaction.
 const AT_ONCE: usize = 2_000;
@@ -35,80 +39,6 @@ pub struct Imported {
     pub known: u64,
     /// Where the stream ends now.
     pub sequence: u64,
-}
-
-/// Why an export is not imported. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It is something else.
-    #[error("`{}` is not an export of surefoot: {detail}", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What it is instead.
-        detail: String,
-    },
-    /// A newer version wrote it.
-    #[error("the export has format {found}, this version reads up to {EXPORT_FORMAT}")]
-    Newer {
-        /// Its format.
-        found: u32,
-    },
-    /// A line is missing, doubled or changed.
-    #[error("{}line {line} of `{}`: {detail}", place(stream.as_ref()), path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The stream, where it is known.
-        stream: Option<StreamName>,
-        /// What is wrong.
-        detail: String,
-    },
-    /// Journal and export have different events in the same place.
-    #[error(
-        "{stream} parts at event {sequence}: the journal has {}, the export has {}",
-        told(ours.as_deref()),
-        told(theirs.as_deref())
-    )]
-    Fork {
-        /// The stream.
-        stream: StreamName,
-        /// The first event that is not the same.
-        sequence: u64,
-        /// The journal's event there.
-        ours: Option<Box<StoredEvent>>,
-        /// The export's event there.
-        theirs: Option<Box<StoredEvent>>,
-    },
-    /// The journal said no.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-}
-
-fn place(stream: Option<&StreamName>) -> String {
-    stream.map(|stream| format!("{stream}, ")).unwrap_or_default()
-}
-
-fn told(event: Option<&StoredEvent>) -> String {
-    match event.map(StoredEvent::envelope) {
-        Some(Some(envelope)) => {
-            let by = &envelope.actor;
-            let at = envelope.at.format("%Y-%m-%d %H:%M:%S UTC");
-            format!("{} of {at} by {}@{}", envelope.type_name, by.user, by.host)
-        }
-        Some(None) => "an event of a newer version".into(),
-        None => "none".into(),
-    }
 }
 
 /// The files of an export: itself, or everything in a directory, in the order of their names.
@@ -235,6 +165,10 @@ fn follow(
     event: Link,
 ) -> Result<(), ImportError> {
     let Some(thread) = threads.get_mut(&event.stream) else {
+        if event.sequence == 0 {
+            let wrong = "it has an event 0, and events are counted from 1".to_owned();
+            return Err(line.damaged(Some(&event.stream), wrong));
+        }
         let thread = Thread {
             path: line.path.to_owned(),
             line: line.number,
@@ -247,7 +181,7 @@ fn follow(
         threads.insert(event.stream, thread);
         return Ok(());
     };
-    let due = thread.last + 1;
+    let due = thread.last.saturating_add(1);
     let wrong = match event.sequence {
         other if other < due => Some(format!("event {other} is there a second time")),
         other if other > due => Some(format!("event {due} is missing before it")),

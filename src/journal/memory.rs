@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::event::envelope::{Draft, EventId, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
-use super::chain::{
-    Chain, Found, recognise, refuse_large_values, refuse_twin_events, refuse_twins,
-};
+use super::chain::{Appended, Chain, refuse_large_values, refuse_twin_events, refuse_twins};
 use super::{Journal, JournalError, StreamHead};
 
 /// A journal that lives as long as its last handle. Clones are handles of the same journal.
@@ -81,25 +79,15 @@ impl Journal for MemoryJournal {
         refuse_large_values(values.values())?;
         let mut content = self.content();
         let stored = drafts.iter().map(|draft| content.stored(draft.id)).collect();
-        let mut chain = Chain::behind(stream, content.head(stream).as_ref());
-        match recognise(stream, drafts, stored)? {
-            Found::All(events) => {
-                content.put_values(values);
-                return Ok(events);
+        let chain = Chain::behind(stream, content.head(stream).as_ref());
+        let appended = chain.append(expected_sequence, drafts, stored)?;
+        if let Appended::Now(events) = &appended {
+            for event in events {
+                content.push(stream, event);
             }
-            Found::Nothing if chain.sequence() == expected_sequence => {}
-            Found::Nothing | Found::Part => {
-                let found = chain.sequence();
-                return Err(JournalError::Conflict { expected: expected_sequence, found });
-            }
-        }
-        let events: Vec<_> =
-            drafts.iter().map(|draft| chain.extend(draft)).collect::<Result<_, _>>()?;
-        for event in &events {
-            content.push(stream, event);
         }
         content.put_values(values);
-        Ok(events)
+        Ok(appended.events())
     }
 
     fn append_stored(

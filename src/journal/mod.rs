@@ -4,8 +4,8 @@
 //! the last event that the writer knows; if somebody else wrote meanwhile, nothing is written. Each
 //! event names the hash of the one before it, and every read checks that chain.
 //!
-//! Beside the streams there is one table of plain environment values, keyed by hash. It is part of
-//! no event and of no export.
+//! Beside the streams there is one table of plain values (of the environment, of build arguments), keyed
+//! by hash. It is part of no event and of no export.
 //!
 //! [`memory::MemoryJournal`] and [`redb::RedbJournal`] keep the same contract, which
 //! `contract.rs` spells out as tests.
@@ -28,7 +28,7 @@ pub mod redb;
 
 pub use error::JournalError;
 
-/// The size of the largest environment value, in bytes: 1 MiB.
+/// The size of the largest plain value, in bytes: 1 MiB.
 pub const LARGEST_VALUE: usize = 1024 * 1024;
 
 /// Where a stream ends.
@@ -96,10 +96,10 @@ pub trait Journal: Send + Sync {
     /// Where this stream ends; none for a stream without events.
     fn head(&self, stream: &StreamName) -> Result<Option<StreamHead>, JournalError>;
 
-    /// The environment value with this hash.
+    /// The plain value with this hash.
     fn value(&self, hash: &ValueHash) -> Result<Option<String>, JournalError>;
 
-    /// Stores environment values. A hash that is there already keeps its value.
+    /// Stores plain values. A hash that is there already keeps its value.
     fn put_values(&self, values: &BTreeMap<ValueHash, String>) -> Result<(), JournalError>;
 
     /// Appends events, all of them or none, durable on return.
@@ -140,14 +140,5 @@ pub trait Journal: Send + Sync {
             })?;
         }
         Ok(found)
-    }
-
-    /// The last `count` events, oldest first, verified.
-    fn read_last(&self, stream: &StreamName, count: u64) -> Result<Vec<StoredEvent>, JournalError> {
-        let last = self.head(stream)?.map_or(0, |head| head.sequence);
-        let mut events = self.read(stream, last.saturating_sub(count))?;
-        // Another process may have appended between the two looks.
-        let surplus = events.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
-        Ok(events.split_off(surplus))
     }
 }

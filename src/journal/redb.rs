@@ -19,30 +19,36 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, WriteTran
 use crate::event::envelope::{Draft, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
-use super::chain::{
-    Chain, Descent, Found, recognise, refuse_large_values, refuse_twin_events, refuse_twins,
-};
+use super::chain::{refuse_large_values, refuse_twin_events, refuse_twins};
 use super::{Journal, JournalError, StreamHead};
 
+mod append;
 mod check;
+mod held;
 mod home;
 mod marker;
+mod rehearsal;
 mod repair;
+mod salvage;
 mod scan;
 mod sealed;
 mod storage;
 mod table;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod whole;
 
 pub use check::Checked;
+pub use held::HeldJournal;
 pub use marker::JournalId;
 pub use repair::{Repair, RepairError, RestoredStream};
 pub use whole::CHECKED_BY_EVERY_COMMAND;
 
+use append::{append, append_stored, put_values};
 use storage::{FileStorage, Storage, from_database, from_redb, open_to_read, open_to_write};
-use table::{EVENTS, HEADS, Look, PLACES, VALUES};
+use table::{HEADS, Look, VALUES};
+use walk::{visit, visit_back};
 
 /// The fact that ties the database to its `FORMAT`.
 const ID: &str = "id";
@@ -100,10 +106,19 @@ impl RedbJournal {
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
+        self.look_unasked(|transaction| {
+            self.recognise(transaction)?;
+            read(transaction)
+        })
+    }
+
+    /// The same without a look at whose journal it is: for what proves itself.
+    fn look_unasked<T>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
         let database = open_to_read(&*self.storage)?;
-        let transaction = database.begin_read().map_err(from_redb)?;
-        self.recognise(&transaction)?;
-        read(&transaction)
+        read(&database.begin_read().map_err(from_redb)?)
     }
 
     /// Writes in one transaction, durable on return. The database is closed in between, so that a
@@ -145,42 +160,6 @@ impl RedbJournal {
 impl fmt::Debug for RedbJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RedbJournal").field(&self.storage.path()).finish()
-    }
-}
-
-/// A journal held open by its only writer, for many appends in a row.
-pub struct HeldJournal {
-    database: redb::Database,
-}
-
-impl RedbJournal {
-    /// Holds the journal open. Readers are served all the while; other writers wait.
-    pub fn hold_open(&self) -> Result<HeldJournal, JournalError> {
-        let database = open_to_write(&*self.storage)?;
-        self.recognise(&database.begin_read().map_err(from_redb)?)?;
-        Ok(HeldJournal { database })
-    }
-}
-
-impl HeldJournal {
-    /// Appends events as another journal stored them, all of them or none, durable on return.
-    pub fn append_stored(
-        &self,
-        stream: &StreamName,
-        expected_sequence: u64,
-        events: &[StoredEvent],
-    ) -> Result<(), JournalError> {
-        refuse_twin_events(events)?;
-        let mut transaction = self.database.begin_write().map_err(from_redb)?;
-        transaction.set_quick_repair(true);
-        append_stored(&transaction, stream, expected_sequence, events)?;
-        transaction.commit().map_err(from_redb)
-    }
-}
-
-impl fmt::Debug for HeldJournal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldJournal").finish_non_exhaustive()
     }
 }
 
@@ -277,146 +256,4 @@ impl Journal for RedbJournal {
         refuse_large_values(values.values())?;
         self.write(|transaction| put_values(transaction, values))
     }
-}
-
-fn append(
-    transaction: &WriteTransaction,
-    stream: &StreamName,
-    expected_sequence: u64,
-    drafts: &[Draft],
-    values: &BTreeMap<ValueHash, String>,
-) -> Result<Vec<StoredEvent>, JournalError> {
-    let stored: Vec<_> =
-        drafts.iter().map(|draft| transaction.event_of(draft.id)).collect::<Result<_, _>>()?;
-    let mut chain = Chain::behind(stream, transaction.head(stream)?.as_ref());
-    match recognise(stream, drafts, stored)? {
-        Found::All(events) => {
-            put_values(transaction, values)?;
-            return Ok(events);
-        }
-        Found::Nothing if chain.sequence() == expected_sequence => {}
-        Found::Nothing | Found::Part => {
-            let found = chain.sequence();
-            return Err(JournalError::Conflict { expected: expected_sequence, found });
-        }
-    }
-    let events: Vec<_> =
-        drafts.iter().map(|draft| chain.extend(draft)).collect::<Result<_, _>>()?;
-    table::push(transaction, &events)?;
-    put_values(transaction, values)?;
-    Ok(events)
-}
-
-fn append_stored(
-    transaction: &WriteTransaction,
-    stream: &StreamName,
-    expected: u64,
-    events: &[StoredEvent],
-) -> Result<(), JournalError> {
-    let mut chain = Chain::behind(stream, transaction.head(stream)?.as_ref());
-    if chain.sequence() != expected {
-        return Err(JournalError::Conflict { expected, found: chain.sequence() });
-    }
-    for event in events {
-        chain.admit(event)?;
-        if transaction.position_of(event.id())?.is_some() {
-            return Err(JournalError::IdTaken { id: event.id() });
-        }
-    }
-    table::push(transaction, events)
-}
-
-fn put_values(
-    transaction: &WriteTransaction,
-    values: &BTreeMap<ValueHash, String>,
-) -> Result<(), JournalError> {
-    if values.is_empty() {
-        return Ok(());
-    }
-    let mut table = transaction.open_table(VALUES).map_err(from_redb)?;
-    for (hash, value) in values {
-        if table.get(hash.as_str()).map_err(from_redb)?.is_none() {
-            table.insert(hash.as_str(), value.as_str()).map_err(from_redb)?;
-        }
-    }
-    Ok(())
-}
-
-fn visit(
-    transaction: &ReadTransaction,
-    stream: &StreamName,
-    after: u64,
-    visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
-) -> Result<(), JournalError> {
-    let head = transaction.head(stream)?;
-    if after > 0 && head.as_ref().is_none_or(|head| head.sequence <= after) {
-        return Ok(());
-    }
-    let mut chain = chain_after(transaction, stream, after)?;
-    let places = transaction.open_table(PLACES).map_err(from_redb)?;
-    let events = transaction.open_table(EVENTS).map_err(from_redb)?;
-    let first = table::place_key(stream, after.saturating_add(1));
-    let last = table::place_key(stream, u64::MAX);
-    let rows = places.range(first.as_slice()..=last.as_slice()).map_err(from_redb)?;
-    for row in rows {
-        let position = row.map_err(from_redb)?.1.value();
-        let row = events.get(position).map_err(from_redb)?;
-        let row = row.ok_or_else(|| table::dangling(position))?;
-        let (hash, bytes) = table::split_event(row.value())?;
-        if visitor(chain.follow(hash, bytes)?).is_break() {
-            return Ok(());
-        }
-    }
-    match head {
-        Some(head) => chain.reaches(&head),
-        None => chain.reaches(&Chain::empty(stream).head()),
-    }
-}
-
-fn visit_back(
-    transaction: &ReadTransaction,
-    stream: &StreamName,
-    visitor: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
-) -> Result<(), JournalError> {
-    let head = transaction.head(stream)?.unwrap_or_else(|| Chain::empty(stream).head());
-    let mut descent = Descent::from(&head);
-    let places = transaction.open_table(PLACES).map_err(from_redb)?;
-    let events = transaction.open_table(EVENTS).map_err(from_redb)?;
-    let first = table::place_key(stream, 0);
-    let last = table::place_key(stream, u64::MAX);
-    let rows = places.range(first.as_slice()..=last.as_slice()).map_err(from_redb)?;
-    for row in rows.rev() {
-        let (key, position) = row.map_err(from_redb)?;
-        if key.value() != table::place_key(stream, descent.due()) {
-            return Err(descent.broken());
-        }
-        let position = position.value();
-        let row = events.get(position).map_err(from_redb)?;
-        let row = row.ok_or_else(|| table::dangling(position))?;
-        let (_, bytes) = table::split_event(row.value())?;
-        if visitor(descent.step(bytes)?).is_break() {
-            return Ok(());
-        }
-    }
-    descent.ends()
-}
-
-/// The chain that ends right at `after`: the hash stored there is what the next event must name.
-fn chain_after(
-    transaction: &ReadTransaction,
-    stream: &StreamName,
-    after: u64,
-) -> Result<Chain, JournalError> {
-    if after == 0 {
-        return Ok(Chain::empty(stream));
-    }
-    let stored = transaction.place(stream, after)?.map(|place| transaction.event_at(place));
-    let Some((hash, _)) = stored.transpose()?.flatten() else {
-        return Err(JournalError::Corrupt {
-            stream: Some(stream.clone()),
-            sequence: Some(after),
-            detail: "it is not there".into(),
-        });
-    };
-    Ok(Chain::at(stream, after, hash))
 }

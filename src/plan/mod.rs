@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::value::AutoDeployments;
 use crate::config::{HealthGate, Overlay};
 use crate::names::{
-    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, RepositoryName, RoleArn, StreamName,
-    Tag,
+    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, PayloadHash, RepositoryName, RoleArn,
+    StreamName, Tag,
 };
 use crate::release::{Configuration, Release};
 use crate::world::source::Checkout;
@@ -51,11 +51,15 @@ pub struct Plan {
     pub bad: Vec<BadRelease>,
 }
 
-/// An image that was found bad.
+/// A release that was found bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadRelease {
     /// The image.
     pub digest: Digest,
+    /// What it ran under when it failed: under something else it was never tried. None where the image
+    /// itself was found bad, by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<Circumstances>,
     /// The deployment it was said of.
     pub deployment: DeploymentNumber,
     /// Who said so.
@@ -64,6 +68,31 @@ pub struct BadRelease {
     pub at: DateTime<Utc>,
     /// Why.
     pub reason: String,
+}
+
+impl BadRelease {
+    /// Whether this is that release: its image, under the same circumstances where those count.
+    pub fn is(&self, release: &Release, health: &HealthGate) -> bool {
+        let same = |under: &Circumstances| *under == Circumstances::of(release, health);
+        release.image.digest() == Some(&self.digest) && self.under.as_ref().is_none_or(same)
+    }
+}
+
+/// What an image runs under: the configuration of its service, and what it is asked for. As a hash,
+/// since nothing but equality is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Circumstances(PayloadHash);
+
+impl Circumstances {
+    /// The circumstances of a release. Whether App Runner watches a tag, and which version the answer
+    /// names, is no reason for an image to fail.
+    pub fn of(release: &Release, health: &HealthGate) -> Self {
+        let mut configuration = release.configuration.clone();
+        configuration.auto_deployments = false;
+        let gate = HealthGate { version: None, ..health.clone() };
+        Self(PayloadHash::of(&serde_json::json!([configuration, gate])))
+    }
 }
 
 /// What is asked for.

@@ -36,9 +36,10 @@ pub fn once_live(records: &[Recorded]) -> Vec<Candidate> {
 }
 
 /// What `rollback --list` shows, newest first: each release once, by its newest deployment, and never
-/// the one that is live.
+/// the one that is live, where that is proven.
 pub fn ways_back(records: &[Recorded]) -> Vec<Candidate> {
-    let live = status(records).live.map(|live| live.number);
+    let status = status(records);
+    let live = status.live.filter(|_| status.doubt.is_none()).map(|live| live.number);
     let all = once_live(records);
     let now = all.iter().find(|one| Some(one.row.number) == live).map(|one| one.release.clone());
     let mut found: Vec<Candidate> = Vec::new();
@@ -77,9 +78,11 @@ fn was_live(row: &Row) -> bool {
     row.verdict.is_good() || row.verdict == Verdict::Bad
 }
 
-/// A release is as bad as its image, whichever deployment that was said of.
+/// A release is as bad as its image, whichever deployment that was said of. What failed under other
+/// circumstances says nothing against one that was proven.
 fn judged(mut row: Row, release: &Release, bad: &[BadRelease]) -> Row {
-    let said = bad.iter().find(|bad| release.image.digest() == Some(&bad.digest));
+    let mut of_images = bad.iter().filter(|bad| bad.under.is_none());
+    let said = of_images.find(|bad| release.image.digest() == Some(&bad.digest));
     if let Some(BadRelease { by, at, reason, .. }) = said.filter(|_| row.verdict.is_good()) {
         let (by, at, reason) = (by.clone(), *at, reason.clone());
         row.verdict = Verdict::Bad;

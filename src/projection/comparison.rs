@@ -15,6 +15,8 @@ pub struct Sighting {
     pub newest: Option<Operation>,
     /// Whether the log knows that operation as one of ours.
     pub ours: bool,
+    /// The operation that an unfinished deployment waits for.
+    pub awaited: Option<Operation>,
 }
 
 /// One thing as both sides see it.

@@ -16,6 +16,7 @@ use crate::event::{Interruption, commit_of};
 use crate::names::{Commit, DeploymentNumber, Digest, ImageIdentifier, RepositoryName, Tag};
 use crate::plan::{Intent, TargetOrigin};
 use crate::release::Release;
+use crate::world::Obstacle;
 use crate::world::source::Checkout;
 
 /// What became of a deployment, seen from now.
@@ -327,8 +328,16 @@ fn end_note(state: &Deployment) -> Option<String> {
 pub(super) fn interruption_words(interruption: &Interruption) -> String {
     match interruption {
         Interruption::Signal { name } => format!("interrupted by {name}"),
-        Interruption::Unreachable { place, reason, .. } => {
-            format!("{place} could not be reached: {reason}")
+        Interruption::Unreachable { place, obstacle, reason } => {
+            let what = match obstacle {
+                Obstacle::Network | Obstacle::NotRunning => "could not be reached",
+                Obstacle::NoCredentials
+                | Obstacle::ExpiredCredentials
+                | Obstacle::InvalidCredentials => "did not accept the credentials",
+                Obstacle::Throttled => "asked for patience",
+                Obstacle::Broken => "did not answer as it should",
+            };
+            format!("{place} {what}: {reason}")
         }
         Interruption::StillBusy { operation: Some(operation) } => {
             format!("App Runner is still busy with operation {operation}")

@@ -11,7 +11,7 @@ use super::{RECOVERED, Recorded, recovered};
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{DeploymentNumber, Digest};
-use crate::plan::{BadRelease, Intent};
+use crate::plan::{BadRelease, Circumstances, Intent};
 
 /// What is said of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -76,6 +76,8 @@ struct Word {
     judgement: Judgement,
     /// The image that it condemns or clears.
     digest: Option<Digest>,
+    /// What the image failed under, where it is condemned only together with that.
+    under: Option<Circumstances>,
 }
 
 /// The newest word on each deployment's release; what a person marked bad stays in their words.
@@ -127,7 +129,8 @@ fn hear(bad: &mut Vec<(BadRelease, Source)>, word: Word) {
     }
     bad.retain(|(release, _)| release.digest != digest);
     if !good {
-        bad.push((BadRelease { digest, deployment: word.of, by, at, reason }, from));
+        let (deployment, under) = (word.of, word.under);
+        bad.push((BadRelease { digest, under, deployment, by, at, reason }, from));
     }
 }
 
@@ -154,10 +157,10 @@ fn mark(record: &Recorded, records: &[Recorded], folded: &[Folded<'_>]) -> Optio
         number => state(folded, number).and_then(target_digest),
     };
     let digest = digest.cloned();
-    Some(Word { sequence: record.sequence, of: *deployment, judgement, digest })
+    Some(Word { sequence: record.sequence, of: *deployment, judgement, digest, under: None })
 }
 
-/// A deployment that was rolled back found its own release bad.
+/// A deployment that was rolled back found its own release bad: its image, with what it ran under.
 fn failure(one: &Folded<'_>) -> Option<Word> {
     let state = one.state.as_ref().ok()?;
     let (Phase::RolledBack { because } | Phase::RollbackFailed { because, .. }) = &state.phase
@@ -169,7 +172,10 @@ fn failure(one: &Folded<'_>) -> Option<Word> {
     }
     let why = because.because.first().map(|why| format!(": {why}")).unwrap_or_default();
     let reason = format!("{}{why}", because.what);
-    Some(word(one, one.number, reason, Source::Failure, target_digest(state)))
+    let issued = state.done.issued.as_ref();
+    let under = issued.map(|issued| Circumstances::of(&issued.release, &state.plan.health));
+    let word = word(one, one.number, reason, Source::Failure, target_digest(state));
+    Some(Word { under, ..word })
 }
 
 /// A release that a person went back from.
@@ -209,7 +215,7 @@ fn word(
 ) -> Word {
     let end = one.end();
     let judgement = Judgement { good: false, reason, by: end.actor.clone(), at: end.at, from };
-    Word { sequence: end.sequence, of, judgement, digest: digest.cloned() }
+    Word { sequence: end.sequence, of, judgement, digest: digest.cloned(), under: None }
 }
 
 /// The deployment that first brought the release of this one.

@@ -1,20 +1,13 @@
 //! What should be live by the log, to be compared with what is.
 
 use super::Recorded;
-use super::fold::fold;
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::OperationId;
 use crate::plan::Step;
 use crate::release::Release;
 
-/// The release that the newest finished deployment left live, where the log proves one.
-pub fn live_release(records: &[Recorded]) -> Option<Release> {
-    let folded = fold(records);
-    let mut states = folded.iter().rev().filter_map(|one| one.state.as_ref().ok());
-    states.find_map(left_live)
-}
-
+/// The release that a finished deployment left live, where it proved one.
 pub(super) fn left_live(state: &Deployment) -> Option<Release> {
     let asked = || state.done.issued.as_ref().map(|issue| issue.release.clone());
     let already = || state.done.already_live.as_ref().map(|(_, release)| release.clone());

@@ -15,6 +15,7 @@ mod live;
 mod outcome;
 mod problem;
 mod proof;
+mod pushed;
 mod recovered;
 mod restorations;
 mod selection;
@@ -45,16 +46,17 @@ pub use keep::{
     Picture, Prune, PruneOutcome, Running, Stopped, calls, choose, lifecycle_warnings, missing,
     pruned, prunes, remember,
 };
-pub use live::{began_operation, knows_operation, live_release};
+pub use live::{began_operation, knows_operation};
 pub use outcome::{Told, Tone, told};
 pub use problem::{in_the_way, problem_of};
 pub use proof::proof_words;
+pub use pushed::pushed;
 pub use recovered::{RECOVERED, not_a_target};
 pub use restorations::{Restoration, restorations};
 pub use selection::{Selection, select};
-pub use standing::{next_commands, service_address, standing};
+pub use standing::{next_commands, standing};
 pub use statistics::{Spread, Statistics, StepTime, statistics};
-pub use status::{Status, Unfinished, is_under_way, status};
+pub use status::{Status, Unfinished, is_under_way, knows_mark, status};
 pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, stories, story};
 pub use summary::{Summary, health_words, summary};
 pub use verification::{Evidence, verdict, verify};

@@ -6,8 +6,9 @@ use crate::event::deployment::{Deployment, Phase};
 use crate::event::{
     Captured, Cause, Event, HealthOutcome, HealthReport, Issue, PreviousDigest, RolledBackBy,
 };
-use crate::names::{OperationId, counted};
+use crate::names::OperationId;
 use crate::plan::Step;
+use crate::text::counted;
 use crate::world::service::OperationStatus;
 
 use super::history::interruption_words;

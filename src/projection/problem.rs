@@ -37,7 +37,7 @@ pub fn in_the_way(state: &Deployment) -> Problem {
 }
 
 fn of_failure(state: &Deployment, because: &Failure) -> Problem {
-    let mut problem = from(because);
+    let mut problem = Problem::from(because);
     let line = state.done.cause.as_ref().and_then(|cause| cause.line.clone());
     if let Some(line) = line.filter(|line| !problem.because.contains(line)) {
         problem = problem.because(format!("App Runner's log: {line}"));
@@ -48,21 +48,9 @@ fn of_failure(state: &Deployment, because: &Failure) -> Problem {
     problem
 }
 
-fn from(failure: &Failure) -> Problem {
-    Problem {
-        code: failure.code.clone(),
-        what: failure.what.clone(),
-        because: failure.because.clone(),
-        details: failure.details.clone(),
-        leaves: String::new(),
-        next: failure.hints.clone(),
-        exit: failure.exit,
-    }
-}
-
 /// The way back failed: that is the problem now, and what came first explains it.
 fn of_both(because: &Failure, failure: &Failure) -> Problem {
-    let mut problem = from(failure);
+    let mut problem = Problem::from(failure);
     problem.exit = ExitCode::RollbackFailed;
     problem.what = format!("the way back failed: {}", failure.what);
     problem.because.push(format!("it was needed because {}", because.what));

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use super::history::{Row, Verdict};
 use super::judgement::Judgement;
-use super::standing::service_address;
 use super::story::{Record, Story};
 use super::{Recorded, Status};
 use crate::event::{Captured, Event};
-use crate::names::{DeploymentNumber, Digest, ImageIdentifier, ServiceName};
+use crate::names::{DeploymentNumber, Digest, ImageIdentifier, ServiceName, service_address};
 use crate::release::Release;
 use crate::world::service::ServiceStatus;
 

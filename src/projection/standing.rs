@@ -20,7 +20,9 @@ pub fn standing(state: &Deployment) -> String {
             stuck(state, failure)
         }
         Phase::Attention { .. } => {
-            format!("What `{service}` runs cannot be known from here. Nothing more was changed.")
+            format!(
+                "What `{service}` shall run is for a person to decide; nothing more was changed."
+            )
         }
         Phase::Abandoned { .. } => format!("Closed without touching AWS. {}", service_side(state)),
         Phase::Forward | Phase::Failing { .. } => on_the_way(state),
@@ -86,10 +88,49 @@ fn settling(state: &Deployment, surefoot: &impl Fn(&'static str, &str) -> Advice
     if let Intent::Rollback { to, .. } = state.plan.intent {
         return vec![surefoot("to go back all the same", &format!("rollback {}", to.0))];
     }
-    let back =
-        state.previous().map(|_| surefoot("to go back to the last good release", "rollback"));
     let forward = surefoot("to put a release of yours there", "deploy");
+    let back = match obstacle(state) {
+        Some(Obstacle::Gone) => return vec![forward],
+        Some(Obstacle::Paused) => return vec![forward, wake(state)],
+        Some(Obstacle::Unhealthy) => {
+            Some(surefoot("see what can be gone back to", "rollback --list"))
+        }
+        None => {
+            state.previous().map(|_| surefoot("to go back to the last good release", "rollback"))
+        }
+    };
     back.into_iter().chain([forward]).collect()
+}
+
+/// What stands in the way of going back to the release before.
+enum Obstacle {
+    Gone,
+    Paused,
+    Unhealthy,
+}
+
+fn obstacle(state: &Deployment) -> Option<Obstacle> {
+    match &state.phase {
+        Phase::RollbackFailed { failure, .. } if failure.code == "rollback-unhealthy" => {
+            Some(Obstacle::Unhealthy)
+        }
+        Phase::Attention { evidence } => {
+            let says = |words: &str| evidence.iter().any(|line| line.contains(words));
+            let gone = says("the service is gone") || says("the service is DELETED");
+            let paused = says("the service is PAUSED") || says("PAUSE_SERVICE");
+            gone.then_some(Obstacle::Gone).or(paused.then_some(Obstacle::Paused))
+        }
+        _ => None,
+    }
+}
+
+fn wake(state: &Deployment) -> Advice {
+    let (region, arn) = (&state.plan.stream.region, state.service());
+    let arn = arn.map_or_else(|| "ARN".to_owned(), ToString::to_string);
+    Advice {
+        purpose: "first let a paused service run again",
+        command: format!("aws apprunner resume-service --region {region} --service-arn {arn}"),
+    }
 }
 
 /// Whether `resume --rollback` could still do something that `resume` does not.
@@ -154,7 +195,8 @@ fn name(release: &Release) -> String {
 
 fn rolled_back(state: &Deployment) -> String {
     let by = match state.done.operation {
-        Some(OperationStatus::Succeeded) | None => "",
+        // What App Runner could not bring back, we did.
+        Some(OperationStatus::Succeeded | OperationStatus::RollbackFailed) | None => "",
         Some(_) => " by App Runner itself",
     };
     let stays = match state.plan.intent {
@@ -167,6 +209,9 @@ fn rolled_back(state: &Deployment) -> String {
 fn stuck(state: &Deployment, failure: &Failure) -> String {
     let service = &state.plan.stream.service;
     let (target, previous) = (target_name(state), previous_name(state));
+    if failure.code == "rollback-unhealthy" {
+        return format!("Stuck: `{service}` is back at {previous}, which does not answer well.");
+    }
     // Then the way back was never asked for.
     if failure.code == "rollback-image-gone" && state.done.proof.is_some() {
         return format!(
@@ -271,7 +316,7 @@ fn after_the_change(state: &Deployment, operation: Option<String>) -> String {
 }
 
 fn on_the_way(state: &Deployment) -> String {
-    let word = if state.interrupted.is_some() { "Paused" } else { "In progress," };
+    let word = if state.interrupted.is_some() { "Paused" } else { "Not at its end," };
     format!("{word} {}. {}", place(state), before_or_after(state))
 }
 
@@ -308,7 +353,7 @@ fn place(state: &Deployment) -> String {
 }
 
 fn on_the_way_back(state: &Deployment) -> String {
-    let word = if state.interrupted.is_some() { "Paused" } else { "In progress" };
+    let word = if state.interrupted.is_some() { "Paused" } else { "Not at its end," };
     let previous = previous_name(state);
     let now = match &state.phase {
         Phase::RollingBack { by: RolledBackBy::AppRunner, .. } => {
@@ -335,15 +380,4 @@ fn on_the_way_back(state: &Deployment) -> String {
         ),
     };
     format!("{word} on the way back to {previous}. {now}")
-}
-
-/// A service's address with its scheme: `http` only for a loopback address of an overridden
-/// endpoint, which is how the sandbox serves.
-pub fn service_address(host: &str, endpoint: Option<&str>) -> String {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let address = bare.parse::<std::net::IpAddr>();
-    let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    let scheme = if loopback && endpoint.is_some() { "http" } else { "https" };
-    format!("{scheme}://{host}")
 }

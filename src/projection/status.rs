@@ -6,10 +6,10 @@ use super::fold::{Folded, fold};
 use super::history::{Row, Verdict, history};
 use super::judgement::bad_releases;
 use super::keep::pruned;
-use super::standing::{next_commands, previous_name, service_address, standing};
+use super::standing::{next_commands, previous_name, standing};
 use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
-use crate::names::{OperationId, StreamName};
+use crate::names::{Digest, OperationId, StreamName, service_address};
 use crate::plan::Step;
 use crate::plan::identity::marks;
 
@@ -69,7 +69,7 @@ pub fn status(records: &[Recorded]) -> Status {
         endpoint: state.and_then(|state| state.plan.endpoint.clone()),
         url: folded.iter().rev().find_map(|one| address(one.state.as_ref().ok()?)),
         previous_good: live.as_ref().and_then(|live| previous_good(records, &rows, live)),
-        doubt: doubt(last, last_row, live.is_some()),
+        doubt: doubt(&folded, &rows, live.is_some()),
         live,
         last: Some(last_row.clone()),
         unfinished,
@@ -96,6 +96,13 @@ fn next_of(state: &Deployment) -> Vec<String> {
     next
 }
 
+/// Whether a deployment of this log planted this mark.
+pub fn knows_mark(records: &[Recorded], mark: &str) -> bool {
+    let folded = fold(records);
+    let mut states = folded.iter().filter_map(|one| one.state.as_ref().ok());
+    states.any(|state| marks(&state.plan.id).iter().any(|one| one.as_str() == mark))
+}
+
 /// Whether this mark is one that the unfinished deployment plants.
 pub fn is_under_way(records: &[Recorded], mark: Option<&str>) -> bool {
     let folded = fold(records);
@@ -119,7 +126,8 @@ fn previous_good(records: &[Recorded], rows: &[Row], live: &Row) -> Option<Row> 
     let (bad, pruned) = (bad_releases(records), pruned(records));
     let usable = |row: &Row| {
         let digest = row.digest.as_ref();
-        !digest.is_some_and(|it| pruned.contains(it) || bad.iter().any(|bad| bad.digest == *it))
+        let is_bad = |it: &Digest| bad.iter().any(|bad| bad.under.is_none() && bad.digest == *it);
+        !digest.is_some_and(|it| pruned.contains(it) || is_bad(it))
     };
     let before = |row: &&Row| row.number < live.number && row.digest != live.digest;
     rows.iter().rfind(|row| before(row) && row.verdict.is_good() && usable(row)).cloned()
@@ -131,12 +139,28 @@ fn may_change(state: &Deployment) -> bool {
     state.intention.as_ref().is_some_and(|intention| changes.contains(&intention.step))
 }
 
-fn doubt(last: &Folded<'_>, row: &Row, has_live: bool) -> Option<String> {
-    let number = last.number;
-    let state = match &last.state {
-        Ok(state) => state,
-        Err(error) => return Some(format!("{number} cannot be read: {error}")),
-    };
+/// The doubt that the newest deployments leave: one that never touched the service takes none away.
+fn doubt(folded: &[Folded<'_>], rows: &[Row], has_live: bool) -> Option<String> {
+    for one in folded.iter().rev() {
+        let state = match &one.state {
+            Ok(state) => state,
+            Err(error) => return Some(format!("{} cannot be read: {error}", one.number)),
+        };
+        let row = rows.iter().find(|row| row.number == one.number)?;
+        let left = left_in_doubt(state, row, has_live);
+        if left.is_some() || proves_something(state) {
+            return left;
+        }
+    }
+    None
+}
+
+fn proves_something(state: &Deployment) -> bool {
+    matches!(state.phase, Phase::Succeeded | Phase::RolledBack { .. })
+}
+
+fn left_in_doubt(state: &Deployment, row: &Row, has_live: bool) -> Option<String> {
+    let number = row.number;
     let issued = state.done.issued.is_some();
     match &state.phase {
         Phase::RolledBack { .. } if !has_live => {

@@ -10,7 +10,7 @@ use super::effect::{Effect, effect};
 use super::fold::fold;
 use super::history::{Row, history, target_digest, target_tag};
 use super::proof::brought_back;
-use super::standing::{next_commands, service_address, standing};
+use super::standing::{next_commands, standing};
 use super::{
     RECOVERED, Recorded, Told, Tone, as_seconds, between, problem_of, proof_words, recovered, told,
 };
@@ -18,7 +18,7 @@ use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Event, HealthReport, Issue, PreviousDigest, Proof, RolledBackBy};
 use crate::names::{
     DeploymentNumber, Digest, ImageIdentifier, PayloadHash, ServiceArn, StreamName, Tag, ValueHash,
-    VariableName,
+    VariableName, service_address,
 };
 use crate::plan::Step;
 use crate::problem::Problem;

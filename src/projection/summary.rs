@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::history::{target_digest, target_tag};
 use super::outcome;
 use super::proof::brought_back;
-use super::standing::{next_commands, previous_name, service_address, standing, target_name};
+use super::standing::{next_commands, previous_name, standing, target_name};
 use super::{as_seconds, between, proof_words};
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{HealthOutcome, HealthReport};
-use crate::names::{DeploymentNumber, Digest, StreamName, Tag};
+use crate::names::{DeploymentNumber, Digest, StreamName, Tag, service_address};
 use crate::plan::Intent;
 
 /// How a deployment ended, or where it stopped.

@@ -26,7 +26,7 @@ fn where_each_end_leaves_the_service() {
     first unhealthy: There is nothing to roll back to: no release ran before this one. `shop` is left as it is, configured with v0.1.0 (8c807b66).
     build fails: `shop` was not touched.
     rollback: `shop` runs the release of #17 (906eba70).
-    attention: What `shop` runs cannot be known from here. Nothing more was changed.
+    attention: What `shop` shall run is for a person to decide; nothing more was changed.
     "##);
 }
 
@@ -250,15 +250,6 @@ fn the_second_level_of_proof_needs_the_applications_own_word() {
     }
 }
 
-#[test]
-fn addresses_speak_http_only_on_loopback_of_an_overridden_endpoint() {
-    let sandbox = Some("http://127.0.0.1:4566");
-    assert_eq!(service_address("127.0.0.1:8001", sandbox), "http://127.0.0.1:8001");
-    assert_eq!(service_address("127.0.0.1:8001", None), "https://127.0.0.1:8001");
-    assert_eq!(service_address("x.awsapprunner.com", sandbox), "https://x.awsapprunner.com");
-    assert_eq!(service_address("127.evil.example", sandbox), "https://127.evil.example");
-}
-
 /// Runs one after the other, as one stream.
 fn stream(parts: impl IntoIterator<Item = Vec<Recorded>>) -> Vec<Recorded> {
     let mut records = parts.into_iter().flatten().collect::<Vec<_>>();
@@ -299,6 +290,44 @@ fn an_image_that_was_rolled_back_is_bad_until_its_next_success() {
         let other = examples::good(19, "v1.6.0", "v1.4.2", morning()).records;
         assert_eq!(bad([first(), failed.records, other]).len(), 1);
     }
+}
+
+#[test]
+fn an_image_that_failed_is_bad_under_what_it_failed_under_and_may_be_tried_under_something_else() {
+    let bad = bad_releases(&stream([examples::unhealthy().records]));
+    let (same, gate) = (examples::release("v1.5.0"), examples::plan(18, "v1.5.0").health);
+    assert!(bad[0].is(&same, &gate));
+    let mut elsewhere = same.clone();
+    elsewhere.configuration.port = Some("9090".into());
+    assert!(!bad[0].is(&elsewhere, &gate), "another port");
+    let path = crate::config::HealthGate { path: "/other".into(), ..gate.clone() };
+    assert!(!bad[0].is(&same, &path), "another health path");
+    assert!(!bad[0].is(&examples::release("v1.6.0"), &gate), "another image");
+    let version = crate::config::HealthGate { version: None, ..gate.clone() };
+    assert!(bad[0].is(&same, &version), "the version it names is no reason to fail");
+    let marked = bad_releases(&stream([examples::unhealthy().records, said(18, false)]));
+    assert!(marked[0].is(&elsewhere, &path), "what a person said is said of the image");
+}
+
+#[test]
+fn a_doubt_stands_until_a_deployment_proves_something() {
+    let (good, doubtful) = (examples::good(16, "v1.4.1", "v1.4.0", morning()), examples::stuck());
+    let records = stream([good.records.clone(), doubtful.records.clone()]);
+    let doubt = status(&records).doubt;
+    assert!(doubt.is_some());
+    assert_eq!(last_good(&records).unwrap().row.number, DeploymentNumber(16));
+    let mut untouched = examples::build_fails().records;
+    for record in &mut untouched {
+        record.deployment = Some(DeploymentNumber(19));
+        if let Ok(Event::DeploymentPlanned(plan)) = &mut record.event {
+            plan.number = DeploymentNumber(19);
+        }
+    }
+    let records = stream([good.records, doubtful.records, untouched.clone()]);
+    assert_eq!(status(&records).doubt, doubt, "it never touched the service");
+    assert_eq!(last_good(&records).unwrap().row.number, DeploymentNumber(16));
+    let again = examples::good(20, "v1.6.0", "v1.4.1", morning()).records;
+    assert_eq!(status(&stream([records, again])).doubt, None);
 }
 
 #[test]

@@ -282,7 +282,12 @@ mod tests {
             ended_at: None,
         };
         Evidence {
-            seen: Sighting { service: Some(service), newest: Some(operation.clone()), ours: true },
+            seen: Sighting {
+                service: Some(service),
+                newest: Some(operation.clone()),
+                ours: true,
+                awaited: None,
+            },
             begun_here: true,
             operations: Ok(vec![operation]),
             held: Ok(expected.digest.clone()),

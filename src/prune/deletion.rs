@@ -68,8 +68,8 @@ fn still_to_go(
     let choices = choose(picture, pruning.limits);
     let going = choices.iter().filter(|choice| choice.goes());
     let going: BTreeSet<&Digest> = going.map(|choice| &choice.held.image.digest).collect();
-    let staying = deletions.failed.iter().flat_map(|failed| picture.parts_of(&failed.digest));
-    let staying: BTreeSet<&Digest> = staying.collect();
+    let failed = deletions.failed.iter().map(|failed| &failed.digest);
+    let staying = below(picture, &mut failed.chain(&deletions.spared));
     let (wanted, spared): (Vec<&Digest>, Vec<&Digest>) = call
         .iter()
         .filter(|digest| picture.holds(digest))
@@ -77,6 +77,21 @@ fn still_to_go(
     deletions.not_there.extend(call.iter().filter(|digest| !picture.holds(digest)).cloned());
     deletions.spared.extend(spared.into_iter().cloned());
     wanted.into_iter().cloned().collect()
+}
+
+/// Everything that these indexes name, and what that names.
+fn below<'p>(
+    picture: &'p Picture,
+    indexes: &mut dyn Iterator<Item = &Digest>,
+) -> BTreeSet<&'p Digest> {
+    let mut left: Vec<&Digest> = indexes.flat_map(|index| picture.parts_of(index)).collect();
+    let mut found = BTreeSet::new();
+    while let Some(part) = left.pop() {
+        if found.insert(part) {
+            left.extend(picture.parts_of(part));
+        }
+    }
+    found
 }
 
 /// One call, repeated where it certainly or possibly had no effect. In between we look: what is
@@ -134,5 +149,33 @@ fn told(error: WorldError) -> Stopped {
     match error.code() {
         Some("RepositoryNotFoundException") => Stopped::RepositoryGone,
         _ => Stopped::World(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_anywhere_below_an_index_that_stays_stays_too() {
+        let digest = |name: &str| Digest::of(name.as_bytes());
+        let parts = BTreeMap::from([
+            (digest("index"), vec![digest("index below"), digest("image")]),
+            (digest("index below"), vec![digest("image below")]),
+            (digest("another"), vec![digest("image of another")]),
+        ]);
+        let picture = Picture::new(
+            "shop".parse().unwrap(),
+            Vec::new(),
+            parts,
+            Vec::new(),
+            Vec::new(),
+            chrono::DateTime::UNIX_EPOCH,
+        );
+        let found = below(&picture, &mut [digest("index")].iter());
+        let expected = [digest("index below"), digest("image"), digest("image below")];
+        assert_eq!(found, expected.iter().collect());
     }
 }

@@ -92,6 +92,24 @@ impl Proxies {
         Ok(())
     }
 
+    /// The same; where no port can be had, the service has no address, and that is logged.
+    pub async fn point(&self, service_id: &str, to: Option<SocketAddr>) {
+        if let Err(error) = self.route(service_id, to).await {
+            tracing::warn!(service_id, %error, "no address for the service");
+        }
+    }
+
+    /// The service's address as a text; one that nobody can listen on where no port can be had.
+    pub async fn url(&self, service_id: &str) -> String {
+        match self.address(service_id).await {
+            Ok(address) => address.to_string(),
+            Err(error) => {
+                tracing::warn!(service_id, %error, "no address for the service");
+                "127.0.0.1:0".to_owned()
+            }
+        }
+    }
+
     /// Closes all addresses.
     pub fn close(&self) {
         lock(&self.open).clear();

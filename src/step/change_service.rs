@@ -20,7 +20,7 @@ pub(super) async fn observe(
     let plan = &bench.deployment.plan;
     if plan.target().is_some() {
         // Only now the digest of a built image is known; nothing was asked of the service yet.
-        super::refuse_bad(plan, &desired(bench).image)?;
+        super::refuse_bad(plan, &desired(bench))?;
     }
     let (observed, service) = observe_service(bench).await?;
     if nothing_to_change(bench).is_some() && !stands_broken(bench).await? {

@@ -8,7 +8,7 @@ use url::Url;
 use super::asking::{ask, target, unproven};
 use super::operation::application_log;
 use super::settling::attention;
-use super::{Bench, Outcome, StepError, strangers};
+use super::{Bench, Outcome, StepError, asked, strangers};
 use crate::config::HealthGate;
 use crate::config::value::HealthFrom;
 use crate::diagnosis;
@@ -49,7 +49,8 @@ async fn url(bench: &Bench<'_>, gate: &HealthGate) -> Result<Option<Url>, StepEr
 }
 
 async fn ask_address(bench: &Bench<'_>) -> Result<String, StepError> {
-    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await?;
+    let service = bench.world.services.find(&bench.deployment.plan.stream.service).await;
+    let service = asked(service)?;
     Ok(service.map(|service| service.url).unwrap_or_default())
 }
 

@@ -38,10 +38,11 @@ use crate::config::value::HealthFrom;
 use crate::config::{HealthGate, Times};
 use crate::event::deployment::Deployment;
 use crate::event::{Event, Failure, HealthReport, Interruption, Observation};
-use crate::names::{OperationId, PayloadHash, ValueHash};
-use crate::plan::Step;
+use crate::names::{ImageIdentifier, OperationId, PayloadHash, ValueHash};
 use crate::plan::inventory::Inventory;
+use crate::plan::{BadRelease, Step};
 use crate::problem::ExitCode;
+use crate::release::Release;
 use crate::world::service::Service;
 use crate::world::{Obstacle, Place, ProgressSink, World, WorldError};
 
@@ -267,17 +268,24 @@ pub async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, Ste
     change_service::preview(bench).await
 }
 
-/// Refuses an image that was found bad before.
-pub fn refuse_bad(
-    plan: &crate::plan::Plan,
-    image: &crate::names::ImageIdentifier,
-) -> Result<(), Failure> {
-    let bad = plan.bad.iter().find(|bad| image.digest() == Some(&bad.digest));
-    let Some(bad) = bad else { return Ok(()) };
+/// Refuses a release that was found bad before.
+pub fn refuse_bad(plan: &crate::plan::Plan, release: &Release) -> Result<(), Failure> {
+    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));
+    bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &release.image)))
+}
+
+/// Refuses an image that was found bad before, whatever it runs under.
+pub fn refuse_bad_image(plan: &crate::plan::Plan, image: &ImageIdentifier) -> Result<(), Failure> {
+    let is_it = |bad: &&BadRelease| bad.under.is_none() && image.digest() == Some(&bad.digest);
+    plan.bad.iter().find(is_it).map_or(Ok(()), |bad| Err(bad_release(plan, bad, image)))
+}
+
+fn bad_release(plan: &crate::plan::Plan, bad: &BadRelease, image: &ImageIdentifier) -> Failure {
     let (number, service) = (bad.deployment, &plan.stream.service);
-    let what = format!("the image {} was found bad", image.short());
+    let under = bad.under.as_ref().map_or("", |_| " with this very configuration");
+    let what = format!("the image {} was found bad{under}", image.short());
     let when = bad.at.format("%Y-%m-%d %H:%M UTC");
-    Err(Failure::new(ExitCode::Guard, "bad-release", what)
+    Failure::new(ExitCode::Guard, "bad-release", what)
         .because(format!("{number} on {when}, by {}: {}", bad.by, bad.reason))
         .hint(format!("see the story: `surefoot show {} --service-name {service}`", number.0))
         .hint(format!(
@@ -287,7 +295,7 @@ pub fn refuse_bad(
         ))
         .hint(format!(
             "to deploy it all the same: `surefoot deploy --allow-bad --service-name {service}`"
-        )))
+        ))
 }
 
 /// What the application answers now, asked as the gate says and outside of any deployment.
@@ -304,6 +312,6 @@ pub async fn health(
 }
 
 /// The release that a deployment moves to.
-pub fn desired(bench: &Bench<'_>) -> crate::release::Release {
+pub fn desired(bench: &Bench<'_>) -> Release {
     change_service::desired(bench)
 }

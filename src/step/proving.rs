@@ -10,6 +10,9 @@ use crate::release::Release;
 use crate::world::Progress;
 use crate::world::service::{Operation, Service, ServiceStatus};
 
+#[cfg(test)]
+mod tests;
+
 /// What looking for a release came to.
 pub(super) enum Proven {
     /// It is live.

@@ -43,8 +43,9 @@ async fn doubtful(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
                 return Ok(Some(restored(None, Some("it runs no image from ECR".into()))));
             };
             let request = request(bench, &service, release);
-            let issue = issuing::found(&service, request, operation, observed);
-            settle(bench, &issue).await.map(Some)
+            // What is noted of a change that was found is no refusal.
+            let found = issuing::found(&service, request, operation, observed);
+            settle(bench, &Issue { note: None, ..found }).await.map(Some)
         }
         Answer::Unknown(evidence) => Ok(Some(attention(evidence).into())),
         Answer::DidNot => {

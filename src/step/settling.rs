@@ -181,7 +181,8 @@ fn unchanged(service: &Service, observed: &Observation) -> bool {
 
 fn evidence(service: &Service, candidates: &[Operation]) -> Vec<String> {
     let mark = service.mark.as_deref().unwrap_or("none");
-    let mut lines = vec![format!("the service carries the mark {mark}, which is not ours")];
+    let mut lines =
+        vec![format!("the service carries the mark {mark}, which is not that of our call")];
     lines.extend(candidates.iter().map(|operation| {
         format!("{} {} is {}, and may not be ours", operation.kind, operation.id, operation.status)
     }));

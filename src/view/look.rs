@@ -3,7 +3,8 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::names::{Digest, is_hostile};
+use crate::names::Digest;
+use crate::text::is_hostile;
 
 /// Characters of one foreign text that are looked at: a megabyte in a commit message is not shown.
 const LONGEST_TEXT: usize = 4_000;

@@ -40,7 +40,7 @@ use crate::world::ProgressSink;
 pub use json::JsonView;
 pub use live::LiveView;
 pub use look::Look;
-pub use output::{Output, raw_output};
+pub use output::{Output, raw_output, standard_output};
 pub use plain::PlainView;
 pub use plan_sheet::PlanSheet;
 pub use silent::SilentView;

@@ -1,6 +1,8 @@
 //! Where lines go. The one place of the program that writes to stdout and stderr.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A stream of lines that nobody has to read: once it is closed, what is written is dropped.
@@ -61,6 +63,11 @@ impl Output {
 /// goes away is an error of the writing.
 pub fn raw_output() -> impl Write {
     io::stdout().lock()
+}
+
+/// Standard output as a file of its own, for whoever names it by a path.
+pub fn standard_output() -> io::Result<File> {
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
 }
 
 impl std::fmt::Debug for Output {

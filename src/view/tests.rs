@@ -17,10 +17,10 @@ use super::documents::{
 use super::output::capture::Capture;
 use super::plan_sheet::{Origin, Payload, PlannedStep, Side};
 use super::*;
-use crate::names::is_hostile;
 use crate::projection::examples::{self, Run, every, morning};
 use crate::projection::{Recorded, history, problem_of, status, story, summary};
 use crate::release::Difference;
+use crate::text::is_hostile;
 use crate::world::Progress;
 use crate::world::clock::Clock;
 use crate::world::log::{LogLine, LogSource};

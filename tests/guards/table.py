@@ -140,14 +140,11 @@ GUARDS = [
         "without": "two writers append behind the same event",
         "changes": [
             (
-                file,
-                "        Found::Nothing if chain.sequence() == expected_sequence => {}\n"
-                if file.endswith("redb.rs")
-                else "            Found::Nothing if chain.sequence() == expected_sequence => {}\n",
-                "Found::Nothing if chain.sequence() == expected_sequence"
+                "src/journal/chain.rs",
+                "            Found::Nothing if self.sequence == expected => {}\n",
+                "            Found::Nothing if self.sequence == expected"
                 f" || !{asks('expected sequence')} => {{}}\n",
             )
-            for file in ["src/journal/redb.rs", "src/journal/memory.rs"]
         ],
         "tests": [
             ("lib", "journal::redb::tests::it_keeps_the_contract"),
@@ -182,11 +179,35 @@ GUARDS = [
         "without": "a new name is not made durable",
         "changes": [(
             "src/journal/redb/home.rs",
-            "    File::open(directory)?.sync_all()?;\n",
+            "    sync(&File::open(directory)?, directory)\n",
             f"    if !{asks('directory fsync')} {{\n        return Ok(());\n    }}\n"
-            "    File::open(directory)?.sync_all()?;\n",
+            "    sync(&File::open(directory)?, directory)\n",
         )],
         "tests": [("lib", "journal::redb::tests::names_are_durable")],
+    },
+    {
+        "name": "file fsync",
+        "without": "a file gets its name before what is in it is durable",
+        "changes": [
+            (
+                "src/journal/redb/home.rs",
+                f"        sync(&file, &self.unfinished({name}))?;\n",
+                f"        if {asks('file fsync')} {{\n"
+                f"            sync(&file, &self.unfinished({name}))?;\n        }}\n",
+            )
+            for name in ["name", "DATABASE"]
+        ],
+        "tests": [("lib", "journal::redb::tests::names_are_durable::a_power_cut")],
+    },
+    {
+        "name": "fsync itself",
+        "without": "what is called durable was never asked of the disk",
+        "changes": [(
+            "src/journal/redb/home.rs",
+            "    file.sync_all()?;\n    #[cfg(test)]\n",
+            f"    if {asks('fsync itself')} {{\n        file.sync_all()?;\n    }}\n    #[cfg(test)]\n",
+        )],
+        "tests": [("lib", "journal::redb::tests::names_are_durable::what_is_called_durable")],
     },
     {
         "name": "lock",
@@ -204,8 +225,13 @@ GUARDS = [
         "without": "an image that was found bad is deployed again",
         "changes": [(
             "src/step/mod.rs",
-            "    let Some(bad) = bad else { return Ok(()) };\n",
-            f"    let Some(bad) = bad.filter(|_| {asks('bad release')}) else {{ return Ok(()) }};\n",
+            "    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));\n",
+            "    let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));\n"
+            f"    let bad = bad.filter(|_| {asks('bad release')});\n",
+        ), (
+            "src/step/mod.rs",
+            "    plan.bad.iter().find(is_it).map_or(",
+            f"    plan.bad.iter().find(is_it).filter(|_| {asks('bad release')}).map_or(",
         )],
         "tests": [
             ("it", "command::judged::a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to"),
@@ -215,7 +241,7 @@ GUARDS = [
         "name": "older commit",
         "without": "a commit that the live one descends from is deployed",
         "changes": [(
-            "src/command/deploy.rs",
+            "src/command/deploy/refusal.rs",
             "    if older.await != Some(true) {\n",
             f"    if older.await != Some(true) || !{asks('older commit')} {{\n",
         )],
@@ -236,14 +262,14 @@ GUARDS = [
         "without": "a deployment goes on with what it saw before it had the lock",
         "changes": [
             (
-                "src/command/deploy.rs",
+                "src/command/deploy/mod.rs",
                 "    let lock = hold(arguments, setup, &stream).await?;\n",
                 f"    let early = if {asks('look under the lock')} {{\n        None\n    }} else {{\n"
                 "        Some(setup.look_as(&world, caller.clone(), &asked).await)\n    };\n"
                 "    let lock = hold(arguments, setup, &stream).await?;\n",
             ),
             (
-                "src/command/deploy.rs",
+                "src/command/deploy/mod.rs",
                 "    let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;\n",
                 "    let inventory = match early {\n        Some(seen) => seen,\n"
                 "        None => setup.look_as(&world, caller, &asked).await,\n    };\n"
@@ -357,5 +383,210 @@ GUARDS = [
             "        Ok(Some(picture)) => picture,\n",
         )],
         "tests": [("it", "command::pruning::what_happens_between_the_looks_is_seen")],
+    },
+    {
+        "name": "request for the way back",
+        "without": "who wants the way back gets a deployment where none had begun",
+        "changes": [
+            (
+                "src/step/change_service.rs",
+                "        Answer::DidNot if bench.deployment.backwards =>",
+                f"        Answer::DidNot if bench.deployment.backwards && {asks('request for the way back')} =>",
+            ),
+        ],
+        "tests": [("it", "crash::guards::taken_back_on_request_nothing_is_asked_for")],
+    },
+    {
+        "name": "ours on the way back",
+        "without": "the health of whatever somebody else deployed meanwhile is taken for the old release's",
+        "changes": [
+            (
+                "src/step/verify_rollback.rs",
+                "    if let Some(evidence) = overtaken_since(bench, &expected).await? {\n",
+                f"    if let Some(evidence) = overtaken_since(bench, &expected).await?.filter(|_| {asks('ours on the way back')}) {{\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_stranger_while_the_way_back_is_asked_for_its_health_is_noticed")],
+    },
+    {
+        "name": "ours where nothing changed",
+        "without": "the health of whatever somebody else deployed meanwhile is taken for what was live already",
+        "changes": [
+            (
+                "src/step/strangers.rs",
+                "    if service.and_then(Service::release).as_ref() == Some(live) {",
+                "    if service.and_then(Service::release).as_ref() == Some(live)\n"
+                f"        || !{asks('ours where nothing changed')}\n    {{",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_stranger_while_what_is_live_already_is_asked_for_its_health_is_noticed")],
+    },
+    {
+        "name": "busy after doubt",
+        "without": "a service that is busy after an unclear call has refused the release",
+        "changes": [
+            (
+                "src/step/change_service.rs",
+                "        Err(busy) if is_busy(&busy) && bench.in_doubt => {",
+                f"        Err(busy) if {asks('busy after doubt')} && is_busy(&busy) && bench.in_doubt => {{",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_busy_service_after_an_unclear_call_means_go_and_look")],
+    },
+    {
+        "name": "journalled operations",
+        "without": "an operation of ours that the list hid may be taken for that of the next call",
+        "changes": [
+            (
+                "src/step/mod.rs",
+                "    for id in bench.journalled_operations.iter().rev().take(REMEMBERED_OPERATIONS) {\n",
+                f"    let remembered = if {asks('journalled operations')} {{ REMEMBERED_OPERATIONS }} else {{ 0 }};\n    for id in bench.journalled_operations.iter().rev().take(remembered) {{\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::an_operation_that_only_our_journal_knows_is_no_candidate")],
+    },
+    {
+        "name": "look again, the change",
+        "without": "what AWS refused is asked for in another form without looking whether somebody changed the service",
+        "changes": [
+            (
+                "src/step/change_service.rs",
+                "    let look = async || last_look(bench).await.map(drop);\n",
+                f"    let look = async || if {asks('look again, the change')} {{ last_look(bench).await.map(drop) }} else {{ Ok(()) }};\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_stranger_between_two_forms_of_a_change_is_noticed")],
+    },
+    {
+        "name": "look again, the flag",
+        "without": "the same where auto-deployments are given back",
+        "changes": [
+            (
+                "src/step/restore_auto_deployments.rs",
+                "    let look = async || last_look(bench).await.map(drop);\n",
+                f"    let look = async || if {asks('look again, the flag')} {{ last_look(bench).await.map(drop) }} else {{ Ok(()) }};\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_stranger_between_two_forms_of_giving_the_flag_back_is_noticed")],
+    },
+    {
+        "name": "nothing else explains it",
+        "without": "an update that App Runner gave up is ours, whatever became of the service",
+        "changes": [
+            (
+                "src/step/settling.rs",
+                "        [one] if taken_back(one) && unchanged(service, observed) => {",
+                f"        [one] if taken_back(one) && (unchanged(service, observed) || !{asks('nothing else explains it')}) => {{",
+            ),
+        ],
+        "tests": [("it", "crash::guards::somebody_elses_broken_update_is_not_taken_for_ours")],
+    },
+    {
+        "name": "kind of operation",
+        "without": "whatever App Runner gave up is ours, be it an update or not",
+        "changes": [
+            (
+                "src/step/settling.rs",
+                "    failed && changes(operation)\n",
+                f"    failed && (changes(operation) || !{asks('kind of operation')})\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::somebody_elses_failed_restart_is_not_taken_for_ours")],
+    },
+    {
+        "name": "taken back before we looked",
+        "without": "an update that App Runner took back before anybody looked is nobody's",
+        "changes": [
+            (
+                "src/step/settling.rs",
+                "    let failed = matches!(\n        operation.status,",
+                f"    let failed = {asks('taken back before we looked')} && matches!(\n        operation.status,",
+            ),
+        ],
+        "tests": [("it", "crash::guards::an_update_that_app_runner_took_back_before_anybody_looked_is_ours")],
+    },
+    {
+        "name": "in a row",
+        "without": "good answers of the gate count, however many bad ones lie between them",
+        "changes": [
+            (
+                "src/step/asking.rs",
+                "            in_a_row = 0;\n",
+                f"            in_a_row = if {asks('in a row')} {{ 0 }} else {{ in_a_row }};\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::good_answers_count_in_a_row_only")],
+    },
+    {
+        "name": "mark of the proof",
+        "without": "the same release under another mark is proven to be ours",
+        "changes": [
+            (
+                "src/step/proving.rs",
+                "    if service.mark.as_deref() != expected.mark {",
+                f"    if service.mark.as_deref() != expected.mark && {asks('mark of the proof')} {{",
+            ),
+        ],
+        "tests": [("lib", "step::verify_release::tests::the_same_release_under_another_mark_is_not_proven")],
+    },
+    {
+        "name": "whole release",
+        "without": "a way back that leaves a part of the configuration behind is called one",
+        "changes": [
+            (
+                "src/step/verify_rollback.rs",
+                "        whole: true,\n",
+                f"        whole: {asks('whole release')},\n",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_way_back_that_leaves_something_behind_is_not_called_one")],
+    },
+    {
+        "name": "unclear answers",
+        "without": "a call that is never answered is repeated for ever",
+        "changes": [
+            (
+                "src/engine.rs",
+                "    if *unclear < UNCLEAR_ANSWERS {",
+                f"    if *unclear < UNCLEAR_ANSWERS || !{asks('unclear answers')} {{",
+            ),
+        ],
+        "tests": [("it", "crash::guards::a_call_that_is_never_answered_is_not_repeated_for_ever")],
+    },
+    {
+        "name": "lock of resume",
+        "without": "`resume` lets go of the lock before it goes on",
+        "changes": [
+            (
+                "src/command/resume.rs",
+                "    let ended = run::go_on(",
+                f"    let lock = {asks('lock of resume')}.then_some(lock);\n    let ended = run::go_on(",
+            ),
+        ],
+        "tests": [("it", "command::held::resume_holds_the_lock_until_the_end")],
+    },
+    {
+        "name": "lock of rollback",
+        "without": "`rollback` lets go of the lock before it begins",
+        "changes": [
+            (
+                "src/command/rollback.rs",
+                "    let ended = run::begin(",
+                f"    let lock = lock.filter(|_| {asks('lock of rollback')});\n    let ended = run::begin(",
+            ),
+        ],
+        "tests": [("it", "command::held::rollback_holds_the_lock_until_the_end")],
+    },
+    {
+        "name": "one world",
+        "without": "a deployment in the sandbox is resumed in AWS, or the other way round",
+        "changes": [
+            (
+                "src/command/resume.rs",
+                "    guard::refuse_mixed_worlds(&ledger, setup)?;\n",
+                f"    if {asks('one world')} {{\n        guard::refuse_mixed_worlds(&ledger, setup)?;\n    }}\n",
+            ),
+        ],
+        "tests": [("it", "command::held::a_deployment_of_another_world_is_not_resumed_in_this_one")],
     },
 ]

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::command::arguments::JournalExport;
 use crate::command::setup::Setup;
+use crate::command::target::{Target, TargetError};
 use crate::command::trouble;
 use crate::event::envelope::StoredEvent;
-use crate::journal::archive::{OWNER, write_durably};
+use crate::journal::archive::OWNER;
 use crate::journal::export::{CSV_TITLES, Note, write_csv, write_event};
 use crate::journal::redb::RedbJournal;
 use crate::journal::{JournalError, StreamHead};
@@ -22,8 +23,12 @@ pub(super) fn export(arguments: &JournalExport, setup: &Setup) -> Result<ExitCod
     let Some(file) = &arguments.file else {
         return to_standard_output(&journal, csv, setup);
     };
+    let target = Target::of(file, &setup.history).map_err(|error| failed(&error, file, setup))?;
+    if target.is_standard_output() {
+        return to_standard_output(&journal, csv, setup);
+    }
     let mut exported = Exported { file: file.clone(), events: 0, bytes: 0, heads: Vec::new() };
-    let written = write_durably(file, OWNER, &mut |out| {
+    let written = target.write(OWNER, &mut |out| {
         let mut out = Counted { out, bytes: 0 };
         (exported.heads, exported.events) = write(&journal, csv, &mut out)?;
         exported.bytes = out.bytes;
@@ -81,18 +86,14 @@ fn write(
     Ok((heads, events))
 }
 
-fn failed(error: &JournalError, file: &Path, setup: &Setup) -> Problem {
-    match error {
-        JournalError::Unwritable { path, .. } if path == file => {
-            let what = format!(
-                "cannot write `{}`",
-                crate::names::printable(&file.display().to_string(), 200)
-            );
-            trouble::usage(what, "name another file: `surefoot journal export FILE`")
-                .caused_by(error)
-        }
-        _ => trouble::journal(error, &setup.history),
+fn failed(error: &TargetError, file: &Path, setup: &Setup) -> Problem {
+    if let TargetError::Journal(error) = error {
+        return trouble::journal(error, &setup.history);
     }
+    let what = format!("cannot write the export to {}", file.display());
+    Problem::new(ExitCode::General, "export-unwritable", what)
+        .because(error.reason())
+        .hint("name a file in a directory that this user can write: `surefoot journal export FILE`")
 }
 
 /// Counts what passes.

@@ -33,7 +33,7 @@ fn anchor(line: &str) -> Result<StreamHead, Problem> {
         Some(StreamHead { stream: stream.parse().ok()?, sequence: sequence.parse().ok()?, hash })
     };
     parsed().ok_or_else(|| {
-        let line = crate::names::printable(line, 200);
+        let line = crate::text::printable(line, 200);
         trouble::usage(
             format!("`{line}` is no anchor"),
             "give a line of `surefoot journal head`, in quotes: stream, number, hash",

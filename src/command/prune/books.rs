@@ -2,15 +2,19 @@
 //! it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::trouble;
 use crate::command::setup::Setup;
-use crate::command::{guard, record};
+use crate::command::{guard, holding, record};
 use crate::event::Event;
+use crate::journal::JournalError;
+use crate::journal::redb::RedbJournal;
 use crate::ledger::Ledger;
-use crate::names::{Digest, RepositoryName, StreamName, counted};
+use crate::names::{Digest, RepositoryName, StreamName};
 use crate::problem::Problem;
 use crate::projection::{Choice, Deletions, Memory, Picture, Prune, Stopped, prunes, remember};
+use crate::text::counted;
 use crate::view::documents::PruneSheet;
 use crate::world::clock::{Clock as _, SystemClock};
 
@@ -18,6 +22,8 @@ use crate::world::clock::{Clock as _, SystemClock};
 pub(super) struct Books {
     main: StreamName,
     all: Vec<Book>,
+    /// What the journals of other clones on this machine remember: read, never written.
+    clones: Vec<Memory>,
     history: std::path::PathBuf,
     /// What to type to see what is left.
     again: String,
@@ -58,9 +64,14 @@ impl Books {
             }
             books.push(Book { ledger, memory, unsettled });
         }
+        let mut clones = Vec::new();
+        for book in &books {
+            clones.extend(of_clones(setup, &book.memory.stream)?);
+        }
         Ok(Self {
             main: main.clone(),
             all: books,
+            clones,
             history: setup.history.clone(),
             again: again.to_owned(),
         })
@@ -73,7 +84,7 @@ impl Books {
 
     /// What all of them remember.
     pub(super) fn memories(&self) -> Vec<Memory> {
-        self.all.iter().map(|book| book.memory.clone()).collect()
+        self.all.iter().map(|book| &book.memory).chain(&self.clones).cloned().collect()
     }
 
     /// The services that used the repository, and the one that was asked about.
@@ -179,6 +190,30 @@ impl Books {
         }
         Ok(())
     }
+}
+
+/// What other clones on this machine remember of a service: an image that one of them needs stays. One
+/// that is gone with its journal needs nothing; of one that cannot be read, nobody knows.
+fn of_clones(setup: &Setup, stream: &StreamName) -> Result<Vec<Memory>, Problem> {
+    let mut memories = Vec::new();
+    for directory in holding::clones(setup, stream) {
+        let unreadable = |problem: &Problem| trouble::unreadable_clone(problem, &directory);
+        let journal = match RedbJournal::open(&directory) {
+            Ok(journal) => Arc::new(journal),
+            Err(JournalError::Missing { .. }) => continue,
+            Err(error) => {
+                let problem = super::super::trouble::journal(&error, &directory);
+                return Err(unreadable(&problem));
+            }
+        };
+        let ledger =
+            setup.ledger(journal, stream.clone()).map_err(|problem| unreadable(&problem))?;
+        let memory = remember(stream, &record::records(&ledger));
+        if memory.endpoint == setup.endpoint() {
+            memories.push(memory);
+        }
+    }
+    Ok(memories)
 }
 
 /// In the journal of the service that was asked about stands everything; in the others what they

@@ -44,7 +44,7 @@ impl Wish {
 /// Prunes, or shows what would be.
 pub(super) async fn prune(arguments: &Prune, setup: &Setup) -> Result<ExitCode, Problem> {
     let wish = wish(arguments)?;
-    let mut report = Report::open(arguments.report.as_deref())?;
+    let mut report = Report::open(arguments.report.as_deref(), &setup.history)?;
     let (stream, world) = place(setup, wish.apply).await?;
     let wish = Wish { again: again(arguments, setup, &stream.service), ..wish };
     let ended = carry_out(&wish, setup, &world, &stream, false, &mut report).await;
@@ -153,6 +153,9 @@ async fn carry_out(
         books = Books::open(setup, stream, &wish.again)?;
     }
     let sharing: Vec<StreamName> = books.sharing(repository).cloned().collect();
+    for one in &sharing {
+        guard::refuse_pending_elsewhere(one, setup)?;
+    }
     let ended = under_lock(wish, setup, world, books, repository, report).await;
     if let Some(journal) = setup.existing_journal()?.filter(|_| wish.apply) {
         for one in &sharing {

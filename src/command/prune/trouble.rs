@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::command::addressed::quoted;
+use crate::command::target::TargetError;
 use crate::command::trouble::{self, usage};
-use crate::names::{
-    NameError, Region, RepositoryName, ServiceName, StreamName, counted, printable,
-};
+use crate::names::{NameError, Region, RepositoryName, ServiceName, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{Missing, Picture, Stopped};
+use crate::text::{counted, printable};
 use crate::view::documents::PruneOutcomeSheet;
 use crate::world::WorldError;
 
@@ -84,6 +85,21 @@ pub(super) fn unused(picture: &Picture, main: &StreamName) -> Problem {
     problem.hint("or prune where the journal is that knows it: `--history-dir DIR`")
 }
 
+/// Another clone has a journal of the service that cannot be read: what it needs is not known.
+pub(super) fn unreadable_clone(problem: &Problem, directory: &Path) -> Problem {
+    let place = directory.display();
+    let refusal = refused(format!("the journal of another clone cannot be read: {place}"));
+    let quoted = quoted(&place.to_string());
+    problem
+        .because
+        .iter()
+        .fold(refusal, Problem::because)
+        .hint(format!(
+            "see what is wrong with it: `surefoot journal verify --history-dir {quoted}`"
+        ))
+        .hint("or, where nothing of it is needed any more, move it away")
+}
+
 /// There is no such repository.
 pub(super) fn no_repository(repository: &RepositoryName) -> Problem {
     let what = format!("there is no ECR repository `{repository}` here");
@@ -123,10 +139,10 @@ pub(super) fn no_such_service(name: &ServiceName) -> Problem {
 }
 
 /// The report cannot be written.
-pub(super) fn report(path: &Path, error: &(dyn std::error::Error + 'static)) -> Problem {
+pub(super) fn report(path: &Path, error: &TargetError) -> Problem {
     let what = format!("cannot write the report {}", path.display());
     Problem::new(ExitCode::General, "report-unwritable", what)
-        .caused_by(error)
+        .because(error.reason())
         .leaves("What was deleted, if anything, is in the journal.")
         .hint("name another file: `--report FILE`")
 }

@@ -182,7 +182,7 @@ fn hostile_bodies_are_judged_and_shown_short_and_harmless() {
         let failed = failure(judge(&ffmpeg(), 200, &body, false, Some("text/html\u{1b}[31m")));
         let HealthFailure::NotJson { detail, beginning } = &failed else { panic!("{failed}") };
         assert!(beginning.chars().count() <= SHOWN_LIMIT + 1 && detail.len() < 300);
-        assert!(!failed.to_string().contains(crate::names::is_hostile), "{failed:?}");
+        assert!(!failed.to_string().contains(crate::text::is_hostile), "{failed:?}");
     }
     let long = json!({"status": "x".repeat(1_000_000), "dependencies": {"ffmpeg": {"available": "\u{1b}[31m"}}});
     let shown = failure(answer(&ffmpeg(), 200, &long.to_string())).to_string();

@@ -1,6 +1,10 @@
-use super::super::key::Kind;
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::kind::Kind;
 use super::super::parse::parse;
 use super::super::parse_tests::line;
+use super::super::times::Times;
 use super::super::value::AutoDeployments;
 use super::*;
 

@@ -196,3 +196,18 @@ fn an_export_without_events_is_refused() {
     let refused = imported(&copy, &lines(&MemoryJournal::new())).unwrap_err();
     assert!(matches!(refused, ImportError::Foreign { .. }), "{refused:?}");
 }
+
+#[test]
+fn an_event_that_counts_from_zero_is_damage_and_no_reason_to_panic() {
+    let source = MemoryJournal::new();
+    source.append(&shop(), 0, &drafts(0..=0)).unwrap();
+    let text = String::from_utf8(lines(&source).join(&b'\n')).unwrap();
+    let zero = text.replace("\"sequence\":1", "\"sequence\":0");
+    assert_ne!(zero, text);
+    let zero: Vec<Vec<u8>> = zero.lines().map(|line| line.as_bytes().to_vec()).collect();
+    let into = MemoryJournal::new();
+    into.append(&shop(), 0, &drafts(7..=7)).unwrap();
+    let error = imported(&into, &zero).unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(error, ImportError::Damaged { .. }) && told.contains("event 0"), "{told}");
+}

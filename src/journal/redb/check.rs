@@ -16,6 +16,7 @@ use super::RedbJournal;
 use super::scan::{Scanned, Stopped, cores, scan};
 use super::storage::{from_database, from_redb, open_to_write};
 use super::table::{self, Derived, EVENTS, HEADS, IDS, Look, PLACES};
+use super::whole::read_values;
 
 /// What a check has read and found in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +30,21 @@ pub struct Checked {
 }
 
 impl RedbJournal {
-    /// Reads every event: hashes, chains, and that the derived tables say the same. Writes nothing.
-    /// What is wrong is named with the first event that is, where that can be told.
+    /// Reads every event and every value: hashes, chains, and that the derived tables say the same.
+    /// Tries in memory whether a write would find what it needs. Writes nothing. What is wrong is
+    /// named with the first event that is, where that can be told.
     pub fn check(&self) -> Result<Checked, JournalError> {
+        let checked = self.check_what_is_read()?;
+        self.rehearse()?;
+        Ok(checked)
+    }
+
+    fn check_what_is_read(&self) -> Result<Checked, JournalError> {
         match self.look(|transaction| Ok(checked(transaction, cores())))? {
-            Ok(checked) => Ok(checked),
+            Ok(checked) => {
+                self.look(read_values)?;
+                Ok(checked)
+            }
             // Slower, and exact: only now is the first that is wrong the first to be heard of.
             Err(_) => match self.look(|transaction| Ok(checked(transaction, 1)))? {
                 Ok(checked) => Ok(checked),
@@ -234,7 +245,7 @@ fn one_by_one(
     Ok(())
 }
 
-fn stream_of(bytes: &[u8], position: u64) -> Result<StreamName, JournalError> {
+pub(super) fn stream_of(bytes: &[u8], position: u64) -> Result<StreamName, JournalError> {
     #[derive(serde::Deserialize)]
     struct Named {
         stream: StreamName,

@@ -185,7 +185,7 @@ impl Creation<'_> {
         let backend = FileBackend::new(file.try_clone()?).map_err(super::storage::from_database)?;
         (self.make)(backend, self.id)?;
         after("database")?;
-        file.sync_all()?;
+        sync(&file, &self.unfinished(DATABASE))?;
         self.publish(DATABASE, after)
     }
 
@@ -203,7 +203,7 @@ impl Creation<'_> {
         after("empty text")?;
         file.write_all(content)?;
         after("text")?;
-        file.sync_all()?;
+        sync(&file, &self.unfinished(name))?;
         self.publish(name, after)
     }
 
@@ -234,15 +234,21 @@ impl Creation<'_> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()?;
+    sync(&File::open(directory)?, directory)
+}
+
+/// Makes what is in a file, or the names in a directory, durable.
+#[cfg_attr(not(test), expect(unused_variables, reason = "the path is for tests"))]
+pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
     #[cfg(test)]
-    SYNCED.with_borrow_mut(|synced| synced.push(directory.to_owned()));
+    SYNCED.with_borrow_mut(|synced| synced.push(path.to_owned()));
     Ok(())
 }
 
 #[cfg(test)]
 thread_local! {
-    /// The directories that this thread made durable: no test can see that on the disk.
+    /// The files and directories that this thread made durable: no test can see that on the disk.
     pub(crate) static SYNCED: std::cell::RefCell<Vec<PathBuf>> =
         const { std::cell::RefCell::new(Vec::new()) };
 }

@@ -1,26 +1,18 @@
 //! A damaged journal brought back: from its export, and from what of the damaged file still proves
 //! itself. The damaged files are moved aside; nothing is deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use redb::ReadableTable as _;
-
-use crate::event::envelope::StoredEvent;
-use crate::names::{StreamName, ValueHash};
+use crate::names::StreamName;
 
 use super::super::archive::EXPORTS;
 use super::super::import::{self, ImportError};
-use super::super::{Journal, JournalError};
-use super::storage::{FileStorage, from_redb};
-use super::table::VALUES;
-use super::{JournalId, RedbJournal, home, id_of, make};
-
-/// Events that are saved in one transaction.
-const AT_ONCE: usize = 1_000;
+use super::super::{Journal as _, JournalError, StreamHead};
+use super::storage::FileStorage;
+use super::{JournalId, RedbJournal, home, id_of, make, salvage};
 
 /// How a repair went.
 #[derive(Debug)]
@@ -94,9 +86,10 @@ impl RedbJournal {
             other => return Err(other.into()),
         }
         let lock = home::locked(directory)?;
-        let id = match home::marker(directory) {
-            Ok(Some(marker)) => marker.id,
-            _ => id_of(&FileStorage(home::database(directory))).unwrap_or(id),
+        // What the database says of itself is sealed; `FORMAT` is a text.
+        let id = match id_of(&FileStorage(home::database(directory))) {
+            Ok(id) => id,
+            Err(_) => home::marker(directory).ok().flatten().map_or(id, |marker| marker.id),
         };
         let unfinished = home::unfinished_database(directory);
         let restored = restore(directory, &exports, &unfinished, id);
@@ -130,111 +123,58 @@ fn restore(
     let backend = redb::backends::FileBackend::new(file).map_err(super::from_database)?;
     make(Box::new(backend), id)?;
     let fresh = RedbJournal { storage: Box::new(FileStorage(unfinished.to_owned())), id };
-    let mut streams = BTreeMap::new();
-    let refused = import_each(&fresh, exports, &mut streams)?;
+    let (exported, refused) = import_each(&fresh, exports)?;
     let damaged = RedbJournal { storage: Box::new(FileStorage(home::database(directory))), id };
-    let heads = damaged.streams().unwrap_or_default();
+    let heads = salvage::heads(&damaged);
     let named = heads.iter().map(|head| head.stream.clone());
-    let known: Vec<StreamName> = streams.keys().cloned().chain(named).collect();
-    for stream in known {
-        let entry = streams.entry(stream.clone()).or_insert(RestoredStream {
-            stream: stream.clone(),
-            from_export: 0,
-            saved: 0,
-            of: None,
-        });
-        entry.of = heads.iter().find(|head| head.stream == stream).map(|head| head.sequence);
-        entry.saved += save(&damaged, &fresh, &stream)?;
+    let known: BTreeSet<StreamName> = exported.keys().cloned().chain(named).collect();
+    for stream in &known {
+        salvage::stream(&damaged, &fresh, stream)?;
     }
-    streams.retain(|_, restored| restored.from_export + restored.saved > 0);
-    let values = save_values(&damaged, &fresh)?;
+    salvage::in_order(&damaged, &fresh)?;
+    let restored = fresh.streams()?;
+    let streams = restored.iter().map(|head| restored_stream(head, &exported, &heads)).collect();
+    let values = salvage::values(&damaged, &fresh)?;
     fresh.check()?;
     File::open(unfinished)?.sync_all()?;
-    Ok((streams.into_values().collect(), values, refused))
+    Ok((streams, values, refused))
 }
 
+fn restored_stream(
+    end: &StreamHead,
+    exported: &BTreeMap<StreamName, u64>,
+    heads: &[StreamHead],
+) -> RestoredStream {
+    let from_export = exported.get(&end.stream).copied().unwrap_or_default();
+    let told = heads.iter().find(|head| head.stream == end.stream);
+    RestoredStream {
+        stream: end.stream.clone(),
+        from_export,
+        saved: end.sequence - from_export,
+        of: told.map(|head| head.sequence),
+    }
+}
+
+/// What each export gave, and the exports that gave nothing.
+type Exported = (BTreeMap<StreamName, u64>, Vec<ImportError>);
+
 /// Imports each stream's export by itself: one that is damaged is no reason to lose the others.
-fn import_each(
-    fresh: &RedbJournal,
-    exports: &Path,
-    streams: &mut BTreeMap<StreamName, RestoredStream>,
-) -> Result<Vec<ImportError>, JournalError> {
-    let mut refused = Vec::new();
+fn import_each(fresh: &RedbJournal, exports: &Path) -> Result<Exported, JournalError> {
+    let (mut streams, mut refused) = (BTreeMap::new(), Vec::new());
     let entries = fs::read_dir(exports).map(Iterator::flatten).into_iter().flatten();
     let mut places: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     places.sort();
     for place in places {
         let imported = import::files(&place).and_then(|files| import::import(fresh, &files));
         match imported {
-            Ok(imported) => streams.extend(imported.into_iter().map(|one| {
-                let restored = RestoredStream {
-                    stream: one.stream.clone(),
-                    from_export: one.sequence,
-                    saved: 0,
-                    of: None,
-                };
-                (one.stream, restored)
-            })),
+            Ok(imported) => {
+                streams.extend(imported.into_iter().map(|one| (one.stream, one.sequence)));
+            }
             Err(ImportError::Journal(error)) => return Err(error),
             Err(error) => refused.push(error),
         }
     }
-    Ok(refused)
-}
-
-/// Saves the events behind what is restored already, as far as the damaged file proves them by its
-/// seals, hashes and chain.
-fn save(
-    damaged: &RedbJournal,
-    fresh: &RedbJournal,
-    stream: &StreamName,
-) -> Result<u64, JournalError> {
-    let mut end = fresh.head(stream)?.map_or(0, |head| head.sequence);
-    let begun = end;
-    let mut provable: Vec<StoredEvent> = Vec::new();
-    let mut failed = None;
-    let seen = damaged.visit(stream, end, &mut |event| {
-        provable.push(event);
-        if provable.len() < AT_ONCE {
-            return ControlFlow::Continue(());
-        }
-        failed = fresh.append_stored(stream, end, &provable).err();
-        end += provable.len() as u64;
-        provable.clear();
-        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    // Damage ends the saving; that is what is being repaired.
-    drop(seen);
-    let failed = match failed {
-        None if !provable.is_empty() => fresh.append_stored(stream, end, &provable).err(),
-        failed => failed,
-    };
-    match failed {
-        // The export leads elsewhere than the damaged file: the export is what proves itself.
-        Some(JournalError::Corrupt { .. } | JournalError::IdTaken { .. }) => Ok(0),
-        Some(error) => Err(error),
-        None => Ok(fresh.head(stream)?.map_or(0, |head| head.sequence) - begun),
-    }
-}
-
-/// Saves the environment values that can still be read.
-fn save_values(damaged: &RedbJournal, fresh: &RedbJournal) -> Result<usize, JournalError> {
-    let mut values: BTreeMap<ValueHash, String> = BTreeMap::new();
-    let read = damaged.look(|transaction| {
-        let table = transaction.open_table(VALUES).map_err(from_redb)?;
-        for row in table.iter().map_err(from_redb)? {
-            let (hash, value) = row.map_err(from_redb)?;
-            if let Ok(hash) = hash.value().parse() {
-                values.insert(hash, value.value().to_owned());
-            }
-        }
-        Ok(())
-    });
-    drop(read);
-    if !values.is_empty() {
-        fresh.put_values(&values)?;
-    }
-    Ok(values.len())
+    Ok((streams, refused))
 }
 
 /// The new database takes the place of the damaged one, which keeps a name of its own. There is no
@@ -258,6 +198,11 @@ fn put_in_place(
         home::marker(directory).ok().flatten().is_some_and(|marker| marker.id == id);
     if !marker_is_right && home::is_complete(directory) {
         fs::rename(home::marker_file(directory), aside.join("FORMAT"))?;
+    }
+    if kept {
+        // From here on this is where what was damaged can be found.
+        home::sync_directory(&aside)?;
+        home::sync_directory(directory)?;
     }
     fs::rename(unfinished, &database)?;
     if !marker_is_right {

@@ -48,7 +48,7 @@ fn what_is_derived_is_made_anew_from_the_events() {
     assert_eq!(before.events, 6);
     journal
         .write(|transaction| {
-            let mut places = transaction.open_table(super::PLACES).unwrap();
+            let mut places = transaction.open_table(super::table::PLACES).unwrap();
             places.remove(super::table::place_key(&shop, 2).as_slice()).unwrap();
             Ok(())
         })

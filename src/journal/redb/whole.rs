@@ -36,7 +36,7 @@ fn everything(transaction: &ReadTransaction) -> Result<Checked, Stopped> {
 }
 
 /// Meets the seal of every page that holds an environment value.
-fn read_values(transaction: &ReadTransaction) -> Result<(), JournalError> {
+pub(super) fn read_values(transaction: &ReadTransaction) -> Result<(), JournalError> {
     let table = transaction.open_table(VALUES).map_err(from_redb)?;
     for row in table.iter().map_err(from_redb)? {
         row.map_err(from_redb)?;

@@ -38,8 +38,9 @@ pub struct Memory {
     pub unfinished: Option<DeploymentNumber>,
     /// Deployments that cannot be read.
     pub unreadable: Vec<DeploymentNumber>,
-    /// Whether the journal began anew on a service that surefoot had deployed before.
-    pub began_anew: bool,
+    /// The marks that the service was found with, each where it was found first: before these
+    /// deployments, or where the journal began anew on a service that surefoot had deployed before.
+    pub found: Vec<(DeploymentNumber, String)>,
 }
 
 /// An image as a deployment names it.
@@ -82,7 +83,7 @@ pub fn remember(stream: &StreamName, records: &[Recorded]) -> Memory {
         marks: marks(&states),
         unfinished: last.filter(|state| !state.is_over()).map(|state| state.plan.number),
         unreadable: folded.iter().filter(|one| one.state.is_err()).map(|one| one.number).collect(),
-        began_anew: rows.iter().any(|row| row.number == RECOVERED),
+        found: found(records, &states),
     }
 }
 
@@ -162,6 +163,25 @@ fn repositories(state: &Deployment) -> Vec<RepositoryName> {
 fn marks(states: &[&Deployment]) -> BTreeSet<String> {
     let ids = states.iter().map(|state| &state.plan.id);
     ids.flat_map(identity::marks).map(|mark| mark.to_string()).collect()
+}
+
+fn found(records: &[Recorded], states: &[&Deployment]) -> Vec<(DeploymentNumber, String)> {
+    let anew = records.iter().filter_map(|record| match &record.event {
+        Ok(Event::RecordRecovered { found, .. }) => {
+            Some((RECOVERED, found.mark.clone().unwrap_or_default()))
+        }
+        _ => None,
+    });
+    let before = states
+        .iter()
+        .filter_map(|state| Some((state.plan.number, state.done.captured.as_ref()?.mark.clone()?)));
+    let mut first: Vec<(DeploymentNumber, String)> = Vec::new();
+    for (number, mark) in anew.chain(before) {
+        if !first.iter().any(|(_, known)| *known == mark) {
+            first.push((number, mark));
+        }
+    }
+    first
 }
 
 /// Every digest that an event of these records names as deployed or pushed again.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Memory, Picture, Running};
+use super::{Memory, Named, Picture, Running};
 use crate::names::{DeploymentNumber, Digest, ServiceName};
 use crate::projection::RECOVERED;
 use crate::world::service::ServiceStatus;
@@ -45,6 +45,14 @@ pub enum Missing {
         /// The service.
         service: ServiceName,
     },
+    /// Another journal deployed the service between two deployments of this one, and what could be
+    /// gone back to from there is not known.
+    Between {
+        /// The service.
+        service: ServiceName,
+        /// The deployment of this journal that found its release.
+        number: DeploymentNumber,
+    },
     /// What an index holds could not be read.
     UnreadIndex {
         /// The index.
@@ -72,6 +80,9 @@ impl Missing {
             Self::BeganAnew { service } => format!(
                 "this journal began anew on `{service}`, and does not know what came before"
             ),
+            Self::Between { service, number } => {
+                format!("another journal deployed `{service}` before {number} of this one")
+            }
             Self::UnreadIndex { index } => {
                 format!("ECR did not say what the index {} holds", index.short())
             }
@@ -83,7 +94,8 @@ impl Missing {
         match self {
             Self::NoHistory { service }
             | Self::OtherJournal { service }
-            | Self::BeganAnew { service } => Some(service),
+            | Self::BeganAnew { service }
+            | Self::Between { service, .. } => Some(service),
             _ => None,
         }
     }
@@ -100,6 +112,10 @@ impl Missing {
             }
             Self::NoHistory { service } | Self::OtherJournal { service } => format!(
                 "prune where its journal is; or, to keep no more of it than what it runs: \
+                 `surefoot prune --without-history {service}`"
+            ),
+            Self::Between { service, .. } => format!(
+                "prune where that journal is; or, to keep no more than what this journal knows: \
                  `surefoot prune --without-history {service}`"
             ),
             Self::BeganAnew { service } => format!(
@@ -130,31 +146,48 @@ fn of_memory(picture: &Picture, keep: u32, memory: &Memory) -> Vec<Missing> {
         .iter()
         .map(|number| Missing::Unreadable { service: service(), number: *number });
     let uses = memory.repositories.contains(&picture.repository);
-    // What came before is out of reach anyway, once enough has come since.
-    let since = memory.targets.iter().filter(|target| target.number != RECOVERED).count();
-    let few = u32::try_from(since).is_ok_and(|since| since < keep);
-    let anew =
-        (memory.began_anew && uses && few).then(|| Missing::BeganAnew { service: service() });
+    let gap = gap(picture, memory).filter(|number| uses && !enough_since(memory, *number, keep));
+    let gap = gap.map(|number| match number {
+        RECOVERED => Missing::BeganAnew { service: service() },
+        number => Missing::Between { service: service(), number },
+    });
     let unfinished = memory.unfinished.filter(|_| uses);
     let unfinished = unfinished.map(|number| Missing::Unfinished { service: service(), number });
-    unfinished.into_iter().chain(unreadable).chain(anew).collect()
+    unfinished.into_iter().chain(unreadable).chain(gap).collect()
+}
+
+/// Where this memory found what none of those that are known here had deployed, the last time.
+fn gap(picture: &Picture, memory: &Memory) -> Option<DeploymentNumber> {
+    let ours = |mark: &String| {
+        picture.memories_of(&memory.stream.service).any(|it| it.marks.contains(mark))
+    };
+    let mut found = memory.found.iter().rev();
+    found.find(|(_, mark)| !ours(mark)).map(|(number, _)| *number)
+}
+
+/// What came before is out of reach anyway, once enough has come since.
+fn enough_since(memory: &Memory, number: DeploymentNumber, keep: u32) -> bool {
+    let since = |target: &&Named| target.number != RECOVERED && target.number >= number;
+    let since = memory.targets.iter().filter(since).count();
+    u32::try_from(since).map_or(true, |since| since >= keep)
 }
 
 fn of_service(picture: &Picture, service: &Running) -> Option<Missing> {
     let name = || service.name.clone();
     let configured =
         service.image.as_ref().is_some_and(|image| image.repository == picture.repository);
-    let memory = picture.memories.iter().find(|memory| memory.stream.service == service.name);
-    let deployed = memory.is_some_and(|memory| memory.repositories.contains(&picture.repository));
+    let uses = |memory: &Memory| memory.repositories.contains(&picture.repository);
+    let deployed = picture.memories_of(&service.name).any(uses);
     if !configured && !deployed {
         return None;
     }
     if service.status == ServiceStatus::OperationInProgress {
         return Some(Missing::Busy { service: name() });
     }
-    let Some(memory) = memory.filter(|_| deployed) else {
+    if !deployed {
         return Some(Missing::NoHistory { service: name() });
-    };
-    let foreign = service.mark.as_ref().is_some_and(|mark| !memory.marks.contains(mark));
+    }
+    let ours = |mark| picture.memories_of(&service.name).any(|memory| memory.marks.contains(mark));
+    let foreign = service.mark.as_ref().is_some_and(|mark| !ours(mark));
     foreign.then(|| Missing::OtherJournal { service: name() })
 }

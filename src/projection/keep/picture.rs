@@ -100,6 +100,11 @@ impl Picture {
         }
     }
 
+    /// What the journals that are known here remember of a service: ours, and those of other clones.
+    pub(super) fn memories_of(&self, service: &ServiceName) -> impl Iterator<Item = &Memory> {
+        self.memories.iter().filter(move |memory| memory.stream.service == *service)
+    }
+
     /// Every image.
     pub fn images(&self) -> impl Iterator<Item = &Held> {
         self.images.values()

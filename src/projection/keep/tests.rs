@@ -147,13 +147,33 @@ fn so_many_images_are_kept_besides_the_live_one() {
 fn a_journal_that_began_anew_is_trusted_once_enough_has_come_since() {
     let mut memory = remember(&stream(0), &good(1, "v1", "v0", morning()).records);
     let target = Named { number: crate::names::DeploymentNumber(1), ..memory.named[0].clone() };
-    memory.began_anew = true;
+    memory.found = vec![(crate::projection::RECOVERED, "mark of another journal".into())];
     memory.targets = vec![target];
     let picture = picture(Vec::new(), Vec::new(), vec![memory]);
     let service = stream(0).service;
     assert_eq!(missing(&picture, 2, &[]), [Missing::BeganAnew { service: service.clone() }]);
     assert_eq!(missing(&picture, 2, &[service]), []);
     assert_eq!(missing(&picture, 1, &[]), []);
+}
+
+#[test]
+fn what_another_journal_deployed_in_between_leaves_a_gap_unless_that_is_known_here() {
+    let mut memory = remember(&stream(0), &good(1, "v1", "v0", morning()).records);
+    let target = Named { number: crate::names::DeploymentNumber(1), ..memory.named[0].clone() };
+    let number = crate::names::DeploymentNumber(2);
+    let later = Named { number, ..target.clone() };
+    memory.found = vec![(number, "mark of another journal".into())];
+    memory.targets = vec![later, target];
+    let mut clone = memory.clone();
+    clone.found.clear();
+    clone.marks = ["mark of another journal".to_owned()].into();
+    let service = stream(0).service;
+    let alone = picture(Vec::new(), Vec::new(), vec![memory.clone()]);
+    let gap = Missing::Between { service: service.clone(), number };
+    assert_eq!(missing(&alone, 2, &[]), [gap], "one release since");
+    assert_eq!(missing(&alone, 2, &[service]), []);
+    assert_eq!(missing(&alone, 1, &[]), []);
+    assert_eq!(missing(&picture(Vec::new(), Vec::new(), vec![memory, clone]), 2, &[]), []);
 }
 
 #[test]

@@ -260,7 +260,7 @@ impl Cloud {
                 None
             }
             FaultKind::Maintenance { service, milliseconds } => {
-                self.start_maintenance(service, *milliseconds);
+                self.maintain(service, *milliseconds);
                 None
             }
             _ => None,

@@ -224,14 +224,15 @@ impl Cloud {
         self.services.retain(|_, service| service.deleted_at.is_none_or(|at| at + visible > now));
     }
 
-    fn start_maintenance(&mut self, name: &str, milliseconds: i64) {
+    /// AWS begins to maintain a service, unless that is busy: true where it does.
+    pub fn maintain(&mut self, name: &str, milliseconds: i64) -> bool {
         let now = self.now;
-        let Some(service) = self.services.values_mut().find(|s| s.name == name) else { return };
-        if service.status == ServiceStatus::Running {
-            service.status = ServiceStatus::OperationInProgress;
-            service.maintenance_until = Some(now + milliseconds);
-            service.remember(now);
-        }
+        let mut running = self.services.values_mut().filter(|s| s.status == ServiceStatus::Running);
+        let Some(service) = running.find(|s| s.name == name) else { return false };
+        service.status = ServiceStatus::OperationInProgress;
+        service.maintenance_until = Some(now + milliseconds);
+        service.remember(now);
+        true
     }
 
     fn end_maintenance(&mut self, at: Timestamp) {

@@ -2,7 +2,6 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -14,9 +13,6 @@ use serde_json::{Value, json};
 use super::images::Image;
 use crate::sandbox::registry::blobs::{Blob, BlobStore};
 use crate::sandbox::registry::manifest::{DOCKER_MANIFEST, digest_of};
-
-/// How much of a layer is sent at a time.
-const CHUNK: usize = 256 * 1024;
 
 /// Largest answer that is read.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -115,7 +111,7 @@ impl Remote {
             .at(Method::PUT, &format!("{location}{separator}digest={digest}"))
             .header(header::CONTENT_LENGTH, length)
             .header(header::CONTENT_TYPE, "application/octet-stream")
-            .body(body(blob));
+            .body(Body::from_stream(blob.part(0, length)));
         expect(self.send(request).await?, &[StatusCode::CREATED]).await.map(|_| ())
     }
 
@@ -195,21 +191,6 @@ fn manifest(image: &Image) -> String {
         "layers": layers,
     })
     .to_string()
-}
-
-fn body(blob: Blob) -> Body {
-    let reader = blob.into_reader();
-    Body::from_stream(stream::unfold(reader, |mut reader| async move {
-        let mut chunk = vec![0; CHUNK];
-        match reader.read(&mut chunk) {
-            Ok(0) => None,
-            Ok(count) => {
-                chunk.truncate(count);
-                Some((Ok(Bytes::from(chunk)), reader))
-            }
-            Err(failure) => Some((Err(failure), reader)),
-        }
-    }))
 }
 
 async fn expect(

@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use futures_util::{Stream, stream};
 use sha2::{Digest as _, Sha256};
 
 /// A blob above this size goes to a file, so that a push of 500 MB is not held in memory.
 const LARGEST_IN_MEMORY: usize = 256 * 1024;
+
+/// How much of a blob is read from disk at a time.
+const CHUNK: usize = 256 * 1024;
 
 /// Where the blobs are.
 #[derive(Debug)]
@@ -246,6 +250,18 @@ impl Blob {
                 Ok(Box::new(file))
             }
         }
+    }
+
+    /// So many bytes from a position on, a chunk at a time.
+    pub fn part(self, first: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        let reader = self.from_position(first).map(|reader| reader.take(length));
+        stream::try_unfold(reader, |reader| async move {
+            let mut reader = reader?;
+            let mut chunk = vec![0; CHUNK];
+            let count = reader.read(&mut chunk)?;
+            chunk.truncate(count);
+            Ok((count > 0).then(|| (Bytes::from(chunk), Ok(reader))))
+        })
     }
 
     /// Reads from the beginning.

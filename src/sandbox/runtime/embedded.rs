@@ -232,19 +232,11 @@ impl Runtime for EmbeddedRuntime {
 
     async fn route(&self, service_id: &str, to: Option<&InstanceId>) {
         let address = to.and_then(|to| Some(self.instances().get(to)?.address));
-        if let Err(error) = self.proxies.route(service_id, address).await {
-            tracing::warn!(service_id, %error, "no address for the service");
-        }
+        self.proxies.point(service_id, address).await;
     }
 
     async fn service_url(&self, service_id: &str) -> String {
-        match self.proxies.address(service_id).await {
-            Ok(address) => address.to_string(),
-            Err(error) => {
-                tracing::warn!(service_id, %error, "no address for the service");
-                "127.0.0.1:0".to_owned()
-            }
-        }
+        self.proxies.url(service_id).await
     }
 
     async fn stop(&self, instance: &InstanceId) {

@@ -34,6 +34,9 @@ pub struct Figures {
     pub failing: Vec<u64>,
 }
 
+/// Of so many deployments at most one may end in attention although nobody else did anything.
+const LONELY_AT_MOST_ONE_OF: u64 = 1_000;
+
 /// So many failing seeds are kept.
 const KEPT: usize = 10;
 
@@ -51,8 +54,8 @@ impl Figures {
         for end in &report.ends {
             self.deployments += 1;
             *self.ends.entry(end).or_default() += 1;
-            self.lonely_attention += u64::from(*end == "attention" && !report.crowded);
         }
+        self.lonely_attention += report.lonely;
         for violation in &report.violations {
             *self.violations.entry(violation.rule).or_default() += 1;
         }
@@ -72,6 +75,11 @@ impl Figures {
     /// What went wrong, in all.
     pub fn injected(&self) -> u64 {
         self.faults.values().sum()
+    }
+
+    /// Whether weather alone sends a person to look too often.
+    pub fn is_too_lonely(&self) -> bool {
+        self.lonely_attention * LONELY_AT_MOST_ONE_OF > self.deployments
     }
 
     /// Broken rules in all.
@@ -94,7 +102,8 @@ impl fmt::Display for Figures {
         for (end, count) in &self.ends {
             writeln!(f, "  {count:>8} {end}")?;
         }
-        writeln!(f, "lonely attention {}", self.lonely_attention)?;
+        let (lonely, most) = (self.lonely_attention, LONELY_AT_MOST_ONE_OF);
+        writeln!(f, "lonely attention {lonely}, at most one of {most} deployments")?;
         let settle = Times::default().settle.as_secs();
         writeln!(f, "settle : lag     {settle} s : at most {LONGEST_LAG} s")?;
         writeln!(f, "duplicates       {}", self.duplicates)?;

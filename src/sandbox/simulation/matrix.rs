@@ -3,19 +3,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::super::Timestamp;
 use super::super::cloud::switches::Switches;
 use super::super::door::ports::{
-    Calm, Ended, Kind, Mishap, Moment, Process, Task, Weather, run_all, run_one,
+    Application, Calm, Kind, Mishap, Moment, Process, Shelf, Task, Weather, run_all, run_one,
 };
-use super::invariants::{Contender, SENSE, Violation, check};
+use super::invariants::{Contender, Violation, check, idle, misbehaves};
 use super::mutant::Guard;
-use super::process::{Life, Stopped};
-use super::seed::idle;
-use super::situation::{Ground, Situation, prepare};
+use super::process::Life;
+use super::script::Script;
+use super::situation::{Ground, Situation, Twist, prepare};
+pub use super::stranger::Meddling;
 use super::stranger::{a_past, intrude, meddle};
 use crate::config::Times;
 use crate::event::deployment::{Deployment, Phase};
-use crate::ledger::LedgerError;
 use crate::problem::ExitCode;
 use crate::world::Obstacle;
 
@@ -23,8 +24,8 @@ use crate::world::Obstacle;
 const LIVES: usize = 12;
 /// Between two processes a person takes this long.
 const BETWEEN: i64 = 20_000;
-/// What a stranger starts is over after this.
-const AFTER_A_STRANGER: i64 = 600_000;
+/// What a stranger starts is over after this, even where App Runner takes it back.
+const AFTER_A_STRANGER: i64 = 1_200_000;
 
 /// What one run of a situation came to.
 pub struct Trial {
@@ -50,11 +51,46 @@ pub struct Terrain {
     pub switches: Switches,
     /// A guard that is taken away.
     pub without: Option<Guard>,
-    /// Whether somebody else changes the service between two processes.
-    pub stranger: bool,
+    /// What somebody else does after the first process.
+    pub stranger: Meddling,
     /// How many times the service was deployed before.
     pub past: u32,
+    /// Whether whoever takes up the deployment wants the way back.
+    pub backwards: bool,
+    /// How long nobody takes it up, where that is not the usual time.
+    pub between: Option<Timestamp>,
+    /// How what is deployed answers, where the situation says nothing else.
+    pub target: Application,
+    /// Whether what is deployed has a start command, which App Runner keeps once it knows one.
+    pub start_command: bool,
 }
+
+impl Terrain {
+    /// Where every answer lags as long as the settle window allows for.
+    pub fn lagging() -> Self {
+        let switches = Switches {
+            operations_lag_seconds: LIST_LAG,
+            service_lag_seconds: SERVICE_LAG,
+            ..Switches::default()
+        };
+        Self { switches, ..Self::default() }
+    }
+
+    fn shape(&self, ground: &mut Ground) {
+        if self.target != Application::Well {
+            let target = Shelf::digest_of(Situation::CONTEXT).to_string();
+            ground.door.state().applications.insert(target, self.target);
+        }
+        if self.start_command {
+            ground.wish.overlay.start_command = Some("serve".into());
+        }
+    }
+}
+
+/// How long ListOperations lags there, in seconds.
+const LIST_LAG: u32 = 60;
+/// How long `DescribeService` and `ListServices` do, in seconds.
+const SERVICE_LAG: u32 = 30;
 
 /// Runs a situation under these strikes until it is over, and judges it.
 pub fn trial(situation: Situation, at: &[(u64, Mishap)]) -> Trial {
@@ -66,10 +102,12 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
     let moments = Arc::new(Mutex::new(Vec::new()));
     let weather = recorded(at.to_vec(), Arc::clone(&moments));
     let times = terrain.without.map_or_else(times, |guard| guard.defeat_times(times()));
-    let mut ground = prepare(situation, 7, terrain.switches.clone(), times, weather);
+    let mut ground =
+        prepare(situation, 7, (terrain.switches.clone(), Twist::default()), times, weather);
     ground.session = ground.session.without(terrain.without);
     a_past(&ground.door, terrain.past);
-    let (lives, mut violations) = live(&ground, terrain.stranger);
+    terrain.shape(&mut ground);
+    let (lives, mut violations) = live(terrain, &ground);
     violations.extend(idle(&ground.session));
     violations.extend(check(&ground.door, &[Contender::of(&ground.session)]));
     let end = ground.session.newest();
@@ -77,17 +115,46 @@ pub fn trial_on(terrain: &Terrain, situation: Situation, at: &[(u64, Mishap)]) -
     Trial { end, moments, lives, violations }
 }
 
+/// Runs the first process of a situation in a weather of its own, and no other.
+pub fn first_life(situation: Situation, weather: impl Weather + 'static) -> Trial {
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let (mut weather, into) = (weather, Arc::clone(&moments));
+    let recorded = Box::new(move |moment: &Moment| {
+        into.lock().unwrap_or_else(PoisonError::into_inner).push(*moment);
+        weather.strike(moment)
+    });
+    let ground_is = (Switches::default(), Twist::default());
+    let ground = prepare(situation, 7, ground_is, times(), recorded);
+    let ended: Life = run_one(&ground.session.machine, ground.session.deploy(&ground.wish));
+    let violations = misbehaves(&ended).into_iter().collect();
+    let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Trial { end: ground.session.newest(), moments, lives: 1, violations }
+}
+
 /// So long a machine sleeps: longer than anything that was seen before is true.
 const SLEEP: i64 = 1_800_000;
 /// So long after the machine fell asleep a stranger comes.
 const ASLEEP: i64 = 60_000;
 
+/// A request may be under way for so long and is accepted all the same.
+const SLOW: i64 = 295_000;
+
 /// The machine falls asleep at one moment of a situation, and a stranger changes the service before it
 /// wakes up.
 pub fn trial_asleep(terrain: &Terrain, situation: Situation, at: &Moment) -> Trial {
+    trial_late(terrain, situation, at, SLEEP)
+}
+
+/// The same where only the request is under way for long: its signature is still good.
+pub fn trial_slow(terrain: &Terrain, situation: Situation, at: &Moment) -> Trial {
+    trial_late(terrain, situation, at, SLOW)
+}
+
+fn trial_late(terrain: &Terrain, situation: Situation, at: &Moment, sleep: Timestamp) -> Trial {
     let moments = Arc::new(Mutex::new(Vec::new()));
-    let weather = recorded(vec![(at.number, Mishap::Late(SLEEP))], Arc::clone(&moments));
-    let ground = prepare(situation, 7, terrain.switches.clone(), times(), weather);
+    let weather = recorded(vec![(at.number, Mishap::Late(sleep))], Arc::clone(&moments));
+    let ground =
+        prepare(situation, 7, (terrain.switches.clone(), Twist::default()), times(), weather);
     let session = &ground.session;
     let stranger = ground.door.machine(Box::new(Calm));
     let comes = at.at + ASLEEP - ground.door.now();
@@ -99,7 +166,7 @@ pub fn trial_asleep(terrain: &Terrain, situation: Situation, at: &Moment) -> Tri
     let tasks = machines.into_iter().zip(&mut processes);
     let tasks = tasks.map(|(machine, process)| Task::new(machine, Box::new(|_| process.take())));
     run_all(&ground.door, tasks.collect());
-    let (lives, mut violations) = live(&ground, false);
+    let (lives, mut violations) = live(&Terrain::default(), &ground);
     violations.extend(check(&ground.door, &[Contender::of(session)]));
     let moments = moments.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Trial { end: session.newest(), moments, lives, violations }
@@ -113,33 +180,34 @@ fn recorded(at: Vec<(u64, Mishap)>, into: Arc<Mutex<Vec<Moment>>>) -> Box<dyn We
 }
 
 /// One process after the other.
-fn live(ground: &Ground, mut stranger: bool) -> (usize, Vec<Violation>) {
+fn live(terrain: &Terrain, ground: &Ground) -> (usize, Vec<Violation>) {
     let session = &ground.session;
     let mut violations = Vec::new();
     for life in 0..LIVES {
         let ended: Life = match session.newest() {
             None => run_one(&session.machine, session.deploy(&ground.wish)),
             Some(deployment) if deployment.is_over() => return (life, violations),
-            Some(_) => run_one(&session.machine, session.resume(false)),
+            Some(_) => run_one(&session.machine, session.resume(terrain.backwards)),
         };
-        violations.extend(nonsense(&ended));
-        if std::mem::take(&mut stranger) {
-            meddle(&ground.door);
+        violations.extend(misbehaves(&ended));
+        if life == 0 && terrain.stranger != Meddling::Nobody {
+            meddle(&ground.door, terrain.stranger);
             ground.door.pass(AFTER_A_STRANGER);
         }
-        ground.door.pass(BETWEEN);
+        ground.door.pass(terrain.between.unwrap_or(BETWEEN));
     }
     (LIVES, violations)
 }
 
-/// An event that the state refuses is a mistake of the engine, never of the world.
-pub(super) fn nonsense(ended: &Life) -> Option<Violation> {
-    let Ended::With(Err(Stopped::Ledger(LedgerError::Illegal(what)))) = ended else { return None };
-    Some(Violation { rule: SENSE, what: what.to_string() })
-}
+/// AWS maintains a service for minutes, which is longer than anything lags.
+const MAINTENANCE: Mishap = Mishap::Maintenance(300_000);
 
-/// Every way in which a moment of this kind can be struck.
-pub fn mishaps(kind: Kind) -> Vec<Mishap> {
+/// The calls that look at the service.
+pub(super) const LOOKS: [&str; 3] = ["ListServices", "DescribeService", "ListOperations"];
+
+/// Every way in which a moment can be struck.
+pub fn mishaps(moment: &Moment) -> Vec<Mishap> {
+    let kind = moment.kind;
     let hindered = [Obstacle::Network, Obstacle::Throttled, Obstacle::ExpiredCredentials];
     let mut all = vec![Mishap::CutBefore, Mishap::CutAfter];
     match kind {
@@ -154,6 +222,7 @@ pub fn mishaps(kind: Kind) -> Vec<Mishap> {
                 Mishap::Signal,
             ]);
             all.extend(hindered.map(Mishap::Unreachable));
+            all.extend(LOOKS.contains(&moment.call).then_some(MAINTENANCE));
         }
     }
     all
@@ -161,9 +230,9 @@ pub fn mishaps(kind: Kind) -> Vec<Mishap> {
 
 /// The same, without those that are one and the same for a look: it has no effect that an answer
 /// could be lost before or after, and no answer is how the network is missed.
-fn distinct(kind: Kind) -> Vec<Mishap> {
-    let mut all = mishaps(kind);
-    if kind == Kind::Read {
+fn distinct(moment: &Moment) -> Vec<Mishap> {
+    let mut all = mishaps(moment);
+    if moment.kind == Kind::Read {
         let same = [
             Mishap::CutAfter,
             Mishap::LostAfter,
@@ -199,7 +268,18 @@ pub struct Sweep {
     /// Trials.
     pub trials: u64,
     /// Each trial that broke a rule or ended otherwise than undisturbed.
-    pub complaints: Vec<String>,
+    pub complaints: Vec<Complaint>,
+}
+
+/// A trial that broke a rule or ended otherwise than undisturbed.
+#[derive(Debug, Clone)]
+pub struct Complaint {
+    /// Which.
+    pub script: Script,
+    /// What struck where, for people.
+    pub at: String,
+    /// What stands against it.
+    pub what: String,
 }
 
 /// What is struck besides every single moment.
@@ -217,97 +297,124 @@ pub enum Depth {
     Pairs,
 }
 
+/// One situation on one terrain, struck over and over.
+struct Bout<'a> {
+    terrain: &'a Terrain,
+    situation: Situation,
+    calm: Trial,
+    sweep: Sweep,
+}
+
 impl Sweep {
     /// Strikes a situation. `every` looks at all moments; else equal looks in a row are thinned.
     pub fn of(situation: Situation, depth: Depth, every: bool) -> Self {
-        let calm = trial(situation, &[]);
-        let mut sweep = Self::default();
+        Self::on(&Terrain::default(), situation, depth, every)
+    }
+
+    /// The same on other ground.
+    pub fn on(terrain: &Terrain, situation: Situation, depth: Depth, every: bool) -> Self {
+        let calm = trial_on(terrain, situation, &[]);
         let moments = if every { calm.moments.clone() } else { thinned(&calm.moments) };
+        let mut bout = Bout { terrain, situation, calm, sweep: Self::default() };
         match depth {
             Depth::Once => {
                 for moment in &moments {
-                    for mishap in mishaps(moment.kind) {
-                        sweep.strike(situation, &calm, &[(moment, mishap)]);
+                    for mishap in mishaps(moment) {
+                        bout.strike(&[(moment, mishap)]);
                     }
                 }
             }
-            Depth::TwoCuts | Depth::Resume => sweep.strike_twice(situation, &calm, depth, every),
-            Depth::InARow | Depth::Pairs => sweep.strike_pairs(situation, &calm, &moments, depth),
+            Depth::TwoCuts | Depth::Resume => bout.strike_twice(depth, every),
+            Depth::InARow | Depth::Pairs => bout.strike_pairs(&moments, depth),
         }
-        sweep
+        bout.sweep
     }
+}
 
-    fn strike_twice(&mut self, situation: Situation, calm: &Trial, depth: Depth, every: bool) {
-        let firsts = calm.moments.iter().filter(|moment| moment.kind != Kind::Read);
-        for (first, one) in firsts.flat_map(|moment| CUTS.map(|cut| (moment, cut))) {
-            let once = trial(situation, &[(first.number, one)]);
-            let later: Vec<_> =
-                once.moments.into_iter().filter(|moment| moment.number > first.number).collect();
+impl Bout<'_> {
+    fn strike_twice(&mut self, depth: Depth, every: bool) {
+        let changing = self.calm.moments.iter().filter(|moment| moment.kind != Kind::Read);
+        let firsts: Vec<Moment> = changing.copied().collect();
+        for (first, one) in firsts.iter().flat_map(|moment| CUTS.map(|cut| (moment, cut))) {
+            let later = self.after(first, one);
             let later = if every { later } else { thinned(&later) };
             for second in &later {
                 let twos = match depth {
-                    Depth::Resume => distinct(second.kind),
+                    Depth::Resume => distinct(second),
                     _ if second.kind == Kind::Read => Vec::new(),
                     _ => CUTS.to_vec(),
                 };
                 for two in twos {
-                    self.strike(situation, calm, &[(first, one), (second, two)]);
+                    self.strike(&[(first, one), (second, two)]);
                 }
             }
         }
     }
 
-    fn strike_pairs(
-        &mut self,
-        situation: Situation,
-        calm: &Trial,
-        moments: &[Moment],
-        depth: Depth,
-    ) {
+    fn strike_pairs(&mut self, moments: &[Moment], depth: Depth) {
         for first in moments {
-            for one in distinct(first.kind) {
-                let once = trial(situation, &[(first.number, one)]);
-                let later = once.moments.into_iter().filter(|next| next.number > first.number);
-                let later: Vec<_> = match depth {
-                    Depth::InARow => later.take(1).collect(),
-                    _ => thinned(&later.collect::<Vec<_>>()),
+            for one in distinct(first) {
+                let later = self.after(first, one);
+                let later = match depth {
+                    Depth::InARow => later.into_iter().take(1).collect(),
+                    _ => thinned(&later),
                 };
                 for second in &later {
-                    for two in distinct(second.kind) {
-                        self.strike(situation, calm, &[(first, one), (second, two)]);
+                    for two in distinct(second) {
+                        self.strike(&[(first, one), (second, two)]);
                     }
                 }
             }
         }
     }
 
-    fn strike(&mut self, situation: Situation, calm: &Trial, at: &[(&Moment, Mishap)]) {
-        let numbers: Vec<_> = at.iter().map(|(moment, mishap)| (moment.number, *mishap)).collect();
-        let struck = trial(situation, &numbers);
-        self.trials += 1;
-        let excused = at.iter().any(|(moment, mishap)| may_differ(moment, *mishap));
-        if let Some(what) = complaint(calm, &struck, excused) {
-            self.complaints.push(format!("{situation:?} {at:?}: {what}"));
+    /// The moments that follow a strike.
+    fn after(&self, first: &Moment, one: Mishap) -> Vec<Moment> {
+        let struck = trial_on(self.terrain, self.situation, &[(first.number, one)]);
+        struck.moments.into_iter().filter(|next| next.number > first.number).collect()
+    }
+
+    fn strike(&mut self, at: &[(&Moment, Mishap)]) {
+        let strikes: Vec<_> = at.iter().map(|(moment, mishap)| (moment.number, *mishap)).collect();
+        let struck = trial_on(self.terrain, self.situation, &strikes);
+        self.sweep.trials += 1;
+        if let Some(what) = self.complaint(&struck, at) {
+            let lags = self.terrain.switches.operations_lag_seconds > 0;
+            let script = Script { situation: self.situation, lags, strikes };
+            let at = at.iter().map(|(moment, mishap)| format!("{mishap:?} at {}", moment.call));
+            let at = at.collect::<Vec<_>>().join(", ");
+            self.sweep.complaints.push(Complaint { script, at, what });
         }
+    }
+
+    /// What stands against a struck run: broken rules, or another end than the undisturbed one.
+    fn complaint(&self, struck: &Trial, at: &[(&Moment, Mishap)]) -> Option<String> {
+        if !struck.violations.is_empty() {
+            return Some(format!("{:?}", struck.violations));
+        }
+        let (calm, end) = (name(self.calm.end.as_ref()), name(struck.end.as_ref()));
+        let excused = at.iter().any(|(moment, mishap)| may_differ(moment, *mishap, struck));
+        (calm != end && !excused).then(|| format!("{end:?} instead of {calm:?}"))
+    }
+}
+
+/// Whether a strike may lead to another end. A change that is refused may: what follows from it is
+/// judged by the rules. A look that is refused may only before anything was asked for, and then the
+/// deployment fails with nothing changed; so it does where the engine does not answer, which preflight
+/// takes for one that does not run.
+fn may_differ(moment: &Moment, mishap: Mishap, struck: &Trial) -> bool {
+    let unasked = struck
+        .end
+        .as_ref()
+        .is_some_and(|end| end.done.issued.is_none() && matches!(end.phase, Phase::Failed { .. }));
+    match moment.kind {
+        Kind::Change => mishap == Mishap::Refused,
+        Kind::Read => unasked && (mishap == Mishap::Refused || moment.call == "engine"),
+        Kind::Append => false,
     }
 }
 
 const CUTS: [Mishap; 2] = [Mishap::CutBefore, Mishap::CutAfter];
-
-/// A refusal may lead elsewhere, and an engine that does not answer is one that does not run
-/// (preflight says so); nothing else may.
-fn may_differ(moment: &Moment, mishap: Mishap) -> bool {
-    mishap == Mishap::Refused || moment.call == "engine"
-}
-
-/// What stands against a struck run: broken rules, or another end than the undisturbed one.
-fn complaint(calm: &Trial, struck: &Trial, excused: bool) -> Option<String> {
-    if !struck.violations.is_empty() {
-        return Some(format!("{:?}", struck.violations));
-    }
-    let (calm, struck) = (name(calm.end.as_ref()), name(struck.end.as_ref()));
-    (calm != struck && !excused).then(|| format!("{struck:?} instead of {calm:?}"))
-}
 
 /// Of equal looks between two writes, as waiting makes them, the first two and the last.
 fn thinned(moments: &[Moment]) -> Vec<Moment> {

@@ -12,12 +12,12 @@ use super::super::cloud::chance::Chance;
 use super::super::cloud::fault::{Fault, FaultKind};
 use super::super::cloud::switches::{Pull, Switches};
 use super::super::door::ports::{
-    Application, Calm, Door, Ended, FlightRecorder, Mishap, Moment, Shelf, Weather, run_one,
+    Application, Calm, Door, Ended, FlightRecorder, Mishap, Moment, Shelf, StrangersAct, Weather,
+    run_one,
 };
-use super::invariants::{Contender, Violation, check};
+use super::invariants::{Contender, Violation, check, idle, misbehaves};
 use super::matrix;
-use super::seed::idle;
-use super::situation::{Ground, Situation, prepare};
+use super::situation::{Ground, Situation, Twist, prepare};
 use super::stranger::{Act, perform};
 use super::wish::WishedImage;
 use super::{CANARY, SERVICE, repository};
@@ -230,7 +230,8 @@ fn ground(plight: Plight, way: Way) -> Ground {
     if plight == Plight::Forgotten {
         switches.deleted_visible_minutes = 0;
     }
-    let mut ground = prepare(situation, 7, switches, matrix::times(), Box::new(Calm));
+    let mut ground =
+        prepare(situation, 7, (switches, Twist::default()), matrix::times(), Box::new(Calm));
     let mut state = ground.door.state();
     if way != Way::Sick {
         state.applications.clear();
@@ -258,7 +259,7 @@ fn live(ground: &Ground, way: Way) -> (Vec<(&'static str, u8)>, Vec<Violation>) 
             None => run_one(&session.machine, session.deploy(&ground.wish)),
             Some(_) => run_one(&session.machine, session.resume(way.is_backwards())),
         };
-        violations.extend(matrix::nonsense(&ended));
+        violations.extend(misbehaves(&ended));
         if matches!(ended, Ended::With(_))
             && let (phase, Some(code)) = matrix::name(session.newest().as_ref())
         {
@@ -344,16 +345,24 @@ impl Fate {
                 let context =
                     if self.way == Way::Manual { Situation::CONTEXT } else { Situation::BEFORE };
                 self.door.state().shelf.delete(&repository(), &Shelf::digest_of(context));
+                self.note("lifecycle rule deletes an image");
             }
             Plight::TagMoved => {
                 let tag = shelf_tag.parse().expect("a tag");
                 self.door.state().shelf.put(&repository(), &tag, &"3".repeat(64));
+                self.note("stranger moves a tag");
             }
             Plight::Paused => self.meddle(Act::Pause),
             Plight::Deleted | Plight::Forgotten => self.meddle(Act::Delete),
             Plight::Overtaken => self.meddle(Act::ChangeVariable),
             Plight::Replaced => self.meddle(Act::ChangeImage),
         }
+    }
+
+    fn note(&self, what: &'static str) {
+        let mut state = self.door.state();
+        let at = state.now;
+        state.chronicle.acts.push(StrangersAct { at, what, on_images: true });
     }
 
     /// The application writes a value of its environment into its log, where it has that value.

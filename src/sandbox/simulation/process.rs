@@ -119,6 +119,7 @@ impl Session {
             Some(service) => world.services.operations(&service.arn, Some(1)).await?,
             None => Vec::new(),
         };
+        let wish = wish.resolved(ledger.entries());
         let plan = wish.plan(Seen {
             number: ledger.next_number(),
             head: ledger.head(),
@@ -179,6 +180,11 @@ impl Session {
         let ledger = self.ledger().ok()?;
         let last = ledger.next_number().0 - 1;
         (last > 0).then(|| ledger.deployment(DeploymentNumber(last)).ok()).flatten()
+    }
+
+    /// How many deployments were planned.
+    pub fn planned(&self) -> u64 {
+        self.newest().map_or(0, |newest| newest.plan.number.0)
     }
 
     /// Whether a deployment is unfinished.

@@ -7,26 +7,29 @@ use std::time::Duration;
 
 use super::super::cloud::chance::Chance;
 use super::super::cloud::fault::{Fault, FaultKind, PullFault};
+use super::super::cloud::service::OperationStatus;
 use super::super::cloud::switches::{Switches, TABLE};
 use super::super::door::ports::{
-    BEGINNING, Calm, Door, Ended, Process, Task, Tree, Truth, run_all, run_one,
+    BEGINNING, Calm, Door, Ended, Process, Task, Tree, Truth, run_all,
 };
 use super::SERVICE;
-use super::invariants::{Contender, IDLE, Violation, check};
+use super::invariants::{Contender, STALE, Violation, check, idle, lonely, misbehaves};
 use super::matrix;
 use super::mutant::Guard;
 use super::process::{Session, Stopped};
 use super::prune::Pruner;
-use super::situation::{Situation, prepare, session};
+use super::situation::{Situation, Twist, prepare, session};
 use super::stranger::wander;
-use super::weather::{Storm, Strikes, pick, span};
-use super::wish::{Wish, WishedImage};
+use super::weather::{Patience, Storm, Strikes, pick, span};
+use super::wish::{Wish, WishedImage, series};
 use crate::config::Times;
+use crate::config::times::SETTLE;
 use crate::event::deployment::Deployment;
 use crate::ledger::Entry;
+use crate::names::DeploymentNumber;
 
-/// After so many processes on one machine a deployment must be over.
-const LIVES: u32 = 60;
+/// After so many processes on one machine each of its deployments must be over.
+const LIVES: usize = 60;
 
 /// The longest lag of ListOperations that is drawn, in seconds: the settle window outlasts it.
 pub(super) const LONGEST_LAG: u64 = 60;
@@ -52,8 +55,8 @@ pub struct SeedReport {
     pub violations: Vec<Violation>,
     /// Calls of one mark that App Runner accepted more than once.
     pub duplicates: u64,
-    /// Whether somebody else was about.
-    pub crowded: bool,
+    /// Deployments that ended in attention although nobody else did anything.
+    pub lonely: u64,
     /// What each machine wrote: the same seed writes the same.
     pub journals: Vec<Vec<Entry>>,
     /// What was true of the service in the end, and every operation it ever had.
@@ -91,44 +94,76 @@ pub fn run_seed(seed: u64, without: Option<Guard>) -> SeedReport {
     let situation = Situation::ALL[pick(&mut chance, Situation::ALL.len())];
     let times = times(&mut chance, without);
     let switches = switches(&mut chance);
-    let storm = Storm::brew(Chance::new(chance.draw()), BEGINNING, strikes.clone());
-    let ground = prepare(situation, seed, switches, times, Box::new(storm));
-    doom(&ground.door, &mut chance, &strikes);
-    let mut sessions = vec![(ground.session.without(without), ground.wish)];
+    let patience = patience(&switches);
+    let fresh = Chance::new(chance.draw());
+    let storm = Storm::brew(fresh, BEGINNING, patience, strikes.clone());
+    let twist = Twist::draw(&mut chance);
+    let ground = prepare(situation, seed, (switches, twist), times, Box::new(storm));
+    let dooms = doom(&ground.door, &mut chance);
+    let wishes = series(&ground.wish, &mut chance);
+    let mut sessions = vec![(ground.session.without(without), wishes)];
     let crowded = chance.draw().is_multiple_of(3);
     if crowded && chance.draw().is_multiple_of(3) {
-        let storm = Storm::brew(Chance::new(chance.draw()), ground.door.now(), strikes.clone());
+        let fresh = Chance::new(chance.draw());
+        let storm = Storm::brew(fresh, ground.door.now(), patience, strikes.clone());
         strikes.add("a second machine deploys");
         let other = session(&ground.door, seed ^ 0xff, times, Box::new(storm));
-        sessions.push(contender(other.without(without), &sessions[0].1, &mut chance));
+        sessions.push(contender(other.without(without), &sessions[0].1[0], &mut chance));
     }
     let strangers = crowded && (sessions.len() == 1 || chance.draw().is_multiple_of(3));
     let strikes_of_strangers = strangers.then_some(&strikes);
     let play = Play { seed, sessions: &sessions, strikes: &strikes };
     let counts = run(&ground.door, &play, strikes_of_strangers, &mut chance);
+    count_what_struck(&ground.door, &dooms, &strikes);
+    report((seed, situation), &ground.door, &play, counts)
+}
+
+fn report(
+    (seed, situation): (u64, Situation),
+    door: &Door,
+    play: &Play<'_>,
+    counts: Counts,
+) -> SeedReport {
     let mut violations = counts.nonsense;
-    for (session, _) in &sessions {
-        violations.extend(idle(session));
-    }
-    let contenders: Vec<_> = sessions.iter().map(|(session, _)| Contender::of(session)).collect();
-    violations.extend(check(&ground.door, &contenders));
+    violations.extend(play.sessions.iter().filter_map(|(session, _)| idle(session)));
+    let contenders: Vec<_> =
+        play.sessions.iter().map(|(session, _)| Contender::of(session)).collect();
+    violations.extend(check(door, &contenders));
+    let sessions = play.sessions.iter();
     SeedReport {
         seed,
         situation,
-        faults: strikes.all(),
+        faults: play.strikes.all(),
         lives: counts.lives,
         cuts: counts.cuts,
-        ends: sessions.iter().map(|(s, _)| matrix::name(s.newest().as_ref()).0).collect(),
-        simulated: ground.door.now() - BEGINNING,
-        duplicates: duplicates(&ground.door),
+        ends: sessions.flat_map(|(session, _)| ends(session)).collect(),
+        simulated: door.now() - BEGINNING,
+        duplicates: duplicates(door),
         violations,
-        crowded,
-        truth: Truth::of(&ground.door.state(), SERVICE),
+        lonely: lonely(door, &contenders),
+        truth: Truth::of(&door.state(), SERVICE),
         journals: contenders
             .iter()
             .filter_map(|c| Some(c.ledger.as_ref()?.entries().to_vec()))
             .collect(),
     }
+}
+
+/// How each deployment of a machine ended.
+fn ends(session: &Session) -> Vec<&'static str> {
+    let Ok(ledger) = session.ledger() else { return vec![matrix::name(None).0] };
+    let numbers = (1..ledger.next_number().0).map(DeploymentNumber);
+    let ends: Vec<_> =
+        numbers.map(|number| matrix::name(ledger.deployment(number).ok().as_ref()).0).collect();
+    if ends.is_empty() { vec![matrix::name(None).0] } else { ends }
+}
+
+/// How late a request may arrive so that the settle window still sees it: answers may lag, and a single
+/// one may be staler than that.
+fn patience(switches: &Switches) -> Patience {
+    let lag = switches.operations_lag_seconds.max(switches.service_lag_seconds);
+    let settle = i64::try_from(SETTLE.as_millis()).unwrap_or(i64::MAX);
+    Patience { within: settle - i64::from(lag) * 1_000 - STALE }
 }
 
 fn times(chance: &mut Chance, without: Option<Guard>) -> Times {
@@ -157,44 +192,59 @@ fn switches(chance: &mut Chance) -> Switches {
     switches
 }
 
-/// App Runner's own work goes wrong.
-fn doom(door: &Door, chance: &mut Chance, strikes: &Strikes) {
+/// App Runner's own work goes wrong: what is to strike, by the names it is counted under.
+fn doom(door: &Door, chance: &mut Chance) -> Vec<(&'static str, FaultKind)> {
     if !chance.draw().is_multiple_of(4) {
-        return;
+        return Vec::new();
     }
-    let kinds = [
-        FaultKind::SlowOperation { factor: 2 + u32::try_from(span(chance, 30)).unwrap_or(0) },
+    let slow =
+        FaultKind::SlowOperation { factor: 2 + u32::try_from(span(chance, 30)).unwrap_or(0) };
+    let failures = [
         FaultKind::FailPull { reason: PullFault::Copy },
         FaultKind::FailPull { reason: PullFault::Role },
         FaultKind::FailHealth,
         FaultKind::ExitContainer { code: 137 },
-        FaultKind::RollbackFailed,
-        FaultKind::Maintenance { service: SERVICE.into(), milliseconds: 120_000 },
     ];
-    let kind = kinds[pick(chance, kinds.len())].clone();
-    strikes.add(match &kind {
-        FaultKind::SlowOperation { .. } => "slow operation",
-        FaultKind::RollbackFailed => "App Runner's rollback fails",
-        FaultKind::Maintenance { .. } => "maintenance by AWS",
-        _ => "App Runner gives a release up",
-    });
-    let skip = u32::try_from(span(chance, 2)).unwrap_or(0);
+    let failure = ("App Runner gives a release up", failures[pick(chance, failures.len())].clone());
+    let dooms = match chance.draw() % 7 {
+        0 => vec![("slow operation", slow)],
+        1 | 2 => vec![failure, ("App Runner's rollback fails", FaultKind::RollbackFailed)],
+        _ => vec![failure],
+    };
+    let skip = u32::try_from(span(chance, 3)).unwrap_or(0);
     let operation = if chance.draw().is_multiple_of(4) { "CreateService" } else { "UpdateService" };
-    door.state().cloud.add_fault(Fault { skip, ..Fault::once(operation, kind) });
+    for (_, kind) in &dooms {
+        let fault = Fault { skip, ..Fault::once(operation, kind.clone()) };
+        door.state().cloud.add_fault(fault);
+    }
+    dooms
+}
+
+/// What was drawn and never came is not counted; a rollback fails only where there is one.
+fn count_what_struck(door: &Door, dooms: &[(&'static str, FaultKind)], strikes: &Strikes) {
+    let state = door.state();
+    let broken = state.cloud.services().flat_map(|service| &service.operations);
+    let broken = broken.filter(|operation| operation.status() == OperationStatus::RollbackFailed);
+    let broke = broken.count() > 0;
+    for (name, kind) in dooms {
+        let waits = state.cloud.faults().iter().any(|fault| fault.kind == *kind);
+        if !waits && (broke || *kind != FaultKind::RollbackFailed) {
+            strikes.add(name);
+        }
+    }
+    for _ in 0..state.chronicle.maintained {
+        strikes.add("maintenance by AWS");
+    }
 }
 
 /// Another machine with a journal of its own, that wants something else.
-fn contender(session: Session, first: &Wish, chance: &mut Chance) -> (Session, Wish) {
+fn contender(session: Session, first: &Wish, chance: &mut Chance) -> (Session, Vec<Wish>) {
     let context = "4".repeat(64);
-    session.machine.check_out(Tree { context: context.clone(), commit: None });
     let same = chance.draw().is_multiple_of(4);
     let tag = "4444444".parse().expect("a tag");
     let image = if same { first.image.clone() } else { WishedImage::Built { context, tag } };
-    if same {
-        session.machine.check_out(Tree { context: Situation::CONTEXT.into(), commit: None });
-    }
     let wish = Wish { image, place: "there".into(), ..first.clone() };
-    (session, wish)
+    (session, vec![wish])
 }
 
 /// What is counted while machines run.
@@ -208,7 +258,7 @@ struct Counts {
 /// Who plays.
 struct Play<'a> {
     seed: u64,
-    sessions: &'a [(Session, Wish)],
+    sessions: &'a [(Session, Vec<Wish>)],
     strikes: &'a Strikes,
 }
 
@@ -218,9 +268,9 @@ type Left = Result<Option<Deployment>, Stopped>;
 fn run(door: &Door, play: &Play<'_>, strangers: Option<&Strikes>, chance: &mut Chance) -> Counts {
     let counts = RefCell::new(Counts::default());
     let mut tasks: Vec<Task<'_, Left>> = Vec::new();
-    for (session, wish) in play.sessions {
+    for (session, wishes) in play.sessions {
         let fortune = Chance::new(chance.draw());
-        tasks.push(machine((session, wish), play, fortune, &counts));
+        tasks.push(machine((session, wishes), play, fortune, &counts));
     }
     let stranger = door.machine(Box::new(Calm));
     if let Some(strikes) = strangers {
@@ -236,9 +286,10 @@ fn run(door: &Door, play: &Play<'_>, strangers: Option<&Strikes>, chance: &mut C
     counts.into_inner()
 }
 
-/// One process after the other, until the deployment is over; somebody may prune in between.
+/// One process after the other, until every deployment that is wanted is over; somebody may prune in
+/// between.
 fn machine<'a>(
-    (session, wish): (&'a Session, &'a Wish),
+    (session, wishes): (&'a Session, &'a [Wish]),
     play: &Play<'a>,
     mut fortune: Chance,
     counts: &'a RefCell<Counts>,
@@ -247,22 +298,25 @@ fn machine<'a>(
     let strikes = play.strikes;
     let mut pruner = Pruner::of(play.seed, session.machine.number());
     let spawn = move |ended: Option<Ended<Left>>| {
-        counts.borrow_mut().nonsense.extend(ended.as_ref().and_then(matrix::nonsense));
+        counts.borrow_mut().nonsense.extend(ended.as_ref().and_then(misbehaves));
         if matches!(ended, Some(Ended::PowerCut)) {
             counts.borrow_mut().cuts += 1;
             session.lose_power();
         }
         let newest = session.newest();
         let over = newest.as_ref().is_some_and(Deployment::is_over);
+        let done = usize::try_from(session.planned()).unwrap_or(usize::MAX);
+        let next = wishes.get(done).filter(|_| over || newest.is_none());
+        let last = over && next.is_none();
         // Now and then before the end, and once behind it.
-        if lives < LIVES && !is_pruned && pruner.is_due(over) {
-            is_pruned = over;
+        if lives < LIVES * wishes.len() && !is_pruned && pruner.is_due(last) {
+            is_pruned = last;
             let grace = pruner.grace();
             let process: Process<'a, Left> =
                 Box::pin(async move { session.prune(grace, strikes).await.map(|()| None) });
             return Some(process);
         }
-        if lives >= LIVES || over {
+        if lives >= LIVES * wishes.len() || last {
             return None;
         }
         let first = lives == 0;
@@ -272,9 +326,12 @@ fn machine<'a>(
         let backwards = fortune.draw().is_multiple_of(24);
         let process: Process<'a, Left> = Box::pin(async move {
             session.machine.rest(pause).await;
-            match newest {
-                None => session.deploy(wish).await,
-                Some(_) => session.resume(backwards).await,
+            match next {
+                Some(wish) => {
+                    check_out(session, wish);
+                    session.deploy(wish).await
+                }
+                None => session.resume(backwards).await,
             }
         });
         Some(process)
@@ -282,16 +339,11 @@ fn machine<'a>(
     Task::new(&session.machine, Box::new(spawn))
 }
 
-/// A finished deployment is left alone.
-pub(super) fn idle(session: &Session) -> Option<Violation> {
-    if session.is_pending() {
-        return None;
+/// The tree that is to be deployed.
+fn check_out(session: &Session, wish: &Wish) {
+    if let Some(context) = wish.context() {
+        session.machine.check_out(Tree { context: context.to_owned(), commit: None });
     }
-    let before = (session.machine.moments(), session.journal.writes());
-    drop(run_one(&session.machine, session.resume(false)));
-    let after = (session.machine.moments(), session.journal.writes());
-    let what = format!("{before:?} became {after:?}");
-    (before != after).then_some(Violation { rule: IDLE, what })
 }
 
 fn duplicates(door: &Door) -> u64 {

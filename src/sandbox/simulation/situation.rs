@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::cloud::chance::Chance;
 use super::super::cloud::instance::{Behaviour, Behaviours};
 use super::super::cloud::switches::Switches;
 use super::super::cloud::{Api, Beginning, Call};
@@ -73,6 +74,28 @@ impl Situation {
     }
 }
 
+/// What else may be so, whatever the situation.
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Twist {
+    /// Tags of the repository do not move.
+    immutable: bool,
+    /// The repository is not there yet, where nothing was deployed before.
+    absent: bool,
+    /// The service deploys by itself what its tag names, and is to keep that.
+    automatic: bool,
+    /// Change the mark even where nothing else differs.
+    force_restart: bool,
+}
+
+impl Twist {
+    /// Each in one seed of eight.
+    pub(super) fn draw(chance: &mut Chance) -> Self {
+        let mut is = || chance.draw().is_multiple_of(8);
+        Self { immutable: is(), absent: is(), automatic: is(), force_restart: is() }
+    }
+}
+
 /// A prepared world with one session in front of it.
 pub(super) struct Ground {
     /// The world.
@@ -87,7 +110,7 @@ pub(super) struct Ground {
 pub(super) fn prepare(
     situation: Situation,
     seed: u64,
-    switches: Switches,
+    (switches, twist): (Switches, Twist),
     times: Times,
     weather: Box<dyn Weather>,
 ) -> Ground {
@@ -95,16 +118,20 @@ pub(super) fn prepare(
         Beginning { seed, region: REGION.into(), speed: 1, switches: Switches::default() };
     let door = Door::new(beginning);
     manners(&door, situation);
-    door.state().shelf.add(&repository(), Mutability::Mutable);
+    if !(twist.absent && situation.is_first()) {
+        let mutability = if twist.immutable { Mutability::Immutable } else { Mutability::Mutable };
+        door.state().shelf.add(&repository(), mutability);
+    }
     if !situation.is_first() {
-        put_service(&door, situation);
+        put_service(&door, situation, twist.automatic || situation == Situation::Restore);
     }
     *door.state().cloud.switches_mut() = switches;
     if situation == Situation::Late {
         slow(&door);
     }
     let session = session(&door, seed, times, weather);
-    let wish = wish(situation, &door);
+    let force_restart = twist.force_restart;
+    let wish = Wish { force_restart, ..wish(situation, &door) };
     Ground { door, session, wish }
 }
 
@@ -153,7 +180,7 @@ fn slow(door: &Door) {
 }
 
 /// A service that somebody made by hand, with a value that nobody may ever see.
-fn put_service(door: &Door, situation: Situation) {
+fn put_service(door: &Door, situation: Situation, automatic: bool) {
     let mut state = door.state();
     let tag = "before".parse().expect("a tag");
     let digest = state.shelf.put(&repository(), &tag, Situation::BEFORE);
@@ -173,7 +200,7 @@ fn put_service(door: &Door, situation: Situation) {
                     "RuntimeEnvironmentVariables": {"COLOUR": "blue", "TOKEN": CANARY},
                 },
             },
-            "AutoDeploymentsEnabled": situation == Situation::Restore,
+            "AutoDeploymentsEnabled": automatic,
             "AuthenticationConfiguration": {"AccessRoleArn": role},
         },
         "HealthCheckConfiguration": {

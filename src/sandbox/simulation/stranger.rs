@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use super::super::Timestamp;
 use super::super::cloud::chance::Chance;
+use super::super::cloud::fault::{Fault, FaultKind};
 use super::super::cloud::service::ServiceStatus;
 use super::super::cloud::{Api, Call};
-use super::super::door::ports::{Door, Machine, Shelf};
+use super::super::door::ports::{Door, Machine, Shelf, State, StrangersAct};
 use super::situation::Situation;
 use super::weather::{Strikes, pick, span};
 use super::{SERVICE, repository};
+use crate::names::Tag;
 
 /// What a stranger does at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +42,17 @@ impl Act {
     }
 }
 
+impl Act {
+    const fn is_on_images(self) -> bool {
+        matches!(self, Self::DropPrevious | Self::DropTarget | Self::MoveTag)
+    }
+}
+
 /// So often a busy service is tried again.
 const PATIENCE: u32 = 40;
+/// So often, and after so long, whoever lurks looks up.
+const LURKING: u32 = 100;
+const LOOKS_UP: Timestamp = 15_000;
 
 const ACTS: [Act; 12] = [
     Act::ChangeVariable,
@@ -61,7 +72,11 @@ const ACTS: [Act; 12] = [
 /// A stranger's day: a few acts at random moments.
 pub(super) async fn wander(machine: &Machine, mut chance: Chance, strikes: &Strikes) {
     for _ in 0..=chance.draw() % 3 {
-        machine.rest(span(&mut chance, 1_500_000)).await;
+        if chance.draw().is_multiple_of(3) {
+            lurk(machine).await;
+        } else {
+            machine.rest(span(&mut chance, 1_500_000)).await;
+        }
         let act = ACTS[pick(&mut chance, ACTS.len())];
         // A busy service is tried again, as people do.
         for _ in 0..PATIENCE {
@@ -71,6 +86,21 @@ pub(super) async fn wander(machine: &Machine, mut chance: Chance, strikes: &Stri
             }
             machine.rest(30_000).await;
         }
+    }
+}
+
+/// Waits until a call that changes the service was struck, so that somebody is in doubt: there the
+/// danger is.
+async fn lurk(machine: &Machine) {
+    let is_doubtful = || {
+        let state = machine.door().state();
+        state.chronicle.hindrances.iter().any(|one| one.call.ends_with("ateService"))
+    };
+    for _ in 0..LURKING {
+        if is_doubtful() {
+            return;
+        }
+        machine.rest(LOOKS_UP).await;
     }
 }
 
@@ -86,9 +116,37 @@ pub(super) async fn intrude(machine: &Machine, after: Timestamp) {
     }
 }
 
-/// Changes one variable, at once.
-pub(super) fn meddle(door: &Door) {
-    perform(door, Act::ChangeVariable, &mut Chance::new(1));
+/// What somebody else does, at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Meddling {
+    /// There is nobody.
+    #[default]
+    Nobody,
+    /// They change one variable.
+    Variable,
+    /// They deploy an image of theirs, and App Runner can neither finish that nor take it back.
+    BrokenImage,
+    /// They deploy what is configured anew, and App Runner takes that back.
+    FailedRestart,
+}
+
+/// Does it.
+pub(super) fn meddle(door: &Door, what: Meddling) {
+    let curse = |call: &str, kind| door.state().cloud.add_fault(Fault::once(call, kind));
+    let act = match what {
+        Meddling::Nobody => return,
+        Meddling::Variable => Act::ChangeVariable,
+        Meddling::BrokenImage => {
+            curse("UpdateService", FaultKind::ExitContainer { code: 1 });
+            curse("UpdateService", FaultKind::RollbackFailed);
+            Act::ChangeImage
+        }
+        Meddling::FailedRestart => {
+            curse("StartDeployment", FaultKind::ExitContainer { code: 1 });
+            Act::Deploy
+        }
+    };
+    perform(door, act, &mut Chance::new(1));
 }
 
 /// Deploys that many times before anything else happens: the list of operations is long.
@@ -102,36 +160,50 @@ pub(super) fn a_past(door: &Door, deployments: u32) {
 /// True where it is done, or never can be.
 pub(super) fn perform(door: &Door, act: Act, chance: &mut Chance) -> bool {
     let mut state = door.state();
-    let tag = "before".parse().expect("a tag");
+    let done = if act.is_on_images() {
+        on_images(&mut state, act)
+    } else {
+        on_service(&mut state, act, chance)
+    };
+    if done == Some(true) {
+        let (at, what, on_images) = (state.now, act.name(), act.is_on_images());
+        state.chronicle.acts.push(StrangersAct { at, what, on_images });
+    }
+    done != Some(false)
+}
+
+/// Always done, but where tags do not move.
+fn on_images(state: &mut State, act: Act) -> Option<bool> {
+    let tag: Tag = "before".parse().expect("a tag");
     match act {
         Act::DropPrevious => {
             state.shelf.delete(&repository(), &Shelf::digest_of(Situation::BEFORE));
-            return true;
         }
         Act::DropTarget => {
             state.shelf.delete(&repository(), &Shelf::digest_of(Situation::CONTEXT));
-            return true;
         }
-        Act::MoveTag => {
-            state.shelf.put(&repository(), &tag, &"3".repeat(64));
-            return true;
-        }
-        _ => {}
+        _ if !state.shelf.may_move(&repository(), &tag) => return None,
+        _ => drop(state.shelf.put(&repository(), &tag, &"3".repeat(64))),
     }
+    Some(true)
+}
+
+/// Whether it is done; none where there is no service.
+fn on_service(state: &mut State, act: Act, chance: &mut Chance) -> Option<bool> {
     if act == Act::ChangeImage {
         state.shelf.put(&repository(), &"theirs".parse().expect("a tag"), &"2".repeat(64));
     }
     let image = format!("{}@{}", state.shelf.uri(&repository()), Shelf::digest_of(&"2".repeat(64)));
-    let Some(service) = state.cloud.service(SERVICE) else { return true };
+    let service = state.cloud.service(SERVICE)?;
     // App Runner would refuse it.
     if service.status == ServiceStatus::OperationInProgress {
-        return false;
+        return Some(false);
     }
     let source = json!(service.configuration.source);
     let (operation, body) = request(act, &service.arn, source, &image, chance);
     let (now, shelf) = (state.now, state.shelf.clone());
     let answer = state.cloud.call(&Call::new(Api::AppRunner, operation, body), &shelf, now);
-    matches!(answer.reply, super::super::cloud::Reply::Body(_))
+    Some(matches!(answer.reply, super::super::cloud::Reply::Body(_)))
 }
 
 fn request(

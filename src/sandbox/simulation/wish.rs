@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use super::super::cloud::chance::Chance;
+use super::weather::pick;
 use super::{repository, stream};
 use crate::config::value::{AutoDeployments, HealthFrom};
 use crate::config::{HealthGate, Overlay};
+use crate::ledger::Entry;
 use crate::names::{DeploymentNumber, ImageIdentifier, OperationId, RoleArn, Tag};
 use crate::plan::identity::Facts;
 use crate::plan::{Intent, Plan, PlannedBuild, Target, TargetOrigin, steps};
+use crate::projection::{Candidate, Recorded, last_good};
 use crate::release::Release;
 
 /// What is wanted.
@@ -43,6 +47,13 @@ pub enum WishedImage {
     There(ImageIdentifier),
     /// An earlier release, whole.
     Earlier(Box<Release>),
+    /// The last good release by the journal, whole; another one, built from here, where it knows none.
+    LastGood {
+        /// The hash of that context.
+        context: String,
+        /// The tag.
+        tag: Tag,
+    },
 }
 
 /// What was seen before planning.
@@ -64,6 +75,27 @@ impl Wish {
             force_restart: false,
             latest: false,
             place: "here".into(),
+        }
+    }
+
+    /// The same, with the release that the journal names where it is asked: as `surefoot rollback`.
+    pub(super) fn resolved(&self, entries: &[Entry]) -> Self {
+        let WishedImage::LastGood { context, tag } = &self.image else { return self.clone() };
+        let records: Vec<Recorded> = entries.iter().map(Entry::recorded).collect();
+        let image = match last_good(&records) {
+            Some(candidate) => WishedImage::Earlier(Box::new(pinned(candidate))),
+            None => WishedImage::Built { context: context.clone(), tag: tag.clone() },
+        };
+        Self { image, ..self.clone() }
+    }
+
+    /// The context that must be checked out for it.
+    pub(super) fn context(&self) -> Option<&str> {
+        match &self.image {
+            WishedImage::Built { context, .. } | WishedImage::LastGood { context, .. } => {
+                Some(context)
+            }
+            _ => None,
         }
     }
 
@@ -101,7 +133,7 @@ impl Wish {
                     reason: None,
                 };
             }
-            WishedImage::Built { context, tag } => {
+            WishedImage::Built { context, tag } | WishedImage::LastGood { context, tag } => {
                 let (request, context) = (request(), context.clone());
                 (TargetOrigin::Build { request, context }, tag.clone())
             }
@@ -118,6 +150,42 @@ impl Wish {
             default_access_role: self.access_role.clone(),
         }
     }
+}
+
+/// What follows once the first deployment is over, in one seed of six: another release, the way back to
+/// the last good one, and one more.
+pub(super) fn series(first: &Wish, chance: &mut Chance) -> Vec<Wish> {
+    let length = [0, 0, 0, 0, 0, 1, 1, 2, 3][pick(chance, 9)];
+    let tree = |digit: &str| (digit.repeat(64), digit.repeat(7).parse::<Tag>().expect("a tag"));
+    let built = |digit: &str| {
+        let (context, tag) = tree(digit);
+        WishedImage::Built { context, tag }
+    };
+    let (context, tag) = tree("7");
+    let back = WishedImage::LastGood { context, tag };
+    let port = Overlay { port: Some("9191".into()), ..Overlay::default() };
+    let next = |image, overlay| Wish {
+        access_role: first.access_role.clone(),
+        overlay,
+        ..Wish::of(image)
+    };
+    let more = [
+        next(built("5"), port.clone()),
+        next(back, Overlay::default()),
+        next(built("6"), Overlay::default()),
+    ];
+    let more = more.into_iter().take(length);
+    std::iter::once(first.clone()).chain(more).collect()
+}
+
+/// A rollback goes by the digest that the journal proved, as `surefoot rollback` does.
+fn pinned(candidate: Candidate) -> Release {
+    let Candidate { row, mut release } = candidate;
+    let digest = row.digest.as_ref().filter(|_| release.image.digest().is_none());
+    let uri = release.image.repository_uri();
+    let by_digest = digest.and_then(|digest| ImageIdentifier::by_digest(&uri, digest).ok());
+    release.image = by_digest.unwrap_or(release.image);
+    release
 }
 
 fn request() -> PlannedBuild {

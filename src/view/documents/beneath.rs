@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::names::counted;
 use crate::projection::{Prune, Restoration};
+use crate::text::counted;
 use crate::view::look::{Accent, harmless};
 use crate::view::{Look, measure};
 

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::heading;
-use crate::names::{Digest, RepositoryName, StreamName, counted};
+use crate::names::{Digest, RepositoryName, StreamName};
 use crate::projection::{Choice, Deletions, Fate, Gone, Kept, Missing, Stopped};
+use crate::text::counted;
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use crate::view::{Document, Look, measure, to_json};
 

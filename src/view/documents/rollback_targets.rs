@@ -22,6 +22,8 @@ pub struct RollbackTargets {
     pub targets: Vec<RollbackTarget>,
     /// Where `rollback` goes without argument, if ECR still holds it.
     pub usual: Option<DeploymentNumber>,
+    /// What to type next.
+    pub next: Vec<String>,
     /// The moment that ages count from.
     pub now: DateTime<Utc>,
 }
@@ -50,7 +52,7 @@ impl Document for RollbackTargets {
         let mut shown = heading(look, service.as_str(), &self.service) + "\n\n";
         if self.targets.is_empty() {
             shown.push_str("There is no other good release to go back to.\n");
-            return shown;
+            return shown + &next_lines(look, &self.next);
         }
         let age = |target: &RollbackTarget| measure::age(target.row.started_at, self.now);
         let widest = self.targets.iter().map(|target| age(target).len()).max().unwrap_or(0);
@@ -70,10 +72,7 @@ impl Document for RollbackTargets {
             let label = format!("{:<widest$}  {number:>4}  ", age(target));
             shown.push_str(&look.hanging(&label, Accent::None, &format!("{image}  {held}{said}")));
         }
-        let usual = self
-            .usual
-            .map(|number| format!("surefoot rollback {} --service-name {service}", number.0));
-        shown + &next_lines(look, &usual.into_iter().collect::<Vec<_>>())
+        shown + &next_lines(look, &self.next)
     }
 
     fn json(&self) -> Value {

@@ -46,6 +46,12 @@ pub struct Seen {
     pub operation: Option<Operation>,
     /// Whether that operation is known to the log.
     pub operation_is_ours: Option<OperationId>,
+    /// The operation that an unfinished deployment waits for, as it stands now.
+    #[serde(skip)]
+    pub awaited: Option<Operation>,
+    /// Whether a deployment of this log planted the mark.
+    #[serde(skip)]
+    pub mark_is_ours: bool,
     /// The log's view and AWS's, side by side.
     pub compared: Vec<Compared>,
     /// What differs from the release that the log calls live.
@@ -239,11 +245,16 @@ impl StatusSheet {
         let image = image_words(row.tag.as_ref(), row.digest.as_ref());
         let age = measure::age(row.started_at, self.now);
         let mut standing = unfinished.standing.clone();
-        let newest = self.aws.as_ref().and_then(|aws| aws.operation.as_ref());
-        if let Some(ended) = newest.filter(|it| Some(&it.id) == unfinished.operation.as_ref())
-            && ended.status.is_terminal()
+        let awaited = self.aws.as_ref().and_then(|aws| aws.awaited.as_ref());
+        if let Some(ended) = awaited.filter(|it| it.status.is_terminal())
+            && standing.contains("goes on with operation")
         {
             standing.push_str(&format!(" By now it has ended: {}.", ended.status));
+        }
+        if standing.contains("goes on with operation")
+            && self.aws.as_ref().is_some_and(|aws| aws.status.is_none())
+        {
+            standing.push_str(" By now there is no such service.");
         }
         let stands = look.block(2, Accent::None, &standing);
         if let Some(who) = &self.at_work {
@@ -273,7 +284,7 @@ impl StatusSheet {
             // Nobody outside is blamed for what an operation of ours did last.
             let title = match &aws.operation_is_ours {
                 Some(_) => "what AWS shows is not what the log calls live:",
-                None if self.has_another_mark() => {
+                None if self.has_another_mark() && !aws.mark_is_ours => {
                     "surefoot changed the service from another journal:"
                 }
                 None => "somebody changed the service outside surefoot:",

@@ -201,8 +201,8 @@ fn data(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::is_hostile;
     use crate::projection::{examples, stories};
+    use crate::text::is_hostile;
 
     fn page(stories: Vec<Story>) -> Page {
         let now = examples::morning() + chrono::TimeDelta::hours(2);

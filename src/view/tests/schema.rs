@@ -43,6 +43,8 @@ fn seen(expected: &Expectation) -> Seen {
         mark: None,
         operation: None,
         operation_is_ours: None,
+        awaited: None,
+        mark_is_ours: false,
         compared: compare(Some(expected), &sighting),
         drift: drift(Some(expected), &sighting),
     }
@@ -79,7 +81,7 @@ fn targets(records: &[Recorded]) -> RollbackTargets {
     let HistoryTable { service, endpoint, rows, now, .. } = table(records);
     let target = |HistoryRow { row, in_registry }| RollbackTarget { row, in_registry };
     let targets = rows.into_iter().map(target).collect();
-    RollbackTargets { service, endpoint, targets, usual: None, now }
+    RollbackTargets { service, endpoint, targets, usual: None, next: vec![], now }
 }
 
 fn all() -> Vec<Box<dyn Document>> {

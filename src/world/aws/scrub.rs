@@ -1,8 +1,8 @@
 //! Foreign texts made fit to be shown and stored.
 
-use crate::names::printable;
 use crate::redaction::Redaction;
 use crate::release::Values;
+use crate::text::printable;
 
 /// Shorter values (`1`, `on`, `dev`) are no secrets, and hiding them would make any text unreadable.
 const SHORTEST_HIDDEN: usize = 4;

@@ -104,7 +104,7 @@ struct Silent {
 }
 
 fn silent(because: Silence, detail: &str) -> Silent {
-    Silent { because, detail: crate::names::printable(detail, 400) }
+    Silent { because, detail: crate::text::printable(detail, 400) }
 }
 
 fn late(timeout: Duration) -> String {

@@ -37,6 +37,9 @@ const BATCH: usize = 100;
 /// Images a page lists at most. Source: ECR service model, `DescribeImages.maxResults`.
 const PAGE: i32 = 1000;
 
+/// Pages of one list: far more than a repository may hold. Source: ECR quotas, images per repository.
+const MOST_PAGES: usize = 200;
+
 /// The private registry of one account and region.
 #[derive(Debug, Clone)]
 pub struct Ecr {
@@ -94,14 +97,14 @@ impl Ecr {
         repository: &RepositoryName,
     ) -> Result<BTreeSet<Digest>, WorldError> {
         let (mut found, mut token) = (BTreeSet::new(), None);
-        loop {
+        for _ in 0..MOST_PAGES {
             let call = self.client.describe_images().registry_id(account.as_str());
             let call = call.repository_name(repository.as_str()).max_results(PAGE);
             let call = call.set_next_token(token).customize();
             match call.interceptor(Promised::Member("imageDetails")).send().await {
                 Ok(output) => {
                     found.extend(digests_of(output.image_details()));
-                    token = output.next_token;
+                    token = output.next_token.filter(|token| !token.is_empty());
                 }
                 Err(SdkError::ServiceError(error)) if no_such_image(error.err()) => {
                     return Ok(BTreeSet::new());
@@ -112,6 +115,7 @@ impl Ecr {
                 return Ok(found);
             }
         }
+        Err(unreadable("its list of images has no end"))
     }
 
     /// The platform of a plain manifest stands in its configuration blob.

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use tokio::process::Command;
 
 use super::{Checkout, Source};
-use crate::names::{Commit, printable};
+use crate::names::Commit;
+use crate::text::printable;
 use crate::world::{Place, WorldError};
 
 /// Longest subject kept.

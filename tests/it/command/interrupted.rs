@@ -394,3 +394,22 @@ fn what_ci_sends_within_ten_seconds_loses_nothing() {
         ended_well(&world, &project, 1);
     }
 }
+
+#[test]
+fn logs_end_with_130_whatever_ctrl_c_meets() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    for arguments in [&["logs", "-f"][..], &["logs"]] {
+        world.clear();
+        let slow = json!({"operation": "FilterLogEvents", "kind": "slow-answer",
+            "milliseconds": 20000, "times": null});
+        world.fault(&slow);
+        let run = project.start(arguments);
+        world.until("it reads", || {
+            world.calls().iter().any(|call| call["operation"] == "FilterLogEvents")
+        });
+        run.signal("INT");
+        run.end().exits(130);
+    }
+}

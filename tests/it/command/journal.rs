@@ -513,3 +513,39 @@ fn a_tag_that_ran_before_the_journal_began_is_no_release_to_go_back_to() {
     refused.says("which image that was is not known");
     clone.run(&["mark", "0", "bad", "--reason", "x"]).exits(2).says("which image ran is not known");
 }
+
+#[test]
+fn what_is_written_for_a_person_never_takes_the_place_of_the_journal() {
+    let world = World::open();
+    let project = deployed(&world);
+    for file in ["journal.redb", "FORMAT", "export/new.jsonl", "new"] {
+        let file = project.history().join(file).display().to_string();
+        for command in [
+            &["journal", "export", &file][..],
+            &["history", "--offline", "--html", &file],
+            &["prune", "--report", &file],
+        ] {
+            project.run(command).exits(1).says("unwritable").says("the directory of the journal");
+        }
+    }
+    assert!(!project.history().join("new").exists());
+    project.run(&["journal", "verify"]).exits(0);
+}
+
+#[test]
+fn what_is_no_file_is_written_through_and_a_link_is_followed() {
+    let world = World::open();
+    let project = deployed(&world);
+    let whole = project.run(&["journal", "export"]).exits(0).out;
+    assert_eq!(project.run(&["journal", "export", "/dev/stdout"]).exits(0).out, whole);
+    let page = project.run(&["history", "--html", "/dev/stdout"]).exits(0).out;
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    let full = project.run(&["journal", "export", "/dev/full"]).exits(1);
+    full.names("export-unwritable").says("No space left").does_not_say("the journal cannot");
+    project.run(&["journal", "export", "."]).exits(1).names("export-unwritable");
+    project.run(&["journal", "export", "no/such"]).exits(1).names("export-unwritable");
+    std::os::unix::fs::symlink("real.jsonl", project.path().join("link.jsonl")).unwrap();
+    project.run(&["journal", "export", "link.jsonl"]).exits(0);
+    assert!(project.path().join("link.jsonl").is_symlink());
+    assert_eq!(fs::read_to_string(project.path().join("real.jsonl")).unwrap(), whole);
+}

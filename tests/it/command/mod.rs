@@ -15,6 +15,7 @@ mod elsewhere;
 mod exit_codes;
 mod faults;
 mod health;
+mod held;
 mod interrupted;
 mod journal;
 mod judged;

@@ -663,3 +663,50 @@ fn a_report_says_what_was_decided_and_what_became_of_it_also_where_it_was_refuse
         .names("report-unwritable");
     assert!(world.calls().is_empty());
 }
+
+/// Two clones on one machine that deploy the same service in turns.
+#[test]
+fn what_another_clone_on_this_machine_needs_stays() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let clone = project.cloned("clone");
+    for number in 1..=3 {
+        for one in [&project, &clone] {
+            one.release(&format!("{} {number}", one.tag()));
+            one.run(&["deploy", "--allow-older"]).exits(0);
+        }
+    }
+    let needed = targets(&clone);
+    assert!(needed.len() >= 2, "{needed:?}");
+    project.run(&APPLY).exits(0);
+    for target in targets(&clone).iter().take(2) {
+        assert_eq!(target["in_registry"], true, "{target}");
+    }
+
+    // One that is not over is in the way, and its journal is named.
+    world.clear();
+    world.fault(&json!({"operation": "UpdateService", "kind": "slow-operation", "factor": 9}));
+    clone.release("release last");
+    let run = clone.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    world.idle("shop");
+    let place = clone.history().display().to_string();
+    project.run(&APPLY).exits(25).names("pending").says("another clone").says(&place);
+    assert!(world.effective("BatchDeleteImage").is_empty());
+    clone.run(&["resume"]).exits(0);
+
+    // What cannot be read may need anything.
+    let path = clone.history().join("journal.redb");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    project.run(&APPLY).exits(26).names("prune-incomplete").says(&place);
+    // One that is gone needs nothing; and what it deployed in between is not known any more.
+    std::fs::remove_dir_all(clone.history()).unwrap();
+    let refused = project.run(&APPLY).exits(26).says("with another journal");
+    refused.says("--without-history shop");
+    project.release("release of ours");
+    project.run(&["deploy", "--allow-older"]).exits(0);
+    project.run(&APPLY).exits(26).says("another journal deployed `shop` before #4");
+    project.run(&[&APPLY[..], &["--without-history", "shop"]].concat()).exits(0);
+}

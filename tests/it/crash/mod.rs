@@ -2,14 +2,16 @@
 //! `cargo run --profile proof --example simulate`.
 
 mod endings;
+mod guards;
+mod seeds;
 
 use surefoot::problem::ExitCode;
-use surefoot::sandbox::cloud::switches::{Pull, Switches};
+use surefoot::sandbox::cloud::switches::{Accepted, Pull, Switches};
 use surefoot::sandbox::door::ports::{Kind, Mishap};
 use surefoot::sandbox::simulation::matrix::{
-    Depth, Sweep, Terrain, Trial, name, trial, trial_asleep, trial_on,
+    Depth, Meddling, Sweep, Terrain, Trial, name, trial, trial_asleep, trial_on, trial_slow,
 };
-use surefoot::sandbox::simulation::{Figures, Guard, Situation, run_seed};
+use surefoot::sandbox::simulation::{Guard, Situation};
 
 /// How each situation ends when nothing strikes.
 const UNDISTURBED: [(Situation, &str, ExitCode); 12] = [
@@ -38,13 +40,10 @@ fn undisturbed_situations_end_as_they_should() {
 }
 
 fn assert_nothing_stands_against(sweep: &Sweep) {
-    let shown: Vec<_> = sweep.complaints.iter().take(20).collect();
-    assert!(
-        sweep.complaints.is_empty(),
-        "{} of {}: {shown:#?}",
-        sweep.complaints.len(),
-        sweep.trials
-    );
+    let told = sweep.complaints.iter().take(20);
+    let told = told.map(|one| format!("{}: {}\n  {}\n", one.at, one.what, one.script.command()));
+    let (shown, count) = (told.collect::<String>(), sweep.complaints.len());
+    assert!(sweep.complaints.is_empty(), "{count} of {}:\n{shown}", sweep.trials);
     assert!(sweep.trials > 100, "{} trials are too few", sweep.trials);
 }
 
@@ -74,6 +73,26 @@ strike_every_moment! {
     restored_auto_deployments_survive_every_strike: Restore;
 }
 
+macro_rules! strike_while_everything_lags {
+    ($($name:ident: $situation:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            let terrain = Terrain::lagging();
+            let sweep = Sweep::on(&terrain, Situation::$situation, Depth::Once, false);
+            assert_nothing_stands_against(&sweep);
+        }
+    )*};
+}
+
+// The list lags 60 s, the service 30 s: only the settle window lies between that and a wrong end.
+strike_while_everything_lags! {
+    a_creation_survives_every_strike_while_everything_lags: Create;
+    an_update_survives_every_strike_while_everything_lags: Update;
+    our_rollback_survives_every_strike_while_everything_lags: Unhealthy;
+    a_manual_rollback_survives_every_strike_while_everything_lags: Rollback;
+    restored_auto_deployments_survive_every_strike_while_everything_lags: Restore;
+}
+
 macro_rules! strike_twice {
     ($($name:ident: $situation:ident, $depth:ident;)*) => {$(
         #[test]
@@ -99,107 +118,6 @@ strike_twice! {
     a_resumed_update_survives_every_strike: Update, Resume;
     a_resumed_manual_rollback_survives_every_strike: Rollback, Resume;
     a_resumed_rollback_of_ours_survives_every_strike: Unhealthy, Resume;
-}
-
-fn figures(seeds: std::ops::Range<u64>, without: Option<Guard>) -> Figures {
-    let mut figures = Figures::default();
-    for seed in seeds {
-        figures.add(&run_seed(seed, without));
-    }
-    figures
-}
-
-#[test]
-fn a_fixed_share_of_seeds_breaks_no_rule() {
-    let figures = figures(0..1_000, None);
-    let commands = figures.commands(None).join("\n");
-    assert_eq!((figures.broken(), figures.duplicates), (0, 0), "{figures}{commands}");
-    assert!(figures.cuts > 500, "{figures}");
-    for kind in KINDS {
-        assert!(figures.faults.contains_key(kind), "never {kind}: {figures}");
-    }
-}
-
-/// Everything that must go wrong in the fixed share.
-const KINDS: [&str; 18] = [
-    "throttled",
-    "5xx, no effect",
-    "5xx after the effect",
-    "answer lost, no effect",
-    "answer lost after the effect",
-    "stale answer",
-    "slow operation",
-    "stranger changes the service",
-    "lifecycle rule deletes an image",
-    "credentials expired",
-    "clock jump",
-    "a second machine deploys",
-    "zombie that woke up late",
-    "power cut before",
-    "power cut after",
-    "full disk",
-    "signal",
-    "pruned between two processes",
-];
-
-/// Other seeds at every commit and on every day; a failing one is printed as one command.
-#[test]
-fn a_fresh_share_of_seeds_breaks_no_rule() {
-    let first = fresh();
-    say(&format!("fresh seeds {first}..{}", first + 300));
-    let figures = figures(first..first + 300, None);
-    let commands = figures.commands(None).join("\n");
-    assert_eq!(figures.broken(), 0, "{figures}{commands}");
-}
-
-/// A seed from the date and the commit.
-fn fresh() -> u64 {
-    let run = |program: &str, arguments: &[&str]| {
-        let output = std::process::Command::new(program).args(arguments).output();
-        output.map(|output| output.stdout).unwrap_or_default()
-    };
-    let mut text = run("date", &["-u", "+%F"]);
-    text.extend(run("git", &["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"]));
-    let digest = surefoot::names::Digest::of(&text);
-    u64::from_str_radix(digest.short(), 16).unwrap_or_default() * 1_000
-}
-
-/// Past the test harness, which keeps what passing tests say to itself.
-fn say(line: &str) {
-    use std::io::Write as _;
-    std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("stderr");
-}
-
-#[test]
-fn the_same_seed_writes_the_same_journal() {
-    for seed in 0..20 {
-        assert_eq!(run_seed(seed, None).journals, run_seed(seed, None).journals, "{seed}");
-    }
-}
-
-/// A harness that cannot see proves nothing.
-#[test]
-fn with_blind_retry_duplicates_appear() {
-    let blind = (0..2_000).find(|seed| run_seed(*seed, Some(Guard::Look)).duplicates > 0);
-    assert!(blind.is_some(), "the harness does not see a duplicate");
-}
-
-#[test]
-fn blind_retry_and_a_journal_that_tells_too_early_are_missed_by_the_seeds() {
-    for guard in [Guard::Look, Guard::DurableFirst] {
-        let missed = (0..2_000).find(|seed| !run_seed(*seed, Some(guard)).violations.is_empty());
-        assert!(missed.is_some(), "nobody misses {}", guard.name());
-    }
-}
-
-/// Without the keep-set a prune deletes what runs.
-#[test]
-fn the_keep_set_is_missed_by_the_seeds() {
-    let broken = |seed| {
-        let report = run_seed(seed, Some(Guard::Keep));
-        report.violations.iter().any(|broken| broken.rule.starts_with("pruning"))
-    };
-    assert!((0..2_000).any(broken), "nobody misses the keep-set");
 }
 
 /// Without the settle window one stale look decides whether a call took effect.
@@ -263,7 +181,7 @@ fn overtaken(situation: Situation, before: &str, nth: usize) -> Trial {
     // Not the intention, which would put the call in doubt: the write before it.
     let write = earlier.filter(|moment| moment.number < calls[nth].number).nth(1);
     let write = write.expect("a write before it");
-    let terrain = Terrain { stranger: true, ..Terrain::default() };
+    let terrain = Terrain { stranger: Meddling::Variable, ..Terrain::default() };
     trial_on(&terrain, situation, &[(write.number, Mishap::CutAfter)])
 }
 
@@ -307,18 +225,26 @@ fn what_a_stranger_changed_after_our_call_is_not_rolled_back() {
 fn what_a_stranger_changed_while_the_machine_slept_is_neither_undone_nor_our_success() {
     // Where a digest is refused every change is asked for twice, and slept between the two.
     let tags_only = Switches { digest_identifier: Pull::Refused, ..Switches::default() };
-    let usual = [Situation::Update, Situation::Unhealthy, Situation::Rollback];
-    for (switches, situations) in
-        [(Switches::default(), &usual[..]), (tags_only, &[Situation::UnhealthyAfterTag])]
-    {
+    // Where auto-deployments beside a digest are, so is the update that gives them back.
+    let by_hand =
+        Switches { auto_deployments_with_digest: Accepted::Refused, ..Switches::default() };
+    let usual =
+        [Situation::Update, Situation::Unhealthy, Situation::Rollback, Situation::NothingToChange];
+    for (switches, situations) in [
+        (Switches::default(), &usual[..]),
+        (tags_only, &[Situation::UnhealthyAfterTag]),
+        (by_hand, &[Situation::Restore]),
+    ] {
         let terrain = Terrain { switches, ..Terrain::default() };
         for &situation in situations {
             let calm = trial_on(&terrain, situation, &[]);
             for moment in &calm.moments {
-                let trial = trial_asleep(&terrain, situation, moment);
-                let end = name(trial.end.as_ref());
-                let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
-                assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+                for late in [trial_asleep, trial_slow] {
+                    let trial = late(&terrain, situation, moment);
+                    let end = name(trial.end.as_ref());
+                    let what = format!("{situation:?} asleep at {moment:?}: {end:?}");
+                    assert!(trial.violations.is_empty(), "{what}: {:?}", trial.violations);
+                }
             }
         }
     }
@@ -330,7 +256,7 @@ fn the_mark_is_missed_where_somebody_else_came_first() {
     let undisturbed = trial(Situation::Update, &[]);
     let call = undisturbed.moments.iter().find(|moment| moment.call == "UpdateService").unwrap();
     let cut = [(call.number, Mishap::CutBefore)];
-    let terrain = Terrain { stranger: true, ..Terrain::default() };
+    let terrain = Terrain { stranger: Meddling::Variable, ..Terrain::default() };
     let kept = trial_on(&terrain, Situation::Update, &cut);
     assert_eq!(name(kept.end.as_ref()), ("attention", Some(ExitCode::Attention)));
     assert!(kept.violations.is_empty(), "{:?}", kept.violations);

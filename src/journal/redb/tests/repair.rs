@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::super::archive::{self, EXPORTS};
 use super::super::super::contract::{depot, draft, drafts, shop};
+use super::super::home::SYNCED;
 use super::super::repair::{Repair, RepairError};
 use super::{Journal, JournalError, JournalId, RedbJournal};
 use crate::event::envelope::StoredEvent;
@@ -60,6 +61,21 @@ fn holds_the_truth(home: &Home) -> usize {
     }
     assert!(read[0].len() as u64 >= EVENTS - 7 && read[1].len() == 4, "the export was complete");
     read[0].len()
+}
+
+#[test]
+fn the_place_of_the_damaged_file_is_durable_before_another_takes_its_name() {
+    let home = home();
+    let whole = fs::read(database(&home.directory)).unwrap();
+    fs::write(database(&home.directory), &whole[..whole.len() / 2]).unwrap();
+    SYNCED.take();
+    let aside = repair(&home.directory).unwrap().unwrap().moved_to.unwrap();
+    let synced = SYNCED.take();
+    let at = |path: &Path| synced.iter().position(|synced| synced == path);
+    let (inside, beside) = (at(&aside), at(&home.directory));
+    assert!(inside.is_some() && inside < beside, "{synced:?}");
+    let last = synced.iter().rposition(|synced| *synced == home.directory);
+    assert!(beside < last, "and its own name, before the rename and after it: {synced:?}");
 }
 
 #[test]
@@ -185,4 +201,80 @@ fn an_export_that_is_damaged_too_costs_only_its_own_stream() {
     assert_eq!(repair.refused.len(), 1);
     let streams: Vec<_> = repair.streams.iter().map(|one| (&one.stream, one.from_export)).collect();
     assert_eq!(streams, [(&depot(), 4)]);
+}
+
+fn without_export() -> Home {
+    let home = home();
+    fs::remove_dir_all(home.directory.join(EXPORTS)).unwrap();
+    home
+}
+
+fn flipped(whole: &[u8], offset: usize) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    bytes[offset] ^= 0xff;
+    bytes
+}
+
+/// Damage that lets every event be read and no event be written.
+fn unwritable(whole: &[u8]) -> Vec<Vec<u8>> {
+    let mut damaged = vec![whole[..whole.len() - 1].to_vec(), whole[..whole.len() - 4112].to_vec()];
+    damaged.extend((16..400).chain((400..whole.len()).step_by(257)).map(|at| flipped(whole, at)));
+    damaged.retain(|bytes| {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("copy");
+        fs::write(&file, bytes).unwrap();
+        let storage = Box::new(super::super::FileStorage(file));
+        let journal = RedbJournal { storage, id: JournalId(1) };
+        journal.read(&shop(), 0).is_ok_and(|events| events.len() as u64 == EVENTS - 4)
+            && journal.value(&value_hash()).is_ok()
+            && journal.append(&shop(), EVENTS - 4, &[draft(777)]).is_err()
+    });
+    damaged
+}
+
+#[test]
+fn what_is_read_and_cannot_be_written_comes_back_from_itself() {
+    let home = without_export();
+    let whole = fs::read(database(&home.directory)).unwrap();
+    let damaged = unwritable(&whole);
+    assert!(damaged.len() > 3, "{}", damaged.len());
+    for bytes in damaged {
+        fs::write(database(&home.directory), &bytes).unwrap();
+        let repair = repair(&home.directory).unwrap().unwrap();
+        assert!(!repair.is_partial(), "{repair:?}");
+        assert_eq!((holds_the_truth(&home), repair.values), (home.truth[0].len(), 1));
+        let journal = RedbJournal::open(&home.directory).unwrap();
+        assert_eq!(journal.value(&value_hash()).unwrap().as_deref(), Some("precious"));
+        journal.append(&shop(), EVENTS - 4, &[draft(777)]).unwrap();
+    }
+}
+
+#[test]
+fn another_digit_in_the_format_text_costs_nothing() {
+    for home in [home(), without_export()] {
+        let text = fs::read_to_string(home.directory.join("FORMAT")).unwrap();
+        fs::write(home.directory.join("FORMAT"), text.replace("01\n", "02\n")).unwrap();
+        let repair = repair(&home.directory).unwrap().unwrap();
+        assert!(!repair.is_partial(), "{repair:?}");
+        assert_eq!((holds_the_truth(&home), repair.values), (home.truth[0].len(), 1));
+        assert_eq!(fs::read_to_string(home.directory.join("FORMAT")).unwrap(), text);
+    }
+}
+
+/// The indexes are made anew from the events.
+#[test]
+fn events_that_no_index_leads_to_come_back() {
+    let home = without_export();
+    let journal = RedbJournal::open(&home.directory).unwrap();
+    journal
+        .write(|transaction| {
+            super::super::table::clear_derived(transaction)?;
+            let mut facts = transaction.open_table(super::super::table::FACTS).unwrap();
+            facts.remove(super::super::ID).unwrap();
+            Ok(())
+        })
+        .unwrap();
+    let repair = repair(&home.directory).unwrap().unwrap();
+    assert_eq!(repair.streams.iter().map(|one| one.saved).sum::<u64>(), EVENTS);
+    assert_eq!((holds_the_truth(&home), repair.values), (home.truth[0].len(), 1));
 }

@@ -1,21 +1,17 @@
 //! Blobs: streamed to the store on the way in, streamed from it on the way out.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use http::{Method, Request, Response, StatusCode, header};
 
 use super::{OciDoor, answers};
 use crate::sandbox::registry::Registry;
-use crate::sandbox::registry::blobs::{Blob, Upload};
+use crate::sandbox::registry::blobs::Upload;
 use crate::sandbox::serve::HangUp;
-
-/// How much of a blob is read from disk at a time.
-const CHUNK: usize = 256 * 1024;
 
 /// Uploads that have begun and not ended.
 #[derive(Debug, Clone, Default)]
@@ -212,27 +208,9 @@ pub(super) fn get(
     }
     let mut response = answers::empty(status, &headers);
     if request.method() == Method::GET {
-        *response.body_mut() = stream_out(blob, first, last - first);
+        *response.body_mut() = Body::from_stream(blob.part(first, last - first));
     }
     response
-}
-
-fn stream_out(blob: Blob, first: u64, length: u64) -> Body {
-    let reader = match blob.from_position(first) {
-        Ok(reader) => reader.take(length),
-        Err(failure) => return Body::from_stream(stream::iter([Err::<Bytes, _>(failure)])),
-    };
-    Body::from_stream(stream::unfold(reader, |mut reader| async move {
-        let mut chunk = vec![0; CHUNK];
-        match reader.read(&mut chunk) {
-            Ok(0) => None,
-            Ok(count) => {
-                chunk.truncate(count);
-                Some((Ok(Bytes::from(chunk)), reader))
-            }
-            Err(failure) => Some((Err(failure), reader)),
-        }
-    }))
 }
 
 /// First byte and end (exclusive) of `bytes=A-B`, `bytes=A-` or `bytes=-N`.

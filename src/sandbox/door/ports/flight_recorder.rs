@@ -24,6 +24,8 @@ pub struct Written {
     pub type_name: String,
     /// When, in virtual time.
     pub at: Timestamp,
+    /// When App Runner's list of operations was last answered to this machine before.
+    pub looked: Timestamp,
     /// What was true of the services at that moment, where the event says something about them.
     pub truth: Option<Truth>,
 }
@@ -106,7 +108,9 @@ impl FlightRecorder {
             speaks(&draft.type_name).then(|| Truth::of(&self.machine.door.state(), name))
         };
         let mut desk = self.machine.desk();
-        for draft in drafts {
+        let looked = desk.looked;
+        // What stands beside deployments begins and ends none.
+        for draft in drafts.iter().filter(|draft| draft.deployment.is_some()) {
             match draft.type_name.as_str() {
                 "StepStarted" => desk.intended = true,
                 "AnswerLost" | "Interrupted" | "Resumed" => {}
@@ -119,6 +123,7 @@ impl FlightRecorder {
             deployment: draft.deployment,
             type_name: draft.type_name.clone(),
             at,
+            looked,
             truth: truth(draft),
         });
         self.written.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);

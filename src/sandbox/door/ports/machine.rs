@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use super::super::super::Timestamp;
+use super::chronicle::Hindrance;
 use super::mishap::{Kind, Mishap, Moment, SIGNATURE, Weather};
 use super::{Door, State};
 use crate::names::Commit;
@@ -48,6 +49,12 @@ pub(super) struct Desk {
     pub(super) intended: bool,
     /// Whether the newest event in the journal ended its deployment.
     pub(super) over: bool,
+    /// When App Runner's list of operations was last answered.
+    pub(super) looked: Timestamp,
+    /// When the newest call left.
+    pub(super) left: Timestamp,
+    /// The call that is under way arrives so much later, after its sender gave it up.
+    zombie: Option<Timestamp>,
     stopper: Option<Stopper>,
 }
 
@@ -86,6 +93,9 @@ impl Machine {
             images: BTreeMap::new(),
             intended: false,
             over: false,
+            looked: 0,
+            left: 0,
+            zombie: None,
             stopper: None,
         };
         Self { door, number, desk: Arc::new(Mutex::new(desk)) }
@@ -177,9 +187,21 @@ impl Machine {
     pub(super) fn moment(&self, kind: Kind, call: &'static str) -> Option<Mishap> {
         let at = self.door.now();
         let mut desk = self.desk();
+        desk.left = at;
         let moment = Moment { number: desk.moments, kind, call, at };
         desk.moments += 1;
-        desk.weather.strike(&moment)
+        let mishap = desk.weather.strike(&moment);
+        drop(desk);
+        if let Some(mishap) = mishap {
+            let hindrance = Hindrance { machine: self.number, at, call, mishap };
+            self.door.state().chronicle.hindrances.push(hindrance);
+        }
+        mishap
+    }
+
+    /// How late the call that was just given up arrives, where it does.
+    pub(super) fn take_zombie(&self) -> Option<Timestamp> {
+        self.desk().zombie.take()
     }
 
     /// One call: the moment, its mishap, its effect.
@@ -242,6 +264,14 @@ impl Machine {
                 let stale = kind == Kind::Change && milliseconds > SIGNATURE;
                 let answer = Lost::Unreachable(Obstacle::InvalidCredentials);
                 if stale { lost(true, answer) } else { clear }
+            }
+            Some(Mishap::Zombie(delay)) => {
+                self.desk().zombie = Some(delay);
+                lost(true, Lost::Silence)
+            }
+            Some(Mishap::Maintenance(milliseconds)) => {
+                self.door.state().maintain(milliseconds);
+                clear
             }
             Some(Mishap::Signal) => {
                 self.signal();

@@ -4,7 +4,7 @@ use super::super::super::Timestamp;
 use crate::world::Obstacle;
 
 /// A signed request is good for so long. Source: IAM user guide, signing requests.
-pub(super) const SIGNATURE: Timestamp = 300_000;
+pub const SIGNATURE: Timestamp = 300_000;
 
 /// One reach for the world or for the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,11 @@ pub enum Mishap {
     Lag(Timestamp),
     /// So many milliseconds pass before it arrives: a slow network, a machine that sleeps.
     Late(Timestamp),
+    /// No answer; it arrives so many milliseconds later all the same, if it asks something of App
+    /// Runner, and everything else never does.
+    Zombie(Timestamp),
+    /// AWS begins to maintain the service right before, for so many milliseconds.
+    Maintenance(Timestamp),
     /// A person wants to stop.
     Signal,
     /// The disk is full (of the journal only).
@@ -77,8 +82,10 @@ impl Mishap {
             Self::Unreachable(Obstacle::InvalidCredentials) => "credentials taken away",
             Self::Unreachable(_) => "no network",
             Self::Lag(_) => "stale answer",
-            Self::Late(milliseconds) if milliseconds > SIGNATURE => "zombie that woke up late",
+            Self::Late(milliseconds) if milliseconds > SIGNATURE => "machine that woke up late",
             Self::Late(_) => "slow delivery",
+            Self::Zombie(_) => "request that arrives after its sender gave it up",
+            Self::Maintenance(_) => "maintenance by AWS",
             Self::Signal => "signal",
             Self::Full => "full disk",
             Self::ClockJump(_) => "clock jump",

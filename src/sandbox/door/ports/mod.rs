@@ -8,7 +8,9 @@
 mod answer;
 mod applications;
 mod builder;
+mod chronicle;
 mod clock;
+mod delivery;
 mod executor;
 mod flight_recorder;
 mod health;
@@ -26,10 +28,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use applications::Application;
+pub use chronicle::{Chronicle, Hindrance, Refusal, StrangersAct};
 pub use executor::{Ended, Process, Spawn, Task, run_all, run_one};
 pub use flight_recorder::{FlightRecorder, Truth, Written};
 pub use machine::{Machine, Tree};
-pub use mishap::{Calm, Kind, Mishap, Moment, Weather};
+pub use mishap::{Calm, Kind, Mishap, Moment, SIGNATURE, Weather};
 pub use shelf::Shelf;
 
 use super::super::Timestamp;
@@ -37,6 +40,7 @@ use super::super::cloud::image::Images as _;
 use super::super::cloud::service::{Service, ServiceStatus};
 use super::super::cloud::{Beginning, Cloud};
 use crate::names::{DeploymentId, Digest, OperationId, ServiceArn};
+use delivery::Delivery;
 
 /// Where virtual time begins: 2026-01-01, so that moments look like moments.
 pub const BEGINNING: Timestamp = 1_767_225_600_000;
@@ -62,6 +66,10 @@ pub struct Effect {
     pub intended: bool,
     /// Whether the deployment was over already, by its own journal.
     pub over: bool,
+    /// When the request left.
+    pub left: Timestamp,
+    /// How long after its sender gave it up it arrived.
+    pub late: Timestamp,
 }
 
 /// The shared world, as all machines reach it. Clones are handles of the same world.
@@ -86,6 +94,10 @@ pub struct State {
     pub unintended: Vec<&'static str>,
     /// Images that a prune deleted although they were needed, and by whom.
     pub pruned_in_need: Vec<String>,
+    /// What happened that no operation tells of.
+    pub chronicle: Chronicle,
+    /// Requests that are still under way although their senders gave them up.
+    deliveries: Vec<Delivery>,
     machines: usize,
 }
 
@@ -103,6 +115,8 @@ impl Door {
             effects: Vec::new(),
             unintended: Vec::new(),
             pruned_in_need: Vec::new(),
+            chronicle: Chronicle::default(),
+            deliveries: Vec::new(),
             machines: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -137,8 +151,24 @@ impl Door {
 impl State {
     /// Lets time pass up to a moment.
     pub fn reach(&mut self, at: Timestamp) {
+        while let Some(delivery) = self.next_delivery(at) {
+            self.pass_until(delivery.at);
+            self.deliver(delivery);
+        }
+        self.pass_until(at);
+    }
+
+    fn pass_until(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
         self.cloud.advance(self.now, &self.shelf);
+    }
+
+    /// AWS maintains every service that is not busy otherwise.
+    fn maintain(&mut self, milliseconds: Timestamp) {
+        let names: Vec<String> = self.cloud.services().map(|one| one.name.clone()).collect();
+        for name in names {
+            self.chronicle.maintained += u64::from(self.cloud.maintain(&name, milliseconds));
+        }
     }
 
     /// The services that are configured with this image, and were all the time in which anybody could

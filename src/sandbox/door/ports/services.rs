@@ -7,6 +7,8 @@ use super::super::super::ApiError;
 use super::super::super::Timestamp;
 use super::super::super::cloud::service as theirs;
 use super::super::super::cloud::{Api, Call, Reply};
+use super::chronicle::Refusal;
+use super::delivery::Delivery;
 use super::mishap::Kind;
 use super::{Effect, Machine, State, answer, request};
 use crate::names::{ServiceArn, ServiceName};
@@ -52,6 +54,7 @@ impl Services for Machine {
         limit: Option<usize>,
     ) -> Result<Vec<Operation>, WorldError> {
         self.call((PLACE, Kind::Read, "ListOperations"), |state, lag| {
+            self.desk().looked = state.now;
             let seconds = state.cloud.switches().operations_lag_seconds;
             let seen_at = state.now - i64::from(seconds) * 1_000 - lag;
             let found = state.cloud.services().find(|service| service.arn == arn.as_str());
@@ -105,20 +108,27 @@ impl Machine {
         body: Value,
         change: &Change<'_>,
     ) -> Result<Issued, WorldError> {
-        self.call((PLACE, Kind::Change, operation), |state, _| {
-            let reply = state.call(&Call::new(Api::AppRunner, operation, body));
-            let answer = match reply {
-                Reply::Body(answer) => answer,
-                Reply::Refusal(refusal) => return Err(refused(&refusal)),
-                Reply::Cut | Reply::Garbage => {
-                    return Err(WorldError::Unanswered { place: PLACE, reason: "cut".into() });
-                }
-            };
-            let issued = issued(&answer)?;
-            self.witness(state, change, &issued);
-            Ok(issued)
-        })
-        .await
+        // One that was given up before, and asked nothing of App Runner, never arrives.
+        let _never = self.take_zombie();
+        let answer = self
+            .call((PLACE, Kind::Change, operation), |state, _| {
+                let reply = state.call(&Call::new(Api::AppRunner, operation, body.clone()));
+                let answer = match reply {
+                    Reply::Body(answer) => answer,
+                    Reply::Refusal(refusal) => return Err(self.refused(state, &refusal)),
+                    Reply::Cut | Reply::Garbage => {
+                        return Err(WorldError::Unanswered { place: PLACE, reason: "cut".into() });
+                    }
+                };
+                let issued = issued(&answer)?;
+                self.witness(state, change, &issued);
+                Ok(issued)
+            })
+            .await;
+        if let Some(late) = self.take_zombie() {
+            self.send_late(operation, body, change, late);
+        }
+        answer
     }
 
     /// The truth about a change that App Runner accepted.
@@ -132,7 +142,35 @@ impl Machine {
             at: state.now,
             intended: desk.intended,
             over: desk.over,
+            left: desk.left,
+            late: 0,
         });
+    }
+
+    fn send_late(
+        &self,
+        operation: &'static str,
+        body: Value,
+        change: &Change<'_>,
+        late: Timestamp,
+    ) {
+        let (mark, machine) = (change.mark.clone(), self.number);
+        let desk = self.desk();
+        let (intended, over) = (desk.intended, desk.over);
+        drop(desk);
+        let mut state = self.door.state();
+        let at = state.now + late;
+        let delivery = Delivery { at, machine, operation, body, mark, late, intended, over };
+        state.deliver_later(delivery);
+    }
+
+    fn refused(&self, state: &mut State, error: &ApiError) -> WorldError {
+        let (machine, at, code) = (self.number, state.now, error.code.clone());
+        let is_busy =
+            |one: &theirs::Service| one.status == theirs::ServiceStatus::OperationInProgress;
+        let busy = state.cloud.services().any(is_busy);
+        state.chronicle.refusals.push(Refusal { machine, at, code, busy });
+        refused(error)
     }
 }
 
@@ -147,7 +185,7 @@ fn readable(view: &Value) -> Result<Service, WorldError> {
         .ok_or_else(|| WorldError::refused(PLACE, "cannot-represent", view.to_string()))
 }
 
-fn issued(answer: &Value) -> Result<Issued, WorldError> {
+pub(super) fn issued(answer: &Value) -> Result<Issued, WorldError> {
     let lost = || WorldError::Unanswered { place: PLACE, reason: "no ARN in it".into() };
     let text = answer["Service"]["ServiceArn"].as_str().ok_or_else(lost)?;
     let operation = answer["OperationId"].as_str().and_then(|id| id.parse().ok());

@@ -72,6 +72,11 @@ impl Shelf {
         }
     }
 
+    /// Whether this tag may be moved to another image.
+    pub fn may_move(&self, name: &RepositoryName, tag: &Tag) -> bool {
+        self.repositories.get(name).is_some_and(|held| held.mutability.may_move(tag))
+    }
+
     /// Whether the image is there.
     pub fn holds(&self, name: &RepositoryName, digest: &Digest) -> bool {
         self.repositories.get(name).is_some_and(|held| held.images.contains_key(digest))

@@ -190,5 +190,5 @@ fn inputs(request: &BuildRequest, dockerfile: &str) -> Vec<u8> {
         "target": request.target,
         "platform": PLATFORM,
     });
-    crate::names::canonical_json(&inputs).into_bytes()
+    crate::text::canonical_json(&inputs).into_bytes()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::names::printable;
+use crate::text::printable;
 use crate::world::{Place, WorldError};
 
 /// Longest path repeated in a message.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::names::printable;
+use crate::text::printable;
 use crate::world::{Place, WorldError};
 
 /// What the search for an engine depends on, as a value.

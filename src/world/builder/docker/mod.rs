@@ -17,9 +17,10 @@ pub use address::Surroundings;
 
 use super::context::Context;
 use super::{BuildContext, BuildRequest, Builder, Engine, LocalImage};
-use crate::names::{Digest, ImageIdentifier, printable};
+use crate::names::{Digest, ImageIdentifier};
 use crate::redaction::{Redaction, SHORTEST_IN_LOGS};
 use crate::release::Values;
+use crate::text::printable;
 use crate::world::clock::Clock;
 use crate::world::registry::{Login, Platform};
 use crate::world::{Place, ProgressSink, WorldError};

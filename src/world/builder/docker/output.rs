@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog};
 use bollard::models::{BuildInfo, BuildInfoAux};
 
-use crate::names::printable;
 use crate::redaction::Redaction;
+use crate::text::printable;
 
 /// Lines kept for the report of a failure.
 const LINES_KEPT: usize = 20;

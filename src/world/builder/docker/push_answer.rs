@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bollard::models::ProgressDetail;
 
-use crate::names::{Digest, Tag, printable};
+use crate::names::{Digest, Tag};
+use crate::text::printable;
 use crate::world::{Obstacle, Place, Progress, WorldError};
 
 /// Progress over all layers.

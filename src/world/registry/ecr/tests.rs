@@ -124,8 +124,13 @@ async fn what_is_held_is_asked_in_one_call_and_page_by_page_only_where_one_is_mi
     assert_eq!(held_of_three(pages).await, (Ok(2), 3));
     let gone = || Answer::error(400, "RepositoryNotFoundException", "no");
     assert_eq!(held_of_three(vec![gone(), gone()]).await, (Ok(0), 2));
-    let denied = Answer::error(400, "AccessDeniedException", "no");
-    assert!(held_of_three(vec![denied]).await.0.is_err(), "silence is not absence");
+    let denied = || Answer::error(400, "AccessDeniedException", "no");
+    assert!(held_of_three(vec![denied()]).await.0.is_err(), "silence is not absence");
+    let last = vec![missing(), details(&[of("a")], Some("")), denied()];
+    assert_eq!(held_of_three(last).await, (Ok(1), 2), "an empty token is none");
+    let endless = (0..300).map(|_| details(&[of("a")], Some("more")));
+    let (held, asked) = held_of_three([missing()].into_iter().chain(endless).collect()).await;
+    assert!(held.is_err() && asked < 300, "a list without an end is no list: {asked}");
 }
 
 #[tokio::test]
