@@ -265,6 +265,8 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
+    use LogSource::{Application, Service};
+
     use super::*;
 
     #[test]
@@ -276,7 +278,6 @@ mod tests {
             shown.is_new(source, &LogLine { id, at, stream, text: "Pulling image".into() })
         };
         let (events, deployment) = ("events", "deployment/8f2c1d7e");
-        use LogSource::{Application, Service};
         assert!(is_new("1", 0, events, Service));
         assert!(!is_new("2", 1, deployment, Service), "the twin");
         assert!(!is_new("1", 0, events, Service), "read again");
