@@ -250,5 +250,8 @@ fn an_event_that_counts_from_zero_is_damage_and_no_reason_to_panic() {
     into.append(&shop(), 0, &drafts(7..=7)).unwrap();
     let error = imported(&into, &zero).unwrap_err();
     let told = error.to_string();
-    assert!(matches!(error, ImportError::Damaged { .. }) && told.contains("the number 0"), "{told}");
+    assert!(
+        matches!(error, ImportError::Damaged { .. }) && told.contains("the number 0"),
+        "{told}"
+    );
 }

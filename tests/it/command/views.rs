@@ -111,6 +111,20 @@ fn the_page_is_written_whole_and_a_directory_that_is_not_there_is_told() {
     let page = project.run(&["history", "--html", "-"]).exits(0).out;
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     assert!(!project.path().join("-").exists());
+    let program = env!("CARGO_BIN_EXE_surefoot");
+    let mut piped = project.command(&[]);
+    let variables: Vec<_> =
+        piped.get_envs().filter_map(|(n, v)| Some((n.to_owned(), v?.to_owned()))).collect();
+    piped = std::process::Command::new("bash");
+    let line = format!("set -o pipefail; '{program}' history --html - | head -c 9");
+    let ended = piped
+        .args(["-c", &line])
+        .current_dir(project.path())
+        .env_clear()
+        .envs(variables)
+        .env("PATH", "/usr/bin:/bin");
+    let ended = ended.output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
     project.run(&["history", "--html", "-", "--json"]).exits(2).says("name a file");
 }
 
