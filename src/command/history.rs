@@ -1,6 +1,7 @@
 //! `surefoot history`: what was deployed, as a table or as a page.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -158,8 +159,8 @@ fn write_page(
     };
     let page = Page { services: loaded.iter().map(of_service).collect(), now };
     let unwritable = |error| unwritable(file, &error);
-    let named = if file == Path::new("-") { Path::new("/dev/stdout") } else { file };
-    let target = Target::of(named, &setup.history).map_err(unwritable)?;
+    let file = if file == Path::new("-") { Path::new("/dev/stdout") } else { file };
+    let target = Target::of(file, &setup.history).map_err(unwritable)?;
     let carries_the_page = target.is_standard_output();
     if carries_the_page && setup.json {
         let what = "with `--json` standard output carries the result alone";
@@ -170,7 +171,7 @@ fn write_page(
     match written {
         // Who reads has enough.
         Err(TargetError::Unwritable(error))
-            if carries_the_page && error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            if carries_the_page && error.kind() == ErrorKind::BrokenPipe => {}
         other => other.map_err(unwritable)?,
     }
     if carries_the_page {

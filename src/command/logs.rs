@@ -47,47 +47,6 @@ struct Wanted {
     pattern: Option<Regex>,
 }
 
-/// The lines that were shown and may come again.
-#[derive(Default)]
-struct Shown {
-    ids: BTreeMap<String, DateTime<Utc>>,
-    /// Lines of App Runner that were said in one stream so far: when, and in which.
-    said: BTreeMap<String, Vec<(DateTime<Utc>, String)>>,
-}
-
-impl Shown {
-    /// Whether it was not shown yet, which it is from now on. App Runner writes one line into two streams:
-    /// that of the service's events and that of the deployment.
-    fn is_new(&mut self, source: LogSource, line: &LogLine) -> bool {
-        if self.ids.insert(line.id.clone(), line.at).is_some() {
-            return false;
-        }
-        if source == LogSource::Application {
-            return true;
-        }
-        let said = self.said.entry(line.text.clone()).or_default();
-        let again = |(at, stream): &(DateTime<Utc>, String)| {
-            *stream != line.stream && (line.at - *at).abs() <= TWICE
-        };
-        let twin = said.iter().position(again);
-        match twin {
-            // One twin each: the same may be said again later, twice again.
-            Some(place) => drop(said.swap_remove(place)),
-            None => said.push((line.at, line.stream.clone())),
-        }
-        twin.is_none()
-    }
-
-    /// What is older is not asked for again; its twin may be a little younger.
-    fn forget_before(&mut self, since: DateTime<Utc>) {
-        self.ids.retain(|_, at| *at >= since);
-        self.said.retain(|_, said| {
-            said.retain(|(at, _)| *at >= since - TWICE);
-            !said.is_empty()
-        });
-    }
-}
-
 /// Shows the lines, until a person has seen enough.
 pub(super) async fn logs(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     tokio::select! {
@@ -123,6 +82,47 @@ async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
         wanted.since = wanted.since.max(looked - LATE);
         shown.forget_before(wanted.since);
         place.world.clock.sleep(setup.settings.times.log_poll).await;
+    }
+}
+
+/// What was shown already and may come again.
+#[derive(Default)]
+struct Shown {
+    ids: BTreeMap<String, DateTime<Utc>>,
+    /// Lines of App Runner: when, in which stream.
+    said: BTreeMap<String, Vec<(DateTime<Utc>, String)>>,
+}
+
+impl Shown {
+    /// Whether it was not shown yet, which it is from now on. App Runner writes one line into two streams:
+    /// that of the service's events and that of the deployment.
+    fn is_new(&mut self, source: LogSource, line: &LogLine) -> bool {
+        if self.ids.insert(line.id.clone(), line.at).is_some() {
+            return false;
+        }
+        if source == LogSource::Application {
+            return true;
+        }
+        let said = self.said.entry(line.text.clone()).or_default();
+        let again = |(at, stream): &(DateTime<Utc>, String)| {
+            *stream != line.stream && (line.at - *at).abs() <= TWICE
+        };
+        let twin = said.iter().position(again);
+        match twin {
+            // One twin each: the same may be said again later, twice again.
+            Some(place) => drop(said.swap_remove(place)),
+            None => said.push((line.at, line.stream.clone())),
+        }
+        twin.is_none()
+    }
+
+    /// What is older is not asked for again.
+    fn forget_before(&mut self, since: DateTime<Utc>) {
+        self.ids.retain(|_, at| *at >= since);
+        self.said.retain(|_, said| {
+            said.retain(|(at, _)| *at + TWICE >= since);
+            !said.is_empty()
+        });
     }
 }
 
@@ -265,9 +265,22 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
-    use LogSource::{Application, Service};
-
     use super::*;
+
+    fn line(second: u32) -> LogLine {
+        let at = format!("2026-11-23T10:00:{second:02}Z").parse().unwrap();
+        LogLine { id: second.to_string(), at, stream: String::new(), text: second.to_string() }
+    }
+
+    #[test]
+    fn what_was_shown_is_remembered_for_as_long_as_it_may_come_again() {
+        let mut shown = Shown::default();
+        assert!((0..50).all(|second| shown.is_new(LogSource::Service, &line(second))));
+        assert!((0..50).all(|second| !shown.is_new(LogSource::Service, &line(second))));
+        shown.forget_before(line(40).at);
+        assert_eq!(shown.ids.len(), 10);
+        assert!((40..50).all(|second| !shown.is_new(LogSource::Service, &line(second))));
+    }
 
     #[test]
     fn a_line_that_app_runner_writes_into_two_streams_is_shown_once() {
@@ -278,28 +291,16 @@ mod tests {
             shown.is_new(source, &LogLine { id, at, stream, text: "Pulling image".into() })
         };
         let (events, deployment) = ("events", "deployment/8f2c1d7e");
-        assert!(is_new("1", 0, events, Service));
-        assert!(!is_new("2", 1, deployment, Service), "the twin");
-        assert!(!is_new("1", 0, events, Service), "read again");
-        assert!(is_new("3", 2, events, Service), "said again");
-        assert!(!is_new("4", 2, deployment, Service));
-        assert!(is_new("5", 60, deployment, Service), "much later");
-        assert!(is_new("6", 60, "instance/1", Application));
-        assert!(is_new("7", 60, "instance/2", Application), "two instances say the same");
-    }
-
-    fn line(second: u32) -> LogLine {
-        let at = format!("2026-11-23T10:00:{second:02}Z").parse().unwrap();
-        LogLine { id: second.to_string(), at, stream: String::new(), text: String::new() }
-    }
-
-    #[test]
-    fn what_was_shown_is_remembered_for_as_long_as_it_may_come_again() {
-        let mut shown = Shown::default();
-        assert!((0..50).all(|second| shown.is_new(LogSource::Application, &line(second))));
-        assert!((0..50).all(|second| !shown.is_new(LogSource::Application, &line(second))));
-        shown.forget_before(line(40).at);
-        assert_eq!(shown.ids.len(), 10);
-        assert!((40..50).all(|second| !shown.is_new(LogSource::Application, &line(second))));
+        assert!(is_new("1", 0, events, LogSource::Service));
+        assert!(!is_new("2", 1, deployment, LogSource::Service), "the twin");
+        assert!(!is_new("1", 0, events, LogSource::Service), "read again");
+        assert!(is_new("3", 2, events, LogSource::Service), "said again");
+        assert!(!is_new("4", 2, deployment, LogSource::Service));
+        assert!(is_new("5", 60, deployment, LogSource::Service), "much later");
+        assert!(is_new("6", 60, "instance/1", LogSource::Application));
+        assert!(
+            is_new("7", 60, "instance/2", LogSource::Application),
+            "two instances say the same"
+        );
     }
 }

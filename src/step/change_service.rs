@@ -3,6 +3,7 @@
 //! Leaves behind: an operation of App Runner. Undo: `roll_back`.
 
 use super::issuing::{self, Request};
+use super::patience::Patience;
 use super::readiness::{busy_after_doubt, idle, is_busy, unfit_instead};
 use super::settling::{self, Answer, Call, did_it_happen};
 use super::{Bench, Outcome, StepError, asked, observe_service};
@@ -11,7 +12,7 @@ use crate::names::{ImageIdentifier, PayloadHash};
 use crate::plan::TargetOrigin;
 use crate::problem::ExitCode;
 use crate::release::Release;
-use crate::world::service::{OperationStatus, Service};
+use crate::world::service::{OperationStatus, Service, ServiceStatus};
 
 /// What is seen before, and the hash of the request about to be sent.
 pub(super) async fn observe(
@@ -79,11 +80,7 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         Err(busy) if is_busy(&busy) && bench.in_doubt => {
             return Err(busy_after_doubt(bench, busy).await);
         }
-        Err(busy) if is_busy(&busy) => {
-            let idle = idle(bench).await?;
-            unchanged_since_capture(bench, idle.as_ref())?;
-            issue(bench, idle.as_ref()).await?
-        }
+        Err(busy) if is_busy(&busy) => once_idle(bench, busy).await?,
         issued => issued?,
     };
     if issue.operation.is_none() {
@@ -91,6 +88,25 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         return Err(StepError::Unanswered { reason: "App Runner named no operation".into() });
     }
     Ok(issuing::issued(existed, issue).into())
+}
+
+/// Asks again once App Runner has let go. Answers may lag: what looks idle may be busy still.
+async fn once_idle(bench: &Bench<'_>, mut busy: StepError) -> Result<Issue, StepError> {
+    let patience = Patience::begin(bench.world.clock.as_ref(), bench.times.busy_wait);
+    while is_busy(&busy) && !patience.is_over() {
+        let idle = idle(bench).await?;
+        unchanged_since_capture(bench, idle.as_ref())?;
+        busy = match issue(bench, idle.as_ref()).await {
+            Ok(issue) => return Ok(issue),
+            Err(error) => error,
+        };
+        if idle.is_none_or(|service| service.status != ServiceStatus::Running) {
+            // A state that no waiting ends.
+            break;
+        }
+        bench.world.clock.sleep(bench.times.poll).await;
+    }
+    Err(busy)
 }
 
 async fn issue(bench: &Bench<'_>, service: Option<&Service>) -> Result<Issue, StepError> {

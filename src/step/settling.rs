@@ -132,7 +132,7 @@ fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
     let busy = service.status == ServiceStatus::OperationInProgress
         || candidates.iter().any(|operation| !operation.status.is_terminal());
     match candidates {
-        [one] if marked && bears_a_mark(one) => Sight::Ours(Some(one.id.clone())),
+        [one] if marked && bears_a_mark(one, service) => Sight::Ours(Some(one.id.clone())),
         // The service carries our mark, so there is an operation of ours that is not listed yet.
         [] | [_] if marked => Sight::Ours(None),
         _ if busy => Sight::Undecided,
@@ -149,15 +149,15 @@ fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
 }
 
 /// Whether an operation can be why the service carries a new mark: one that changes services, and that
-/// was not taken back.
-fn bears_a_mark(operation: &Operation) -> bool {
-    changes(operation)
-        && !matches!(
-            operation.status,
-            OperationStatus::Failed
-                | OperationStatus::RollbackInProgress
-                | OperationStatus::RollbackSucceeded
-        )
+/// was not taken back. While App Runner takes it back it is not over, and nothing newer can have begun; a
+/// creation that failed leaves its mark behind.
+fn bears_a_mark(operation: &Operation, service: &Service) -> bool {
+    let stands = match operation.status {
+        OperationStatus::RollbackSucceeded => false,
+        OperationStatus::Failed => service.status == ServiceStatus::CreateFailed,
+        _ => true,
+    };
+    changes(operation) && stands
 }
 
 fn taken_back(operation: &Operation) -> bool {
@@ -253,6 +253,22 @@ mod tests {
             let one = operation("UPDATE_SERVICE", status);
             let ours = Sight::Ours(Some(one.id.clone()));
             assert_eq!(sight(&marked, &observed, &[one]), ours);
+        }
+    }
+
+    /// Killed right after the call, and taken up while App Runner takes it back, or after it gave up.
+    #[test]
+    fn a_change_that_fails_is_ours_as_long_as_its_mark_is_there() {
+        let (before, observed) = before();
+        let marked = Service { mark: Some(OURS.into()), ..before };
+        for (status, ended) in [
+            (ServiceStatus::OperationInProgress, OperationStatus::RollbackInProgress),
+            (ServiceStatus::CreateFailed, OperationStatus::Failed),
+        ] {
+            let one = operation("CREATE_SERVICE", ended);
+            let service = Service { status, ..marked.clone() };
+            let ours = Sight::Ours(Some(one.id.clone()));
+            assert_eq!(sight(&service, &observed, &[one]), ours);
         }
     }
 

@@ -83,6 +83,9 @@ fn wish(arguments: &Prune) -> Result<Wish, Problem> {
     let age = |name: &str, text: &str| {
         parse_age(text).map_err(|reason| trouble::bad_age(name, text, &reason))
     };
+    if arguments.tag_pattern.iter().any(String::is_empty) {
+        return Err(trouble::empty_pattern());
+    }
     let older_than = arguments.older_than.as_deref();
     let names = arguments.without_history.iter().map(|name| {
         name.parse().map_err(|error: crate::names::NameError| trouble::bad_name(&error))

@@ -8,6 +8,7 @@ use super::trouble;
 use crate::command::target::Target;
 use crate::journal::archive::ANYBODY;
 use crate::problem::Problem;
+use crate::text::harmless_json;
 use crate::view::Document;
 
 /// A file that is written at the end, and tried at the beginning: whether it can be written is known
@@ -41,7 +42,7 @@ impl Report {
         let Some((path, target)) = self.target.filter(|_| !self.documents.is_empty()) else {
             return Ok(());
         };
-        let text = format!("{:#}\n", Value::Object(self.documents));
+        let text = harmless_json(format!("{:#}\n", Value::Object(self.documents)));
         let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(text.as_bytes())?));
         written.map_err(|error| trouble::report(&path, &error))
     }
