@@ -199,10 +199,6 @@ fn follow(
         return Err(line.damaged(Some(&event.stream), wrong));
     }
     let Some(thread) = threads.get_mut(&event.stream) else {
-        if event.sequence == 0 {
-            let wrong = "it has an event 0, and events are counted from 1".to_owned();
-            return Err(line.damaged(Some(&event.stream), wrong));
-        }
         let thread = Thread {
             path: line.path.to_owned(),
             line: line.number,
