@@ -468,7 +468,8 @@ fn a_journal_that_began_anew_prunes_nothing() {
     project.release("release three");
     project.deploy();
     world.age("shop", None, Duration::from_hours(240));
-    let clone = project.cloned("clone");
+    let mut clone = project.cloned("clone");
+    clone.set("XDG_STATE_HOME", &world.folder("another machine").display().to_string());
     clone.release("release four");
     let ended = clone.run(&["deploy", "--prune-images=10"]).exits(0);
     ended.says("pruning did not").says("began anew on `shop`").says("--without-history shop");
