@@ -1,6 +1,7 @@
 //! `surefoot history`: what was deployed, as a table or as a page.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -166,7 +167,13 @@ fn write_page(
         return Err(trouble::usage(what, "name a file: `surefoot history --html FILE --json`"));
     }
     let html = page.html();
-    target.write(ANYBODY, &mut |out| Ok(out.write_all(html.as_bytes())?)).map_err(unwritable)?;
+    let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(html.as_bytes())?));
+    match written {
+        // Who reads has enough.
+        Err(TargetError::Unwritable(error))
+            if carries_the_page && error.kind() == ErrorKind::BrokenPipe => {}
+        other => other.map_err(unwritable)?,
+    }
     if carries_the_page {
         return Ok(ExitCode::Success);
     }

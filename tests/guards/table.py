@@ -523,8 +523,9 @@ GUARDS = [
         "changes": [
             (
                 "src/step/proving.rs",
-                "    if service.mark.as_deref() != expected.mark {",
-                f"    if service.mark.as_deref() != expected.mark && {asks('mark of the proof')} {{",
+                "    if !marked(expected.mark) && !(expected.or_mark.is_some() && marked(expected.or_mark)) {",
+                f"    if {asks('mark of the proof')}\n        && !marked(expected.mark)\n"
+                "        && !(expected.or_mark.is_some() && marked(expected.or_mark))\n    {",
             ),
         ],
         "tests": [("lib", "step::verify_release::tests::the_same_release_under_another_mark_is_not_proven")],

@@ -479,6 +479,8 @@ fn a_deployment_that_prunes_keeps_ten_where_no_number_is_named() {
 fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
     let world = World::open();
     let project = releases(&world, 3);
+    // Else the deployment still asks for something after its health passed.
+    project.write("surefoot.toml", "latest = false\n");
     for (operation, kind) in [
         ("BatchDeleteImage", "access-denied"),
         ("DescribeImages", "access-denied"),
@@ -498,7 +500,8 @@ fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
         project.run(&["journal", "verify"]).exits(0);
     }
     assert_eq!(world.images("shop").len(), 7, "nothing was deleted");
-    project.run(&["prune", "--keep", "1", "--apply"]).exits(0).says("Deleted: 3 images");
+    // The oldest two; `latest` names the third, and what is younger is within the grace period.
+    project.run(&["prune", "--keep", "1", "--apply"]).exits(0).says("Deleted: 2 images");
 }
 
 #[test]
