@@ -121,8 +121,9 @@ fn contradictions(expected: &Expected<'_>, service: Option<&Service>) -> Vec<Str
         let image = image.map_or("nothing from ECR".into(), |image| image.to_string());
         lines.push(format!("it is configured with {image}, not with {}", expected.release.image));
     }
-    let marked = |mark: Option<&str>| service.mark.as_deref() == mark;
-    if !marked(expected.mark) && !(expected.or_mark.is_some() && marked(expected.or_mark)) {
+    let mark = service.mark.as_deref();
+    let is_ours = mark == expected.mark || mark.is_some() && mark == expected.or_mark;
+    if !is_ours {
         let (mark, due) = (service.mark.as_deref(), expected.mark);
         let (mark, due) = (mark.unwrap_or("none"), due.unwrap_or("none"));
         lines.push(format!("it carries the mark {mark}, not {due}"));

@@ -523,9 +523,8 @@ GUARDS = [
         "changes": [
             (
                 "src/step/proving.rs",
-                "    if !marked(expected.mark) && !(expected.or_mark.is_some() && marked(expected.or_mark)) {",
-                f"    if {asks('mark of the proof')}\n        && !marked(expected.mark)\n"
-                "        && !(expected.or_mark.is_some() && marked(expected.or_mark))\n    {",
+                "    if !is_ours {",
+                f"    if !is_ours && {asks('mark of the proof')} {{",
             ),
         ],
         "tests": [("lib", "step::verify_release::tests::the_same_release_under_another_mark_is_not_proven")],
