@@ -49,8 +49,8 @@ async fn doubtful(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
         }
         Answer::Unknown(evidence) => Ok(Some(attention(evidence).into())),
         Answer::DidNot => {
-            let evidence = strangers::since(bench).await?;
-            Ok((!evidence.is_empty()).then(|| attention(evidence).into()))
+            last_look(bench).await?;
+            Ok(None)
         }
     }
 }
