@@ -114,6 +114,6 @@ fn memory(place: usize, images: usize) -> Result<Memory, Box<dyn Error>> {
         marks: BTreeSet::new(),
         unfinished: None,
         unreadable: Vec::new(),
-        began_anew: false,
+        found: Vec::new(),
     })
 }

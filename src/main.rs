@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 
 /// Help and version too are no arguments to begin with. Whoever reads JSON is told in JSON.
 fn misread(error: &clap::Error) -> ExitCode {
-    let wants_json = std::env::args().any(|argument| argument == "--json");
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
     if error.use_stderr() && wants_json {
         return ExitCode::from(command::misread(&error.to_string()));
     }
@@ -25,7 +25,7 @@ fn misread(error: &clap::Error) -> ExitCode {
 
 /// Threads for commands that serve or build; what only asks starts faster without.
 fn begin(arguments: Arguments) -> ExitCode {
-    let mut builder = if arguments.command.asks_only() {
+    let mut builder = if arguments.command.runs_on_one_thread() {
         Builder::new_current_thread()
     } else {
         Builder::new_multi_thread()

@@ -16,10 +16,33 @@ pub fn printable(text: &str, limit: usize) -> String {
     shown
 }
 
-/// Control characters, and the Unicode marks that reorder or hide what surrounds them.
+/// Control characters, and the Unicode marks that reorder what surrounds them, hide it, or are not
+/// seen themselves.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{3164}' | '\u{feff}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same JSON with what is hostile to a terminal as escapes. In JSON such characters stand in
+/// texts alone, but for the line breaks between its parts.
+pub fn harmless_json(json: String) -> String {
+    let is_raw = |c: char| is_hostile(c) && c != '\n';
+    if !json.contains(is_raw) {
+        return json;
+    }
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_raw(c) {
+            let mut units = [0; 2];
+            shown.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// JSON with keys sorted at every depth and no white space.
@@ -31,6 +54,28 @@ pub fn canonical_json(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_with_escapes_is_the_same_json() {
+        let hostile: String = ('\0'..='\u{e01ff}').filter(|c| is_hostile(*c)).collect();
+        let value = serde_json::json!({ &hostile: [&hostile, "plain ä", "\u{1f600}"] });
+        for json in [value.to_string(), format!("{value:#}")] {
+            let shown = harmless_json(json);
+            assert!(!shown.contains(|c| is_hostile(c) && c != '\n'), "{shown:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        }
+        assert!(harmless_json(value.to_string()).contains("plain ä"));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_hostile_and_what_is_read_is_not() {
+        let unseen =
+            "\u{ad}\u{34f}\u{180e}\u{3164}\u{fff9}\u{fffb}\u{e0001}\u{e007f}\u{9b}\u{202e}";
+        for c in unseen.chars() {
+            assert!(is_hostile(c), "{c:?}");
+        }
+        assert!(!"aé日 ｱ…→✓€🎉".contains(is_hostile));
+    }
 
     #[test]
     fn canonical_json_sorts_keys_at_every_depth() {

@@ -14,6 +14,7 @@ use crate::names::Region;
 use crate::plan::findings::Finding;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::Summary;
+use crate::text::is_hostile;
 use crate::view::{Document, Look, View};
 use crate::world::{Progress, ProgressSink};
 
@@ -64,9 +65,7 @@ impl Flags {
             ("--history-dir", directory),
         ];
         let given = given.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
-        // What cannot be typed in a terminal is not shown there either.
-        let shown = given.filter(|(_, value)| !value.chars().any(crate::text::is_hostile));
-        Self(shown.map(|(flag, value)| (flag, quoted(&value))).collect())
+        Self(given.map(|(flag, value)| (flag, quoted(&value))).collect())
     }
 
     /// A command with the flags that it lacks.
@@ -126,13 +125,26 @@ impl Flags {
     }
 }
 
-/// A value as a shell reads it back.
+/// A value as a shell reads it back: bash, zsh and ksh, where there is in it what cannot be typed.
 pub(super) fn quoted(value: &str) -> String {
+    if value.contains(is_hostile) {
+        return format!("$'{}'", value.chars().map(escaped).collect::<String>());
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_owned();
     }
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn escaped(c: char) -> String {
+    match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_hostile(c) => {
+            c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect::<Vec<_>>().concat()
+        }
+        c => c.to_string(),
+    }
 }
 
 /// What was typed, but for the region: that is this one.
@@ -436,6 +448,16 @@ mod tests {
             let typed: Vec<String> = typed.iter().map(|&word| word.to_owned()).collect();
             let shown = in_region(&typed, &region);
             assert_eq!(shown, "surefoot rollback 3 --reason 'too slow' --region eu-central-1");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_typed_is_written_so_that_a_shell_reads_it() {
+        for value in ["a\u{1b}[31m'\\b", "tab\there", "\u{202e}öd"] {
+            let line = format!("printf %s {}", quoted(value));
+            assert!(!line.contains(is_hostile), "{line:?}");
+            let read = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
+            assert_eq!(String::from_utf8(read.stdout).unwrap(), value);
         }
     }
 

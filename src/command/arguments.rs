@@ -80,16 +80,20 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it starts no work of its own beside a question.
+    pub fn runs_on_one_thread(&self) -> bool {
+        matches!(self, Self::Status(_)) || matches!(self, Self::History(_)) || self.asks_only()
+    }
+
     /// Whether it only reads, once, and ends.
     pub fn asks_only(&self) -> bool {
-        matches!(
-            self,
-            Self::Status(_)
-                | Self::History(_)
-                | Self::Show(_)
-                | Self::Stats(_)
-                | Self::Completions { .. }
-        )
+        match self {
+            Self::Status(status) => !status.watch,
+            Self::History(history) => history.html.is_none(),
+            Self::Journal(journal) => journal.command.asks_only(),
+            Self::Show(_) | Self::Stats(_) | Self::Completions { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -248,7 +252,7 @@ pub struct History {
     /// Only what the journal says; does not ask ECR what it still holds
     #[arg(long)]
     pub offline: bool,
-    /// Write one self-contained page instead
+    /// Write one self-contained page instead; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
@@ -319,6 +323,15 @@ pub enum JournalCommand {
 }
 
 impl JournalCommand {
+    /// Whether it only reads, and writes no file.
+    pub fn asks_only(&self) -> bool {
+        match self {
+            Self::Verify(_) | Self::Head => true,
+            Self::Export(export) => export.file.is_none(),
+            Self::Import(_) | Self::Repair => false,
+        }
+    }
+
     /// Whether it may replace the journal.
     pub fn repairs(&self) -> bool {
         matches!(self, Self::Repair)

@@ -1,6 +1,7 @@
 //! `surefoot history`: what was deployed, as a table or as a page.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -158,6 +159,7 @@ fn write_page(
     };
     let page = Page { services: loaded.iter().map(of_service).collect(), now };
     let unwritable = |error| unwritable(file, &error);
+    let file = if file == Path::new("-") { Path::new("/dev/stdout") } else { file };
     let target = Target::of(file, &setup.history).map_err(unwritable)?;
     let carries_the_page = target.is_standard_output();
     if carries_the_page && setup.json {
@@ -165,7 +167,13 @@ fn write_page(
         return Err(trouble::usage(what, "name a file: `surefoot history --html FILE --json`"));
     }
     let html = page.html();
-    target.write(ANYBODY, &mut |out| Ok(out.write_all(html.as_bytes())?)).map_err(unwritable)?;
+    let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(html.as_bytes())?));
+    match written {
+        // Who reads has enough.
+        Err(TargetError::Unwritable(error))
+            if carries_the_page && error.kind() == ErrorKind::BrokenPipe => {}
+        other => other.map_err(unwritable)?,
+    }
     if carries_the_page {
         return Ok(ExitCode::Success);
     }

@@ -29,6 +29,9 @@ const USUAL: TimeDelta = TimeDelta::hours(1);
 /// Lines come to CloudWatch some time after they were written.
 const LATE: TimeDelta = TimeDelta::seconds(60);
 
+/// The same line in two streams is written within this time.
+const TWICE: TimeDelta = TimeDelta::seconds(5);
+
 /// Where is looked.
 struct Place {
     world: World,
@@ -42,22 +45,6 @@ struct Wanted {
     since: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
     pattern: Option<Regex>,
-}
-
-/// The lines that were shown and may come again.
-#[derive(Default)]
-struct Shown(BTreeMap<String, DateTime<Utc>>);
-
-impl Shown {
-    /// Whether this line was not shown before; from now on it was.
-    fn is_new(&mut self, line: &LogLine) -> bool {
-        self.0.insert(line.id.clone(), line.at).is_none()
-    }
-
-    /// What is older is not asked for again.
-    fn forget_before(&mut self, since: DateTime<Utc>) {
-        self.0.retain(|_, at| *at >= since);
-    }
 }
 
 /// Shows the lines, until a person has seen enough.
@@ -74,11 +61,14 @@ async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     setup.existing_journal()?;
     let (place, mut wanted) = place(arguments, setup).await?;
     let service = find(&place, setup).await?;
+    if let Some(endpoint) = setup.endpoint() {
+        setup.view.sandbox(&endpoint);
+    }
     let mut shown = Shown::default();
     loop {
         let looked = place.world.clock.now();
         let mut lines = read(&place, &service, &wanted).await?;
-        lines.retain(|(_, line)| shown.is_new(line));
+        lines.retain(|(source, line)| shown.is_new(*source, line));
         if lines.is_empty() && !arguments.follow {
             setup.view.say(&nothing(&wanted, arguments));
         }
@@ -92,6 +82,47 @@ async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
         wanted.since = wanted.since.max(looked - LATE);
         shown.forget_before(wanted.since);
         place.world.clock.sleep(setup.settings.times.log_poll).await;
+    }
+}
+
+/// What was shown already and may come again.
+#[derive(Default)]
+struct Shown {
+    ids: BTreeMap<String, DateTime<Utc>>,
+    /// Lines of App Runner: when, in which stream.
+    said: BTreeMap<String, Vec<(DateTime<Utc>, String)>>,
+}
+
+impl Shown {
+    /// Whether it was not shown yet, which it is from now on. App Runner writes one line into two streams:
+    /// that of the service's events and that of the deployment.
+    fn is_new(&mut self, source: LogSource, line: &LogLine) -> bool {
+        if self.ids.insert(line.id.clone(), line.at).is_some() {
+            return false;
+        }
+        if source == LogSource::Application {
+            return true;
+        }
+        let said = self.said.entry(line.text.clone()).or_default();
+        let again = |(at, stream): &(DateTime<Utc>, String)| {
+            *stream != line.stream && (line.at - *at).abs() <= TWICE
+        };
+        let twin = said.iter().position(again);
+        match twin {
+            // One twin each: the same may be said again later, twice again.
+            Some(place) => drop(said.swap_remove(place)),
+            None => said.push((line.at, line.stream.clone())),
+        }
+        twin.is_none()
+    }
+
+    /// What is older is not asked for again.
+    fn forget_before(&mut self, since: DateTime<Utc>) {
+        self.ids.retain(|_, at| *at >= since);
+        self.said.retain(|_, said| {
+            said.retain(|(at, _)| *at + TWICE >= since);
+            !said.is_empty()
+        });
     }
 }
 
@@ -238,16 +269,38 @@ mod tests {
 
     fn line(second: u32) -> LogLine {
         let at = format!("2026-11-23T10:00:{second:02}Z").parse().unwrap();
-        LogLine { id: second.to_string(), at, stream: String::new(), text: String::new() }
+        LogLine { id: second.to_string(), at, stream: String::new(), text: second.to_string() }
     }
 
     #[test]
     fn what_was_shown_is_remembered_for_as_long_as_it_may_come_again() {
         let mut shown = Shown::default();
-        assert!((0..50).all(|second| shown.is_new(&line(second))));
-        assert!((0..50).all(|second| !shown.is_new(&line(second))));
+        assert!((0..50).all(|second| shown.is_new(LogSource::Service, &line(second))));
+        assert!((0..50).all(|second| !shown.is_new(LogSource::Service, &line(second))));
         shown.forget_before(line(40).at);
-        assert_eq!(shown.0.len(), 10);
-        assert!((40..50).all(|second| !shown.is_new(&line(second))));
+        assert_eq!(shown.ids.len(), 10);
+        assert!((40..50).all(|second| !shown.is_new(LogSource::Service, &line(second))));
+    }
+
+    #[test]
+    fn a_line_that_app_runner_writes_into_two_streams_is_shown_once() {
+        let mut shown = Shown::default();
+        let at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let mut is_new = |id: &str, seconds: i64, stream: &str, source| {
+            let (id, at, stream) = (id.into(), at + TimeDelta::seconds(seconds), stream.into());
+            shown.is_new(source, &LogLine { id, at, stream, text: "Pulling image".into() })
+        };
+        let (events, deployment) = ("events", "deployment/8f2c1d7e");
+        assert!(is_new("1", 0, events, LogSource::Service));
+        assert!(!is_new("2", 1, deployment, LogSource::Service), "the twin");
+        assert!(!is_new("1", 0, events, LogSource::Service), "read again");
+        assert!(is_new("3", 2, events, LogSource::Service), "said again");
+        assert!(!is_new("4", 2, deployment, LogSource::Service));
+        assert!(is_new("5", 60, deployment, LogSource::Service), "much later");
+        assert!(is_new("6", 60, "instance/1", LogSource::Application));
+        assert!(
+            is_new("7", 60, "instance/2", LogSource::Application),
+            "two instances say the same"
+        );
     }
 }

@@ -31,19 +31,22 @@ mod stats;
 mod status;
 mod stream;
 mod target;
+mod text_only;
 mod trouble;
 mod verify;
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::CommandFactory as _;
 
 use arguments::{Arguments, Command, Deploy};
 use setup::{Need, Reach, Setup};
+use signals::First;
 
 use crate::problem::{ExitCode, Problem};
 use crate::stop::Stop;
-use crate::view::{View, Wish, choose};
+use crate::view::{View, Wish, choose, raw_output};
 use crate::world::clock::SystemClock;
 
 /// Runs what was typed, shows how it ended, and says how the process ends.
@@ -51,7 +54,7 @@ pub async fn run(arguments: Arguments) -> u8 {
     let wish = Wish { json: arguments.everywhere.json, narrate: false };
     let view = choose(wish, Arc::new(SystemClock::start()));
     let view: Arc<dyn View> = addressed::addressed(view, &arguments.everywhere);
-    let ended = match signals::listen() {
+    let ended = match signals::listen(first_signal(&arguments.command)) {
         Ok(stop) => meant(&arguments, view.clone(), stop).await,
         Err(error) => Err(trouble::directory(&error)),
     };
@@ -94,8 +97,7 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
             return sandbox::sandbox(sandbox, view.as_ref(), stop).await.map(Ended::Theirs);
         }
         Command::Completions { shell } => {
-            completions(*shell);
-            ExitCode::Success
+            return completions(*shell).map(Ended::Ours);
         }
         Command::Demo(demo) => demo::demo(demo, view.as_ref(), stop).await?,
         about_a_service => {
@@ -112,6 +114,11 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
         }
     };
     Ok(Ended::Ours(exit))
+}
+
+/// Who only looks, once, has nothing to bring to an end.
+fn first_signal(command: &Command) -> First {
+    if command.asks_only() { First::Ends } else { First::Asks }
 }
 
 /// What answers from the journal alone starts faster, and works without an AWS configuration.
@@ -148,7 +155,15 @@ async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Proble
     }
 }
 
-fn completions(shell: clap_complete::Shell) {
-    let mut command = Arguments::command();
-    clap_complete::generate(shell, &mut command, "surefoot", &mut std::io::stdout());
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Problem> {
+    let (mut command, mut script) = (Arguments::command(), Vec::new());
+    // In memory first: the generator takes no failure for an answer.
+    clap_complete::generate(shell, &mut command, "surefoot", &mut script);
+    let mut out = raw_output();
+    match out.write_all(&script).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(trouble::output(&error))
+        }
+        _ => Ok(ExitCode::Success),
+    }
 }

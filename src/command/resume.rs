@@ -78,7 +78,10 @@ async fn nothing_here(setup: &Setup) -> Result<ExitCode, Problem> {
     if let Ok(caller) = setup.world().identity.caller().await {
         let (service, region) = (service.clone(), region.clone());
         let stream = StreamName { account: caller.account, region, service };
-        guard::refuse_pending_elsewhere(&stream, setup)?;
+        // What somebody is at work on needs nobody to go on with it.
+        if holding::lock_now(setup, &stream).is_ok() {
+            guard::refuse_pending_elsewhere(&stream, setup)?;
+        }
     }
     Ok(nothing(setup))
 }

@@ -41,7 +41,9 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     };
     let ledger = setup.ledger(journal, stream)?;
     guard::refuse_pending(&ledger, setup)?;
-    guard::refuse_pending_elsewhere(ledger.stream(), setup)?;
+    if lock.is_some() {
+        guard::refuse_pending_elsewhere(ledger.stream(), setup)?;
+    }
     let caller = guard::refuse_another_place(&world, &ledger, setup).await?;
     let records = record::records(&ledger);
     let chosen = pinned(choose(picked.as_ref().unwrap_or(arguments), &records)?);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use super::arguments::{Deploy, Everywhere};
-use super::{here, record, trouble};
+use super::{here, record, text_only, trouble};
 use crate::config::{
     Detected, Environment, FILE_NAME, File, Flags, Origin, Settings, Sources, load, resolve,
 };
@@ -95,6 +95,7 @@ impl Setup {
     ) -> Result<Self, Problem> {
         let environment = here::environment();
         let current = std::env::current_dir().map_err(|error| trouble::directory(&error))?;
+        text_only::refuse_what_is_no_text(everywhere.history_dir.as_deref(), &current)?;
         let project = here::project_root(&current);
         let mut sources = Sources {
             flags: flags(everywhere, deploy),
@@ -116,6 +117,9 @@ impl Setup {
             Reach::Aws | Reach::Repository => Some(connect(settings.region.as_ref(), None).await),
             Reach::Journal => None,
         };
+        if let Some(url) = connection.as_ref().and_then(Connection::unusable_endpoint) {
+            return Err(trouble::endpoint(url));
+        }
         let json = everywhere.json;
         let interactive = !json && crate::view::is_interactive();
         let mut setup = Self {
@@ -213,6 +217,7 @@ impl Setup {
         }
         let refused = |error| trouble::own_export(&error, &self.history);
         let files = import::files(&self.history.join(archive::EXPORTS)).map_err(refused)?;
+        import::judge_a_beginning(&files).map_err(refused)?;
         let journal = self.journal()?;
         let imported = import::import(journal.as_ref(), &files).map_err(refused)?;
         let events: u64 = imported.iter().map(|one| one.added).sum();

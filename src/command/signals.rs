@@ -1,12 +1,33 @@
 //! Hears signals. The first asks to stop, the second means at once.
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::problem::ExitCode;
 use crate::stop::{Stop, Stopper};
 
-/// Begins to listen.
-pub fn listen() -> std::io::Result<Stop> {
+/// What the first signal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// To stop where nothing is left half done, and to say where that leaves the service.
+    Asks,
+    /// To end at once: nothing is being changed.
+    Ends,
+}
+
+/// Begins to listen, on a thread of its own: what reads a journal or computes hears nothing.
+pub fn listen(first: First) -> std::io::Result<Stop> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let stop = {
+        let _inside = runtime.enter();
+        hear_all(first)?
+    };
+    let listening = move || runtime.block_on(std::future::pending::<()>());
+    std::thread::Builder::new().name("signals".into()).spawn(listening)?;
+    Ok(stop)
+}
+
+fn hear_all(first: First) -> std::io::Result<Stop> {
     let (stopper, stop) = Stop::channel();
     let stopper = std::sync::Arc::new(stopper);
     let kinds = [
@@ -20,7 +41,7 @@ pub fn listen() -> std::io::Result<Stop> {
         if kind == SignalKind::hangup() && ignored & HANGUP != 0 {
             continue;
         }
-        hear(name, kind, stopper.clone())?;
+        hear(name, kind, first, stopper.clone())?;
     }
     Ok(stop)
 }
@@ -38,12 +59,13 @@ fn ignored() -> u64 {
 fn hear(
     name: &'static str,
     kind: SignalKind,
+    first: First,
     stopper: std::sync::Arc<Stopper>,
 ) -> std::io::Result<()> {
     let mut signals = signal(kind)?;
     tokio::spawn(async move {
         while signals.recv().await.is_some() {
-            if !stopper.stop(name) {
+            if !stopper.stop(name) || first == First::Ends {
                 leave();
             }
         }
@@ -52,7 +74,7 @@ fn hear(
 }
 
 /// Safe at any moment: every intention is durable before its call.
-#[expect(clippy::exit, reason = "a second signal means at once")]
+#[expect(clippy::exit, reason = "a signal that means at once")]
 fn leave() {
     std::process::exit(ExitCode::Interrupted.number().into());
 }

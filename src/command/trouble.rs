@@ -1,13 +1,14 @@
 //! The errors of the lower floors as problems a person can act on. The wording of the whole tool in
 //! one place.
 
+use std::io;
 use std::path::Path;
 
 use super::addressed::quoted;
 use super::setup::Setup;
 use crate::event::deployment::IllegalEvent;
 use crate::journal::import::ImportError;
-use crate::journal::redb::RepairError;
+use crate::journal::redb::{RedbJournal, RepairError};
 use crate::journal::{JournalError, archive};
 use crate::ledger::LedgerError;
 use crate::lock::{LockError, Owner};
@@ -29,6 +30,22 @@ pub(super) fn directory(error: &std::io::Error) -> Problem {
         .hint("go to the project's directory and run the same command again")
 }
 
+/// An endpoint that could not be asked anything.
+pub(super) fn endpoint(url: &str) -> Problem {
+    let url = crate::text::printable(url, 200);
+    let what = format!("`{url}` is no endpoint that AWS could be asked at");
+    Problem::new(ExitCode::Usage, "bad-setting", what)
+        .because("it comes from AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_…, or the AWS profile")
+        .hint("write it as `http://127.0.0.1:4566`, or unset it to ask AWS itself")
+}
+
+/// Standard output does not take what it is for.
+pub(super) fn output(error: &std::io::Error) -> Problem {
+    Problem::new(ExitCode::General, "output-unwritable", "cannot write to standard output")
+        .caused_by(error)
+        .hint("make room where it goes to, then run the same command again")
+}
+
 /// The journal cannot be used.
 pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
     let exported = archive::exists(path);
@@ -42,6 +59,18 @@ pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
             )
         }
         JournalError::Missing { .. } => ("no-journal", "deploy once: `surefoot deploy`".to_owned()),
+        JournalError::Inaccessible { path, source } => {
+            let verb = match source.kind() {
+                io::ErrorKind::PermissionDenied => "let this user read",
+                _ => "put right what is at",
+            };
+            let path = path.display();
+            ("journal-unreadable", format!("{verb} {path}, or name another with --history-dir"))
+        }
+        JournalError::Io(_) => (
+            "journal-unreadable",
+            "see what the system says of the disk, then run the same command again".to_owned(),
+        ),
         JournalError::Foreign { .. } => {
             ("journal-foreign", format!("move {place} aside, or name another with --history-dir"))
         }
@@ -62,8 +91,9 @@ pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
     };
     let problem = Problem::new(ExitCode::Journal, code, "the journal cannot be used");
     let problem = problem.caused_by(error).hint(hint);
-    // What has an export is ours: then it is damaged beyond recognition.
-    let damaged = exported && matches!(error, JournalError::Foreign { .. });
+    // What is ours is damaged beyond recognition then.
+    let damaged =
+        matches!(error, JournalError::Foreign { .. }) && (exported || RedbJournal::is_ours(path));
     if damaged { problem.hint(REPAIR_HINT) } else { problem }
 }
 

@@ -8,7 +8,7 @@ use super::parse::{Level, Reader, join, kind_of};
 use super::value::Hidden;
 use crate::names::{SecretReference, VariableName};
 use crate::release::MARK;
-use crate::text::printable;
+use crate::text::{is_hostile, printable};
 
 /// The longest plain value App Runner takes. Source: service model.
 const VALUE_LIMIT: usize = 51_200;
@@ -66,6 +66,9 @@ impl Reader<'_> {
         for (key, value) in table {
             let name: &str = key.get_ref();
             let path = join("build.arguments", name);
+            if !self.can_be_typed(key, &level.shown(&path)) {
+                continue;
+            }
             let Some(text) = self.plain(level, key, value, &path) else { continue };
             let Ok(name) = name.parse::<VariableName>() else {
                 let what = format!("`{}`: a name without `=` and NUL", level.shown(&path));
@@ -176,6 +179,18 @@ impl Reader<'_> {
         }
     }
 
+    /// App Runner takes nearly anything for a name; what cannot be seen in one is a mistake, or means
+    /// harm to whoever reads it on a terminal.
+    fn can_be_typed(&mut self, key: &Spanned<DeString<'_>>, shown: &str) -> bool {
+        let is_plain = !key.get_ref().contains(is_hostile);
+        if !is_plain {
+            let what =
+                format!("`{shown}`: a name without line breaks, control or hidden characters");
+            self.found(key, what, None);
+        }
+        is_plain
+    }
+
     fn variable(
         &mut self,
         level: Level<'_>,
@@ -183,6 +198,9 @@ impl Reader<'_> {
         path: &str,
     ) -> Option<VariableName> {
         let shown = level.shown(path);
+        if !self.can_be_typed(key, &shown) {
+            return None;
+        }
         let name = match key.get_ref().parse::<VariableName>() {
             Ok(name) => name,
             Err(error) => {

@@ -325,7 +325,8 @@ fn check(settings: &Settings) -> Result<(), Problem> {
                 origin("health.retries")
             ),
         )
-        .hint("ask more often: `--health-retries 12`"));
+        .hint(format!("ask more often: `--health-retries {}`", health.passes))
+        .hint("or ask for fewer passes: `health.passes`"));
     }
     if times.settle <= times.list_lag {
         return Err(invalid(&origin("times.settle"), &format!(

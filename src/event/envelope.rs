@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Event;
 use crate::names::{DeploymentNumber, StreamName};
+use crate::text::harmless_json;
 
 /// The format of the envelopes that this version writes, and the newest that it reads.
 pub const ENVELOPE_FORMAT: u32 = 1;
@@ -425,8 +426,10 @@ impl Draft {
 /// `serde_json`, whose limit is 128.
 const SURELY_READ: usize = 100;
 
+/// What would harm a terminal is stored as escapes: an export shows the very bytes that are stored.
 fn encode(envelope: &Envelope) -> Vec<u8> {
-    serde_json::to_vec(envelope).expect("an envelope has string keys only")
+    let json = serde_json::to_string(envelope).expect("an envelope has string keys only");
+    harmless_json(json).into_bytes()
 }
 
 /// Whether data is certain to be read as it was written. Fractions may lose their last digit, and

@@ -15,6 +15,14 @@ pub enum JournalError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// What stands in its place cannot be looked at, or is no file at all.
+    #[error("`{}` cannot be read", path.display())]
+    Inaccessible {
+        /// The directory, the file or the link.
+        path: PathBuf,
+        /// What the system says, or what it is.
+        source: io::Error,
+    },
     /// There is something else in its place.
     #[error("`{}` is not a surefoot journal: {detail}", path.display())]
     Foreign {

@@ -5,14 +5,15 @@
 
 mod error;
 
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::export::{EXPORT_FORMAT, Note};
+use super::memory::MemoryJournal;
 use super::{Journal, StreamHead};
 use crate::event::envelope::{EventHash, LARGEST_EVENT, Link, LinkReader, StoredEvent};
 use crate::names::StreamName;
@@ -24,6 +25,9 @@ const AT_ONCE: usize = 2_000;
 
 /// Bytes of events that are written in one transaction.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
+
+/// More events than anybody writes: no number of one is higher.
+const HIGHEST: u64 = u64::MAX >> 1;
 
 /// The ending of the files of an export that lie in a directory.
 const ENDING: &str = "jsonl";
@@ -44,18 +48,26 @@ pub struct Imported {
 /// The files of an export: itself, or everything in a directory, in the order of their names.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>, ImportError> {
     let failed = |source| ImportError::File { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
+    let there = std::fs::metadata(path).map_err(failed)?;
+    if !there.is_dir() {
+        refuse_what_is_no_file(path, &there)?;
         return Ok(vec![path.to_owned()]);
     }
+    let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
+        // Links may lead in a circle.
+        if !seen.insert(folder.canonicalize().map_err(failed)?) {
+            continue;
+        }
         for entry in std::fs::read_dir(&folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
             if path.is_dir() && !hidden {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == ENDING) {
+                refuse_what_is_no_file(&path, &std::fs::metadata(&path).map_err(failed)?)?;
                 found.push(path);
             }
         }
@@ -66,6 +78,24 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>, ImportError> {
         return Err(ImportError::Foreign { path: path.to_owned(), detail });
     }
     Ok(found)
+}
+
+/// An export is read more than once, to be judged before anything of it is written.
+fn refuse_what_is_no_file(path: &Path, there: &Metadata) -> Result<(), ImportError> {
+    if there.is_file() {
+        return Ok(());
+    }
+    let detail = "it is no regular file, and an export is read more than once: save it into a file";
+    Err(ImportError::Foreign { path: path.to_owned(), detail: detail.into() })
+}
+
+/// What is wrong with the files of an export by themselves, for a journal that is still to be made.
+pub fn judge_a_beginning(files: &[PathBuf]) -> Result<(), ImportError> {
+    let nothing = MemoryJournal::new();
+    for (stream, thread) in &judge(files)? {
+        thread.joins(&nothing, stream, None, files)?;
+    }
+    Ok(())
 }
 
 /// Imports the files of one export.
@@ -164,11 +194,11 @@ fn follow(
     line: &Line<'_>,
     event: Link,
 ) -> Result<(), ImportError> {
+    if !(1..=HIGHEST).contains(&event.sequence) {
+        let wrong = format!("no event has the number {}", event.sequence);
+        return Err(line.damaged(Some(&event.stream), wrong));
+    }
     let Some(thread) = threads.get_mut(&event.stream) else {
-        if event.sequence == 0 {
-            let wrong = "it has an event 0, and events are counted from 1".to_owned();
-            return Err(line.damaged(Some(&event.stream), wrong));
-        }
         let thread = Thread {
             path: line.path.to_owned(),
             line: line.number,

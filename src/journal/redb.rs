@@ -64,11 +64,12 @@ impl RedbJournal {
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
         let path = home::database(directory);
         let storage = Box::new(FileStorage(path.clone()));
+        home::refuse_dangling(directory)?;
         match home::marker(directory)? {
-            Some(marker) if path.exists() => Ok(Self { storage, id: marker.id }),
+            Some(marker) if home::is_file(&path)? => Ok(Self { storage, id: marker.id }),
             Some(_) => Err(JournalError::corrupt("`FORMAT` is there, `journal.redb` is not")),
             // A creation that died right before its last step, or a marker somebody removed.
-            None if path.exists() => Ok(Self { id: id_of(&*storage)?, storage }),
+            None if home::is_file(&path)? => Ok(Self { id: id_of(&*storage)?, storage }),
             None => Err(JournalError::Missing { path: directory.to_owned() }),
         }
     }
@@ -83,6 +84,7 @@ impl RedbJournal {
         id: JournalId,
         after: home::AfterStep<'_>,
     ) -> Result<Self, JournalError> {
+        home::refuse_dangling(directory)?;
         if home::is_complete(directory) {
             return Self::open(directory);
         }
@@ -94,6 +96,12 @@ impl RedbJournal {
         };
         creation.run(after)?;
         Self::open(directory)
+    }
+
+    /// Whether what is here was made by surefoot once, whatever became of it.
+    pub fn is_ours(directory: &Path) -> bool {
+        matches!(home::marker(directory), Ok(Some(_)))
+            || id_of(&FileStorage(home::database(directory))).is_ok()
     }
 
     /// The identity that the journal was made with.

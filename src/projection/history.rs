@@ -187,11 +187,13 @@ fn left(folded: &[Folded<'_>]) -> Option<Release> {
 fn name_rollbacks(rows: &mut [Row]) {
     let mut names = BTreeMap::new();
     for row in rows {
-        if let Some((tag, commit)) = row.rollback_to.and_then(|to| names.get(&to)).cloned() {
+        if let Some((tag, commit, dirty)) = row.rollback_to.and_then(|to| names.get(&to)).cloned() {
             row.tag = row.tag.take().or(tag);
+            // Whether the tree was dirty is said of the commit, and goes with it.
+            row.dirty |= row.commit.is_none() && dirty;
             row.commit = row.commit.take().or(commit);
         }
-        names.insert(row.number, (row.tag.clone(), row.commit.clone()));
+        names.insert(row.number, (row.tag.clone(), row.commit.clone(), row.dirty));
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod comparison;
+mod effect;
 #[cfg(test)]
 pub mod examples;
 mod expectation;
@@ -36,6 +37,7 @@ use crate::names::DeploymentNumber;
 
 pub use candidates::{Candidate, candidates, last_good, once_live, ways_back};
 pub use comparison::{Compared, Sighting, compare, drift};
+pub use effect::Effect;
 pub use expectation::{Expectation, expectation, proven_path};
 pub use history::{Row, Verdict, history};
 pub use judgement::{Judgement, Source, bad_releases};

@@ -9,12 +9,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::effect::{Effect, effect};
 use super::fold::{Folded, fold};
-use super::history::{Row, Verdict, history};
+use super::history::{Row, history};
 use super::{RECOVERED, Recorded, Tone, as_seconds, between, stories};
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
-use crate::plan::{Intent, Step};
+use crate::plan::Step;
+use crate::world::service::OperationStatus;
 
 /// The columns of the course over time, at most.
 const BUCKETS: i64 = 40;
@@ -44,6 +46,8 @@ pub struct Statistics {
     pub unrestored: usize,
     /// From a commit to its release live, for the first time it was.
     pub lead_time: Spread,
+    /// Changes that went live from a commit whose time is not known, or from none.
+    pub undated: usize,
     /// From the beginning of a deployment to its release live.
     pub duration: Spread,
     /// How long each step took where it came out well.
@@ -82,7 +86,7 @@ pub struct Bucket {
     pub from: DateTime<Utc>,
     /// Deployments that brought a release live.
     pub live: usize,
-    /// Deployments that ended otherwise.
+    /// Changes that failed, as the change failure rate counts them.
     pub failed: usize,
 }
 
@@ -99,11 +103,12 @@ pub fn statistics(
     let all: Vec<One<'_>> = folded.iter().zip(&rows).filter_map(One::readable).collect();
     let from = since.or_else(|| Some(rows.first()?.started_at)).unwrap_or(now).min(now);
     let counted = || all.iter().filter(move |one| one.row.started_at >= from);
-    let live = counted().filter(|one| one.went_live()).count();
-    let failed: Vec<&One<'_>> = counted().filter(|one| one.is_failed_change()).collect();
-    let changes = counted().filter(|one| one.is_change()).count();
+    let live = counted().filter(|one| one.effect.went_live).count();
+    let failed: Vec<&One<'_>> = counted().filter(|one| one.effect.failed).collect();
+    let changes = counted().filter(|one| one.effect.change).count();
     let restored: Vec<Option<Duration>> =
         failed.iter().map(|one| time_to_restore(one, &all)).collect();
+    let (leads, undated) = lead_times(&all, from);
     Statistics {
         from,
         to: now,
@@ -115,9 +120,10 @@ pub fn statistics(
         change_failure_rate: share(failed.len(), changes),
         unrestored: restored.iter().filter(|time| time.is_none()).count(),
         time_to_restore: spread(restored.into_iter().flatten().collect()),
-        lead_time: spread(lead_times(&all, from)),
+        lead_time: spread(leads),
+        undated,
         duration: spread(
-            counted().filter(|one| one.went_live()).filter_map(|one| one.row.took).collect(),
+            counted().filter(|one| one.effect.went_live).filter_map(|one| one.row.took).collect(),
         ),
         steps: step_times(records, from),
         course: course(counted(), from, now),
@@ -129,34 +135,20 @@ struct One<'a> {
     folded: &'a Folded<'a>,
     state: &'a Deployment,
     row: &'a Row,
+    effect: Effect,
 }
 
 impl<'a> One<'a> {
     fn readable((folded, row): (&'a Folded<'a>, &'a Row)) -> Option<Self> {
-        Some(Self { folded, state: folded.state.as_ref().ok()?, row })
+        let state = folded.state.as_ref().ok()?;
+        Some(Self { folded, state, row, effect: effect(state, row) })
     }
 
-    /// A release that was live already was not brought there.
-    fn went_live(&self) -> bool {
-        self.state.phase == Phase::Succeeded && self.state.done.issued.is_some()
-    }
-
-    fn is_change(&self) -> bool {
-        matches!(self.state.plan.intent, Intent::Deploy { .. }) && self.state.done.issued.is_some()
-    }
-
-    fn is_failed_change(&self) -> bool {
-        let ended_badly = matches!(
-            self.row.verdict,
-            Verdict::RolledBack | Verdict::Failed | Verdict::RollbackFailed | Verdict::Attention
-        );
-        let called_bad = self.row.judgement.as_ref().is_some_and(|judgement| !judgement.good);
-        self.is_change() && (ended_badly || called_bad)
-    }
-
-    /// When it was known to be bad; of a release that was called bad later, when it went live.
+    /// When it was known to be bad; of a release that was called bad later, when it went live. Where App
+    /// Runner went back by itself it says so only when it is back, so that the moment counts from which
+    /// the release may have done harm: when it was asked for.
     fn failed_at(&self) -> Option<DateTime<Utc>> {
-        if self.went_live() {
+        if self.effect.went_live {
             return self.row.ended_at;
         }
         let bad = |record: &&&Recorded| {
@@ -169,8 +161,19 @@ impl<'a> One<'a> {
                     | Event::AttentionNeeded { .. })
             )
         };
-        self.folded.events.iter().find(bad).map(|record| record.at)
+        let bad = self.folded.events.iter().find(bad)?;
+        let asked = |record: &&&Recorded| {
+            matches!(record.event, Ok(Event::CreateIssued(_) | Event::UpdateIssued(_)))
+        };
+        let asked = self.folded.events.iter().filter(|_| went_back_by_itself(bad)).find(asked);
+        Some(asked.unwrap_or(bad).at)
     }
+}
+
+fn went_back_by_itself(bad: &Recorded) -> bool {
+    use OperationStatus::{RollbackFailed, RollbackSucceeded};
+    let Ok(Event::OperationFailed { status, .. }) = &bad.event else { return false };
+    matches!(status, RollbackSucceeded | RollbackFailed)
 }
 
 fn time_to_restore(failed: &One<'_>, all: &[One<'_>]) -> Option<Duration> {
@@ -179,23 +182,31 @@ fn time_to_restore(failed: &One<'_>, all: &[One<'_>]) -> Option<Duration> {
         failed.row.ended_at?
     } else {
         let later = |one: &&One<'_>| one.row.number > failed.row.number;
-        let good = |one: &&One<'_>| one.went_live() && !one.is_failed_change();
+        let good = |one: &&One<'_>| one.effect.went_live && !one.effect.failed;
         all.iter().filter(later).find(good)?.row.ended_at?
     };
     between(since, restored_at)
 }
 
-fn lead_times(all: &[One<'_>], from: DateTime<Utc>) -> Vec<Duration> {
-    let mut known = BTreeSet::new();
-    let mut times = Vec::new();
-    for one in all.iter().filter(|one| one.went_live() && one.is_change()) {
-        let Some(commit) = &one.row.commit else { continue };
-        if known.insert(commit.as_str()) && one.row.started_at >= from {
-            let moments = one.row.committed_at.zip(one.row.ended_at);
-            times.extend(moments.and_then(|(committed, live)| between(committed, live)));
+/// The lead times that are known, and how many are not. Of a dirty tree the commit tells nothing.
+fn lead_times(all: &[One<'_>], from: DateTime<Utc>) -> (Vec<Duration>, usize) {
+    let (mut known, mut times, mut undated) = (BTreeSet::new(), Vec::new(), 0);
+    for one in all.iter().filter(|one| one.effect.went_live && one.effect.change) {
+        let first = match &one.row.commit {
+            _ if one.row.dirty => false,
+            Some(commit) => known.insert(commit.as_str()),
+            None => true,
+        };
+        if !first || one.row.started_at < from {
+            continue;
+        }
+        let moments = one.row.committed_at.zip(one.row.ended_at);
+        match moments.and_then(|(committed, live)| between(committed, live)) {
+            Some(time) => times.push(time),
+            None => undated += 1,
         }
     }
-    times
+    (times, undated)
 }
 
 fn step_times(records: &[Recorded], from: DateTime<Utc>) -> Vec<StepTime> {
@@ -241,16 +252,14 @@ fn course<'a>(
     let mut course: Vec<Bucket> = (0..count)
         .map(|index| Bucket { from: from + TimeDelta::days(days * index), live: 0, failed: 0 })
         .collect();
-    for one in all.filter(|one| one.state.is_over()) {
+    for one in all {
         let index = (one.row.started_at - from).num_seconds() / width.num_seconds();
         let Some(bucket) = usize::try_from(index).ok().and_then(|index| course.get_mut(index))
         else {
             continue;
         };
-        match one.state.phase {
-            Phase::Succeeded => bucket.live += usize::from(one.went_live()),
-            _ => bucket.failed += 1,
-        }
+        bucket.live += usize::from(one.effect.went_live);
+        bucket.failed += usize::from(one.effect.failed);
     }
     course
 }
@@ -290,6 +299,45 @@ mod tests {
         let found = several();
         assert_eq!(found.lead_time.count, 1);
         assert_eq!(found.lead_time.median, seconds(86_400 + 207));
+    }
+
+    #[test]
+    fn a_dirty_tree_leads_nothing_and_a_commit_without_a_time_is_counted() {
+        let mut dirty = examples::plan(17, "v1.4.2");
+        checkout(&mut dirty).dirty = true;
+        let run = examples::good_by(dirty, "v1.4.1", morning()).announced();
+        let found = statistics(&run.records, None, run.ended());
+        assert_eq!((found.live, found.lead_time.count, found.undated), (1, 0, 0));
+        let mut undated = examples::plan(17, "v1.4.2");
+        checkout(&mut undated).committed_at = None;
+        let run = examples::good_by(undated, "v1.4.1", morning()).announced();
+        let found = statistics(&run.records, None, run.ended());
+        assert_eq!((found.live, found.lead_time.count, found.undated), (1, 0, 1));
+    }
+
+    fn checkout(plan: &mut crate::plan::Plan) -> &mut crate::world::source::Checkout {
+        let crate::plan::Intent::Deploy { target, .. } = &mut plan.intent else { unreachable!() };
+        target.checkout.as_mut().unwrap()
+    }
+
+    #[test]
+    fn what_app_runner_took_back_counts_from_when_it_was_asked_for() {
+        let run = examples::taken_back();
+        let asked = |record: &&Recorded| matches!(record.event, Ok(Event::UpdateIssued(_)));
+        let asked = run.records.iter().find(asked).unwrap().at;
+        let found = statistics(&run.records, None, run.ended());
+        assert_eq!(found.time_to_restore.median, between(asked, run.ended()));
+        assert!(found.time_to_restore.median > seconds(420), "longer than proving it took");
+    }
+
+    #[test]
+    fn the_course_counts_what_the_rates_count() {
+        for (name, run) in examples::every() {
+            let found = statistics(&run.records, None, run.ended());
+            let failed: usize = found.course.iter().map(|bucket| bucket.failed).sum();
+            let live: usize = found.course.iter().map(|bucket| bucket.live).sum();
+            assert_eq!((live, failed), (found.live, found.failed_changes), "{name}");
+        }
     }
 
     #[test]

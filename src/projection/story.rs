@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::effect::{Effect, effect};
 use super::fold::fold;
 use super::history::{Row, history, target_digest, target_tag};
 use super::proof::brought_back;
@@ -29,6 +30,9 @@ pub struct Story {
     /// The deployment in a line.
     #[serde(flatten)]
     pub row: Row,
+    /// What it was to the service.
+    #[serde(skip)]
+    pub effect: Effect,
     /// The service.
     pub service: Option<StreamName>,
     /// An endpoint other than AWS itself.
@@ -171,6 +175,7 @@ impl Story {
     pub(super) fn of(row: Row) -> Self {
         Self {
             row,
+            effect: Effect::default(),
             service: None,
             endpoint: None,
             url: None,
@@ -202,6 +207,7 @@ fn told_of<'a>(row: &Row, rows: &[Row], records: impl Iterator<Item = &'a Record
     let endpoint = state.as_ref().and_then(|state| state.plan.endpoint.clone());
     let address = state.as_ref().and_then(Deployment::address);
     Story {
+        effect: readable.map(|state| effect(state, &row)).unwrap_or_default(),
         row,
         service: state.as_ref().map(|state| state.plan.stream.clone()),
         url: address.map(|(host, _)| service_address(host, endpoint.as_deref())),

@@ -123,6 +123,17 @@ fn a_rollback_to_a_rollback_is_named_by_what_was_deployed() {
 }
 
 #[test]
+fn a_rollback_to_a_dirty_tree_says_that_it_was_dirty() {
+    let mut plan = examples::plan(17, "v1.4.2");
+    let crate::plan::Intent::Deploy { target, .. } = &mut plan.intent else { unreachable!() };
+    target.checkout.as_mut().unwrap().dirty = true;
+    let mut records = examples::good_by(plan, "v1.4.1", morning()).announced().records;
+    records.extend(examples::rollback().records);
+    let dirty: Vec<bool> = history(&records).iter().map(|row| row.dirty).collect();
+    assert_eq!(dirty, [true, true]);
+}
+
+#[test]
 fn each_run_alone_has_its_verdict() {
     let verdicts: Vec<_> = every()
         .into_iter()

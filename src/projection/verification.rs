@@ -124,6 +124,7 @@ fn identifier(expected: &Expectation, evidence: &Evidence, service: &Service) ->
         other => {
             let now = other.map_or("nothing from ECR".into(), |image| image.to_string());
             failed("identifier", format!("it is configured with {now}, not with {wanted}"))
+                .fix(look(expected))
                 .fix(back(expected, evidence))
         }
     }
@@ -416,7 +417,8 @@ mod tests {
             assert_eq!(wrong.len(), 1, "{index}: {wrong:#?}");
             assert_eq!((wrong[0].check.as_str(), wrong[0].outcome), (check, outcome), "{index}");
             assert_eq!(verdict(&findings), exit, "{index}");
-            let helps = wrong[0].fix.iter().any(|fix| fix.contains("`surefoot "));
+            let command = |fix: &String| fix.contains("`surefoot ") || fix.contains("`aws ");
+            let helps = wrong[0].fix.iter().any(command);
             assert!(helps || outcome != Outcome::Failed, "{index}: {:?}", wrong[0].fix);
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct Expected<'a> {
     pub(super) whole: bool,
     /// The mark it must carry.
     pub(super) mark: Option<&'a str>,
+    /// Another one that would do.
+    pub(super) or_mark: Option<&'a str>,
     /// The newest operation there may be.
     pub(super) operation: Option<&'a OperationId>,
 }
@@ -119,7 +121,9 @@ fn contradictions(expected: &Expected<'_>, service: Option<&Service>) -> Vec<Str
         let image = image.map_or("nothing from ECR".into(), |image| image.to_string());
         lines.push(format!("it is configured with {image}, not with {}", expected.release.image));
     }
-    if service.mark.as_deref() != expected.mark {
+    let mark = service.mark.as_deref();
+    let is_ours = mark == expected.mark || mark.is_some() && mark == expected.or_mark;
+    if !is_ours {
         let (mark, due) = (service.mark.as_deref(), expected.mark);
         let (mark, due) = (mark.unwrap_or("none"), due.unwrap_or("none"));
         lines.push(format!("it carries the mark {mark}, not {due}"));

@@ -5,14 +5,14 @@
 //! the release is live.
 
 use super::issuing::{self, Request};
-use super::operation::{Wait, Waited, still_busy};
+use super::operation::{Wait, Waited, operations, still_busy, told};
 use super::readiness::{busy_after_doubt, idle, is_busy};
 use super::settling::{Answer, Call, attention, did_it_happen};
-use super::{Bench, Outcome, StepError, strangers};
+use super::{Bench, Outcome, StepError, asked, strangers};
 use crate::event::{Event, Issue};
 use crate::names::OperationId;
 use crate::plan::identity::restore_mark;
-use crate::world::service::{OperationStatus, Service};
+use crate::world::service::{Operation, OperationStatus, Service};
 
 /// They are as they were, or were off; or the call may have been made: look.
 pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
@@ -115,7 +115,12 @@ async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> 
     let mut wait = Wait::begin(bench, issue);
     Ok(match wait.until_ended(bench.times.deploy_timeout).await? {
         Waited::Ended(operation) if operation.status == OperationStatus::Succeeded => {
-            restored(Some(operation.id), refused)
+            let others = overtaken(bench, issue).await?;
+            if others.is_empty() {
+                restored(Some(operation.id), refused)
+            } else {
+                attention(others).into()
+            }
         }
         // Nothing serves any more: the release that was live is not.
         Waited::Ended(operation) if operation.status == OperationStatus::RollbackFailed => {
@@ -130,6 +135,19 @@ async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> 
         Waited::Limit(operation) => return Err(still_busy(&operation.id)),
         Waited::Unlisted => restored(None, Some("App Runner lists no operation for it".into())),
     })
+}
+
+/// A machine may sleep between its last look and its call: what came in between was gone over, and a
+/// person must know.
+async fn overtaken(bench: &Bench<'_>, issue: &Issue) -> Result<Vec<String>, StepError> {
+    let listed = operations(bench, &issue.service, Some(super::REMEMBERED_OPERATIONS)).await;
+    let known = &bench.observed().known_operations;
+    let theirs =
+        |one: &Operation| !known.contains(&one.id) && Some(&one.id) != issue.operation.as_ref();
+    let theirs = asked(listed)?.into_iter().filter(theirs);
+    Ok(theirs
+        .map(|one| format!("{} came before our last update, which went over it", told(&one)))
+        .collect())
 }
 
 fn restored(operation: Option<OperationId>, refused: Option<String>) -> Outcome {

@@ -5,8 +5,8 @@
 use super::proving::{Expected, Proven, prove};
 use super::settling::attention;
 use super::{Bench, Outcome, StepError, issuing};
-use crate::event::{Event, Failure, Issue};
-use crate::names::{DeploymentId, ImageIdentifier, OperationId};
+use crate::event::{Event, Failure};
+use crate::names::ImageIdentifier;
 use crate::plan::identity::restore_mark;
 use crate::problem::ExitCode;
 
@@ -19,14 +19,17 @@ pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepE
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let issue = bench.deployment.done.issued.as_ref().expect("something was issued");
     let asked = super::desired(bench).image;
-    let (mark, operation) = newest_of_ours(bench, issue);
+    let second = bench.deployment.done.given_back.as_ref();
+    let second_mark = restore_mark(&bench.deployment.plan.id);
     let expected = Expected {
         service: &issue.service,
         release: &issue.release,
         digest: asked.digest(),
         whole: false,
-        mark: Some(mark.as_str()),
-        operation,
+        mark: Some(issue.mark.as_str()),
+        // App Runner may have taken the second update back, and its mark with it.
+        or_mark: second.map(|_| second_mark.as_str()),
+        operation: second.or(issue.operation.as_ref()),
     };
     match prove(bench, &expected).await? {
         Proven::Yes(proof) if issuing::still_names(bench, &proof.image, asked.digest()).await? => {
@@ -35,20 +38,6 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         Proven::Yes(proof) => Err(unproven(bench, vec![moved(&proof.image)]).into()),
         Proven::Overtaken(evidence) => Ok(attention(evidence).into()),
         Proven::No(evidence) => Err(unproven(bench, evidence).into()),
-    }
-}
-
-/// The mark that the service carries by our doing, and the operation that nothing may be newer than:
-/// those of the second update, where there was one and App Runner did not take it back.
-fn newest_of_ours<'a>(
-    bench: &'a Bench<'_>,
-    issue: &'a Issue,
-) -> (DeploymentId, Option<&'a OperationId>) {
-    let done = &bench.deployment.done;
-    match (&done.given_back, &done.auto_deployments) {
-        (Some(second), None) => (restore_mark(&bench.deployment.plan.id), Some(second)),
-        (Some(second), Some(_)) => (issue.mark.clone(), Some(second)),
-        (None, _) => (issue.mark.clone(), issue.operation.as_ref()),
     }
 }
 

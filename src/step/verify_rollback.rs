@@ -54,6 +54,7 @@ fn expected<'a>(bench: &'a Bench<'_>, asked: Option<&'a Digest>) -> (RolledBackB
         digest: release.image.digest(),
         whole: true,
         mark: captured.mark.as_deref(),
+        or_mark: None,
         operation: issued.operation.as_ref(),
     };
     match &deployment.phase {

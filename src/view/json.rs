@@ -13,6 +13,7 @@ use crate::event::deployment::Deployment;
 use crate::plan::findings::Finding;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::Summary;
+use crate::text::harmless_json;
 use crate::world::{Progress, ProgressSink};
 
 /// Prints JSON lines. A problem is told on stderr as well, in words.
@@ -37,7 +38,7 @@ impl JsonView {
     }
 
     fn line(&self, value: &Value) {
-        self.out.write(&format!("{value}\n"));
+        self.out.write(&format!("{}\n", harmless_json(value.to_string())));
     }
 
     fn keep(&self, name: &str, value: Value) {

@@ -69,6 +69,7 @@ impl Look {
 
     /// `label` and a text that hangs beside it, wrapped.
     pub(super) fn hanging(self, label: &str, accent: Accent, text: &str) -> String {
+        let label = &harmless(label);
         let indent = width_of(label);
         let room = self.width.saturating_sub(indent).max(20);
         let mut lines = wrap(text, room).into_iter();

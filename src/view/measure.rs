@@ -4,15 +4,23 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// `84 ms`, `18 s`, `2 m 51 s`, `1 h 5 m`, `3 d 2 h`.
+/// `84 ms`, `18 s`, `2 m 51 s`, `1 h 5 m`, `3 d 2 h`: rounded to the smaller unit that is shown.
 pub fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} m {} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {} m", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    let whole = |unit: u128| {
+        let unit = unit * 1_000;
+        (duration.as_millis() + unit / 2) / unit
+    };
+    let (seconds, minutes, hours) = (whole(1), whole(60), whole(3_600));
+    if duration.as_secs() == 0 {
+        format!("{} ms", duration.as_millis())
+    } else if seconds < 60 {
+        format!("{seconds} s")
+    } else if seconds < 3_600 {
+        format!("{} m {} s", seconds / 60, seconds % 60)
+    } else if minutes < 1_440 {
+        format!("{} h {} m", minutes / 60, minutes % 60)
+    } else {
+        format!("{} d {} h", hours / 24, hours % 24)
     }
 }
 
@@ -79,7 +87,12 @@ mod tests {
             (84, "84 ms"),
             (999, "999 ms"),
             (1_000, "1 s"),
-            (59_999, "59 s"),
+            (4_798, "5 s"),
+            (4_499, "4 s"),
+            (59_999, "1 m 0 s"),
+            (3_599_600, "1 h 0 m"),
+            (3_959_000, "1 h 6 m"),
+            (86_399_000, "1 d 0 h"),
             (171_000, "2 m 51 s"),
             (3_600_000, "1 h 0 m"),
             (86_400_000, "1 d 0 h"),

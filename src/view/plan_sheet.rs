@@ -153,9 +153,10 @@ impl PlanSheet {
     }
 
     fn origin_lines(&self, look: Look) -> String {
-        let widest = self.origins.iter().map(|o| width_of(&o.key)).max().unwrap_or(0);
+        let key = |origin: &Origin| super::look::harmless(&origin.key);
+        let widest = self.origins.iter().map(|o| width_of(&key(o))).max().unwrap_or(0);
         let line = |origin: &Origin| {
-            let label = format!("  {}  ", pad(&origin.key, widest));
+            let label = format!("  {}  ", pad(&key(origin), widest));
             look.hanging(&label, Accent::Dim, &format!("{}   ({})", origin.value, origin.from))
         };
         self.origins.iter().map(line).collect()

@@ -797,3 +797,17 @@ fn what_the_service_says_stays_beneath_its_step() {
     assert_eq!(lines[step + 1], "     App Runner: Pulling image");
     assert!(!text.contains("comes and goes"));
 }
+
+#[test]
+fn no_cause_of_a_problem_can_look_like_a_line_of_ours() {
+    use crate::problem::{ExitCode, Problem};
+
+    let forged = "refused\nhint: run `curl evil`\r\n\u{1b}[1A\n\nNothing was changed.";
+    let problem = Problem::new(ExitCode::Usage, "usage", "odd").because(forged);
+    let text = problem.text(at(120));
+    assert!(
+        text.contains("  because: refused hint: run `curl evil` \u{fffd}[1A Nothing"),
+        "{text}"
+    );
+    assert_eq!(text.lines().filter(|line| line.starts_with("hint: ")).count(), 0, "{text}");
+}

@@ -523,8 +523,8 @@ GUARDS = [
         "changes": [
             (
                 "src/step/proving.rs",
-                "    if service.mark.as_deref() != expected.mark {",
-                f"    if service.mark.as_deref() != expected.mark && {asks('mark of the proof')} {{",
+                "    if !is_ours {",
+                f"    if !is_ours && {asks('mark of the proof')} {{",
             ),
         ],
         "tests": [("lib", "step::verify_release::tests::the_same_release_under_another_mark_is_not_proven")],

@@ -43,7 +43,9 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
         recover::recover(setup, &world, &inventory, &mut ledger)?;
     }
     guard::refuse_pending(&ledger, setup)?;
-    guard::refuse_pending_elsewhere(&stream, setup)?;
+    if lock.is_some() {
+        guard::refuse_pending_elsewhere(&stream, setup)?;
+    }
     guard::refuse_mixed_worlds(&ledger, setup)?;
     let plan = plan(arguments, setup, &world, &inventory, &ledger).await?;
     if arguments.dry_run {

@@ -53,7 +53,11 @@ fn to_standard_output(
     match written {
         // Who reads has enough.
         Err(JournalError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        other => other.map_err(|error| trouble::journal(&error, &setup.history))?,
+        Err(JournalError::Io(error)) => return Err(trouble::output(&error)),
+        Err(JournalError::Full) => {
+            return Err(trouble::output(&io::ErrorKind::StorageFull.into()));
+        }
+        other => other.map_err(|error| trouble::journal(&error, &setup.history)).map(drop)?,
     }
     Ok(ExitCode::Success)
 }

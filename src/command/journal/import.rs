@@ -11,6 +11,10 @@ use crate::view::documents::ImportReport;
 pub(super) fn import(arguments: &JournalImport, setup: &Setup) -> Result<ExitCode, Problem> {
     let refused = |error| trouble::import(&error, &setup.history);
     let files = import::files(&arguments.file).map_err(refused)?;
+    // A journal that is made for an export that is then refused would be one of nothing.
+    if setup.unchecked_journal().is_none() {
+        import::judge_a_beginning(&files).map_err(refused)?;
+    }
     let journal = setup.journal()?;
     let streams = import::import(journal.as_ref(), &files).map_err(refused)?;
     for stream in streams.iter().filter(|one| one.added > 0) {

@@ -28,6 +28,8 @@ struct Wish {
     limits: Limits,
     without_history: Vec<ServiceName>,
     apply: bool,
+    /// Whether it is part of a deployment: then nothing to do is no news.
+    beside: bool,
     /// What to type for the same.
     again: String,
 }
@@ -63,7 +65,8 @@ pub(super) async fn after_deployment(keep: u32, setup: &Setup, world: &World, st
         report: None,
     };
     let wish = wish(&arguments).expect("the grace period is a duration");
-    let wish = Wish { again: again(&arguments, setup, &stream.service), ..wish };
+    let again = again(&arguments, setup, &stream.service);
+    let wish = Wish { again, beside: true, ..wish };
     let mut report = Report::none();
     if let Err(problem) = carry_out(&wish, setup, world, stream, true, &mut report).await {
         setup.view.say(&format!("the deployment succeeded; pruning did not: {}", problem.what));
@@ -80,6 +83,9 @@ fn wish(arguments: &Prune) -> Result<Wish, Problem> {
     let age = |name: &str, text: &str| {
         parse_age(text).map_err(|reason| trouble::bad_age(name, text, &reason))
     };
+    if arguments.tag_pattern.iter().any(String::is_empty) {
+        return Err(trouble::empty_pattern());
+    }
     let older_than = arguments.older_than.as_deref();
     let names = arguments.without_history.iter().map(|name| {
         name.parse().map_err(|error: crate::names::NameError| trouble::bad_name(&error))
@@ -93,6 +99,7 @@ fn wish(arguments: &Prune) -> Result<Wish, Problem> {
         },
         without_history: names.collect::<Result<_, _>>()?,
         apply: arguments.apply,
+        beside: false,
         again: "surefoot prune".into(),
     })
 }
@@ -273,6 +280,7 @@ async fn sheet(
         service: books.main().clone(),
         endpoint: setup.endpoint(),
         apply: wish.apply,
+        brief: wish.beside,
         next: (!wish.apply && missing.is_empty()).then(|| format!("{} --apply", wish.again)),
         choices,
         missing: missing.to_vec(),

@@ -8,6 +8,7 @@ use super::trouble;
 use crate::command::target::Target;
 use crate::journal::archive::ANYBODY;
 use crate::problem::Problem;
+use crate::text::harmless_json;
 use crate::view::Document;
 
 /// A file that is written at the end, and tried at the beginning: whether it can be written is known
@@ -36,10 +37,12 @@ impl Report {
         self.documents.insert(document.name().to_owned(), document.json());
     }
 
-    /// Writes all of them.
+    /// Writes all of them; nothing where there is nothing to tell.
     pub(super) fn write(self) -> Result<(), Problem> {
-        let Some((path, target)) = self.target else { return Ok(()) };
-        let text = format!("{:#}\n", Value::Object(self.documents));
+        let Some((path, target)) = self.target.filter(|_| !self.documents.is_empty()) else {
+            return Ok(());
+        };
+        let text = harmless_json(format!("{:#}\n", Value::Object(self.documents)));
         let written = target.write(ANYBODY, &mut |out| Ok(out.write_all(text.as_bytes())?));
         written.map_err(|error| trouble::report(&path, &error))
     }

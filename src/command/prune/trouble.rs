@@ -127,6 +127,12 @@ pub(super) fn bad_age(option: &str, text: &str, reason: &str) -> Problem {
     usage(format!("`{option} {text}`: {reason}"), "write an age such as `2h` or `30d`")
 }
 
+/// A pattern that fits no tag.
+pub(super) fn empty_pattern() -> Problem {
+    let what = "`--tag-pattern` is empty: no tag is of this form";
+    usage(what, "write the form of the tags, such as `--tag-pattern 'build-*'`, or leave it away")
+}
+
 /// A service name that is none.
 pub(super) fn bad_name(error: &NameError) -> Problem {
     usage(error.to_string(), "see the names: `surefoot prune`")

@@ -54,6 +54,47 @@ fn an_export_brings_everything_and_the_second_time_nothing() {
 }
 
 #[test]
+fn a_number_that_no_event_can_have_is_refused() {
+    let (source, copy) = (source(), MemoryJournal::new());
+    let text = lines(&source).into_iter().map(|line| String::from_utf8(line).unwrap());
+    let text: Vec<String> = text.collect();
+    for (stream, number) in [("shop", u64::MAX), ("shop", 0), ("depot", u64::MAX)] {
+        let is_meant = |line: &str| line.contains(&format!("/{stream}\",\"sequence\":1,"));
+        let number_of = |line: &str| if is_meant(line) { number } else { 1 };
+        let forged = |line: &String| {
+            let other = format!("\"sequence\":{},", number_of(line));
+            line.replace("\"sequence\":1,", &other)
+        };
+        let forged: Vec<Vec<u8>> = text.iter().map(|line| forged(line).into_bytes()).collect();
+        assert_ne!(forged, lines(&source));
+        let refused = imported(&copy, &forged).unwrap_err();
+        assert!(
+            matches!(&refused, ImportError::Damaged { detail, .. }
+            if detail.contains(&number.to_string())),
+            "{refused}"
+        );
+    }
+    assert_eq!(content(&copy), [vec![], vec![]]);
+}
+
+#[test]
+fn a_pipe_is_refused_and_links_in_a_circle_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    assert!(made.success());
+    assert!(matches!(files(&at("pipe")), Err(ImportError::Foreign { .. })));
+    fs::create_dir(at("export")).unwrap();
+    fs::write(at("export/a.jsonl"), "").unwrap();
+    for link in ["one", "two", "three"] {
+        std::os::unix::fs::symlink(".", at("export").join(link)).unwrap();
+    }
+    assert_eq!(files(&at("export")).unwrap(), [at("export/a.jsonl")]);
+    fs::rename(at("pipe"), at("export/pipe.jsonl")).unwrap();
+    assert!(matches!(files(&at("export")), Err(ImportError::Foreign { .. })));
+}
+
+#[test]
 fn an_older_export_is_contained_and_a_newer_one_goes_on() {
     let (source, copy) = (source(), MemoryJournal::new());
     let older = lines(&source);
@@ -209,5 +250,8 @@ fn an_event_that_counts_from_zero_is_damage_and_no_reason_to_panic() {
     into.append(&shop(), 0, &drafts(7..=7)).unwrap();
     let error = imported(&into, &zero).unwrap_err();
     let told = error.to_string();
-    assert!(matches!(error, ImportError::Damaged { .. }) && told.contains("event 0"), "{told}");
+    assert!(
+        matches!(error, ImportError::Damaged { .. }) && told.contains("the number 0"),
+        "{told}"
+    );
 }

@@ -5,9 +5,11 @@
 //! creates holds a lock on the directory, which the kernel frees when he dies, so that two
 //! processes that start at once make one journal.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,15 +42,54 @@ pub(crate) fn is_complete(directory: &Path) -> bool {
     directory.join(MARKER).exists()
 }
 
+/// Whether there is a file. What is there and is none is an error before anybody opens it: to open
+/// a pipe is to wait for ever.
+pub(crate) fn is_file(path: &Path) -> Result<bool, JournalError> {
+    let inaccessible = |source| JournalError::Inaccessible { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(there) => regular(&there).map(|()| true).map_err(inaccessible),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            refuse_dangling(path).map(|()| false)
+        }
+        Err(error) => Err(inaccessible(error)),
+    }
+}
+
+/// Refuses what is no regular file, and says what it is.
+pub(crate) fn regular(there: &Metadata) -> io::Result<()> {
+    let kind = there.file_type();
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a named pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(io::Error::other(format!("it is {what}, and should be a file")))
+}
+
+/// A link that leads nowhere is not nothing: what it leads to may be back tomorrow.
+pub(crate) fn refuse_dangling(path: &Path) -> Result<(), JournalError> {
+    let missing = |path: &&Path| matches!(fs::exists(path), Ok(false));
+    for path in path.ancestors().take_while(missing) {
+        if let Ok(target) = fs::read_link(path) {
+            let what = format!("it is a link to {}, which is not there", target.display());
+            let source = io::Error::new(io::ErrorKind::NotFound, what);
+            return Err(JournalError::Inaccessible { path: path.to_owned(), source });
+        }
+    }
+    Ok(())
+}
+
 /// What `FORMAT` says; none if there is no such file.
 pub(crate) fn marker(directory: &Path) -> Result<Option<Marker>, JournalError> {
     let path = directory.join(MARKER);
+    if !is_file(&path)? {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
-    match File::open(&path) {
-        Ok(file) => file.take(LARGEST_MARKER).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let read = File::open(&path).and_then(|file| file.take(LARGEST_MARKER).read_to_end(&mut bytes));
+    read.map_err(|source| JournalError::Inaccessible { path: path.clone(), source })?;
     let parsed = std::str::from_utf8(&bytes).ok().and_then(Marker::parse);
     let marker = parsed.ok_or_else(|| JournalError::Foreign {
         path,
@@ -139,7 +180,7 @@ impl Creation<'_> {
         if !self.directory.join(IGNORE).exists() {
             self.write_durably(IGNORE, b"*\n", after)?;
         }
-        match (database(self.directory).exists(), marker(self.directory)?.is_some()) {
+        match (is_file(&database(self.directory))?, marker(self.directory)?.is_some()) {
             (true, true) => Ok(()),
             (false, true) => {
                 Err(JournalError::corrupt(format!("`{MARKER}` is there, `{DATABASE}` is not")))

@@ -12,6 +12,7 @@ use redb::{
 };
 
 use super::super::JournalError;
+use super::home::regular;
 use super::sealed::{PREAMBLE, SealedPages};
 
 /// How long to wait for another process that holds the file: longer than any append takes.
@@ -45,6 +46,7 @@ impl Storage for FileStorage {
     }
 
     fn open(&self, access: Access) -> io::Result<Box<dyn StorageBackend>> {
+        regular(&std::fs::metadata(&self.0)?)?;
         let write = access == Access::Write;
         let file = OpenOptions::new().read(true).write(write).open(&self.0)?;
         let backend =
@@ -113,7 +115,7 @@ fn pages(storage: &dyn Storage, access: Access) -> Result<SealedPages, JournalEr
         {
             JournalError::Unwritable { path: path(), source: error }
         }
-        _ => error.into(),
+        _ => JournalError::Inaccessible { path: path(), source: error },
     })?;
     let preamble = SealedPages::preamble(&*backend)?;
     if preamble.starts_with(b"redb") {

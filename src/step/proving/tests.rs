@@ -36,6 +36,7 @@ fn the_same_release_under_another_mark_is_not_proven() {
         digest: None,
         whole: true,
         mark: Some("ours"),
+        or_mark: None,
         operation: None,
     };
     assert_eq!(contradictions(&expected, Some(&ours)), Vec::<String>::new());

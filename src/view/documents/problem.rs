@@ -34,10 +34,9 @@ pub(super) fn text(look: Look, problem: &Problem) -> String {
     let mut shown = format!("{}{said}\n", look.paint(Accent::Bad, &label));
     lines.for_each(|line| shown.push_str(&look.block(2, Accent::None, &line)));
     for cause in &problem.because {
-        for (index, line) in cause.lines().take(MOST_DETAILS).enumerate() {
-            let label = if index == 0 { "  because: " } else { "           " };
-            shown.push_str(&look.hanging(label, Accent::Dim, line));
-        }
+        // On one line, whoever wrote it: a line of its own could look like one of ours.
+        let lines: Vec<&str> = cause.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        shown.push_str(&look.hanging("  because: ", Accent::Dim, &lines.join(" ")));
     }
     let skipped = problem.details.len().saturating_sub(MOST_DETAILS);
     for line in problem.details.iter().skip(skipped) {

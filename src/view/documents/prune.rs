@@ -21,6 +21,8 @@ pub struct PruneSheet {
     pub endpoint: Option<String>,
     /// Whether it is about to be done.
     pub apply: bool,
+    /// Whether it is shown beside a deployment: in one line where nothing goes.
+    pub brief: bool,
     /// Every image, newest first.
     pub choices: Vec<Choice>,
     /// What is missing before anything may be deleted.
@@ -61,17 +63,32 @@ impl PruneSheet {
 
     fn part(&self, goes: bool) -> Part<'_> {
         let all = self.choices.iter().filter(|choice| choice.goes() == goes);
-        let (parts, whole): (Vec<&Choice>, Vec<&Choice>) = all.partition(|choice| is_part(choice));
+        let (parts, mut whole): (Vec<&Choice>, Vec<&Choice>) =
+            all.partition(|choice| is_part(choice));
+        // What is needed most first, whatever its age; of one reason the newest.
+        whole.sort_by_key(|choice| rank(choice));
         let bytes = parts.iter().chain(&whole).map(|choice| choice.held.image.size).sum();
         Part { whole, parts: parts.len(), bytes }
+    }
+
+    fn in_one_line(&self, look: Look) -> String {
+        let kept = self.part(false).words();
+        let line = format!("Nothing to delete in `{}`: {kept} kept", self.repository);
+        let mut shown = look.hanging("pruning: ", Accent::Dim, &line);
+        for warning in &self.warnings {
+            shown.push_str(&look.hanging("warning: ", Accent::Warning, warning));
+        }
+        shown
     }
 
     fn rows(&self, look: Look, part: &Part<'_>) -> String {
         let cells = part.whole.iter().take(MOST_ROWS).map(|choice| self.cells(choice));
         let mut shown = table(look, &cells.collect::<Vec<_>>());
         if part.whole.len() > MOST_ROWS {
-            let more = part.whole.len() - MOST_ROWS;
-            shown.push_str(&format!("  and {more} more: --report FILE has all\n"));
+            let more = &part.whole[MOST_ROWS..];
+            let why = counts(more).map(|counts| format!(" ({counts})")).unwrap_or_default();
+            let line = format!("and {} more{why}: --report FILE has all", more.len());
+            shown.push_str(&look.hanging("  ", Accent::None, &line));
         }
         shown
     }
@@ -110,6 +127,55 @@ impl Part<'_> {
     }
 }
 
+/// The strongest reason first; of what goes, all the same.
+fn rank(choice: &Choice) -> u8 {
+    let Fate::Keep(reason) = &choice.fate else { return 0 };
+    match reason {
+        Kept::RunsNow { .. } => 0,
+        Kept::Live { .. } => 1,
+        Kept::RollbackTarget { .. } => 2,
+        Kept::Unsettled { .. } => 3,
+        Kept::MarkedGood { .. } => 4,
+        Kept::Latest => 5,
+        Kept::ForeignTag { .. } => 6,
+        Kept::Young => 7,
+        Kept::NotOldEnough => 8,
+        Kept::PartOf { .. } | Kept::About { .. } => 9,
+    }
+}
+
+/// How many are kept for which reason; nothing for what goes.
+fn counts(choices: &[&Choice]) -> Option<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for choice in choices {
+        let Fate::Keep(reason) = &choice.fate else { return None };
+        let words = kind(reason);
+        match counts.last_mut().filter(|(last, _)| *last == words) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((words, 1)),
+        }
+    }
+    let counts: Vec<String> =
+        counts.into_iter().map(|(words, count)| format!("{count} {words}")).collect();
+    Some(counts.join(", "))
+}
+
+/// A reason without what it is about.
+fn kind(reason: &Kept) -> &'static str {
+    match reason {
+        Kept::RunsNow { .. } => "that run",
+        Kept::Live { .. } => "live by the journal",
+        Kept::RollbackTarget { .. } => "for a rollback",
+        Kept::Unsettled { .. } => "that deployments may need",
+        Kept::MarkedGood { .. } => "marked good",
+        Kept::Latest => "named `latest`",
+        Kept::ForeignTag { .. } => "with somebody else's tag",
+        Kept::Young => "within the grace period",
+        Kept::NotOldEnough => "not old enough",
+        Kept::PartOf { .. } | Kept::About { .. } => "that belong to others",
+    }
+}
+
 fn is_part(choice: &Choice) -> bool {
     matches!(choice.fate, Fate::Keep(Kept::PartOf { .. }) | Fate::Delete(Gone::PartOf { .. }))
 }
@@ -124,6 +190,9 @@ impl Document for PruneSheet {
     }
 
     fn text(&self, look: Look) -> String {
+        if self.brief && self.missing.is_empty() && !self.choices.iter().any(Choice::goes) {
+            return self.in_one_line(look);
+        }
         let heading = heading(look, self.repository.as_str(), &self.service);
         let mut shown = format!("repository {heading}\n\n");
         for line in &self.unsettled {
@@ -269,5 +338,69 @@ impl Document for PruneOutcomeSheet {
             "complete": deletions.stopped.is_none(),
             "known": !matches!(deletions.stopped, Some(Stopped::Unknown(_))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::examples::{digest, morning};
+    use crate::world::registry::{Held, Image};
+
+    fn choice(number: usize, reason: Kept) -> Choice {
+        let image = Image {
+            digest: digest(&number.to_string()),
+            tags: vec![format!("tag-{number}")],
+            size: 7,
+            pushed_at: Some(morning()),
+            media_type: None,
+        };
+        Choice { held: Held { image, subject: None }, fate: Fate::Keep(reason) }
+    }
+
+    fn sheet(choices: Vec<Choice>) -> PruneSheet {
+        PruneSheet {
+            repository: "shop".parse().unwrap(),
+            service: "123456789012/eu-central-1/shop".parse().unwrap(),
+            endpoint: None,
+            apply: false,
+            brief: false,
+            choices,
+            missing: Vec::new(),
+            warnings: Vec::new(),
+            unsettled: Vec::new(),
+            next: None,
+            now: morning(),
+        }
+    }
+
+    /// Thirty that nobody asked about, and the two that matter last.
+    fn many() -> Vec<Choice> {
+        let service = || "shop".parse().unwrap();
+        let number = crate::names::DeploymentNumber(3);
+        let young = (0..25).map(|number| choice(number, Kept::Young));
+        let tags = (25..30).map(|number| choice(number, Kept::ForeignTag { tag: "v1".into() }));
+        let needed = [
+            choice(30, Kept::RollbackTarget { service: service(), number }),
+            choice(31, Kept::RunsNow { service: service() }),
+        ];
+        young.chain(tags).chain(needed).collect()
+    }
+
+    #[test]
+    fn what_is_needed_most_stands_first_and_what_is_cut_is_counted_by_its_reason() {
+        let shown = sheet(many()).text(Look::PLAIN);
+        let (_, kept) = shown.split_once("Kept: 32 images\n").unwrap();
+        let lines: Vec<&str> = kept.lines().collect();
+        assert!(lines[0].contains("tag-31") && lines[0].ends_with("shop runs it"), "{kept}");
+        assert!(lines[1].contains("tag-30") && lines[1].ends_with("for a rollback"), "{kept}");
+        assert!(lines[2].ends_with("somebody else's tag `v1`"), "{kept}");
+        assert!(kept.contains("and 12 more (12 within the grace period): --report FILE"), "{kept}");
+    }
+
+    #[test]
+    fn beside_a_deployment_nothing_to_delete_is_one_line() {
+        let shown = PruneSheet { brief: true, ..sheet(many()) }.text(Look::PLAIN);
+        assert_eq!(shown, "pruning: Nothing to delete in `shop`: 32 images kept\n");
     }
 }

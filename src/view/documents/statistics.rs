@@ -1,5 +1,6 @@
 //! How deploying goes, with a course over time.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::heading;
@@ -33,7 +34,7 @@ impl Document for StatisticsSheet {
         let service = &self.service.service;
         let mut shown = heading(look, service.as_str(), &self.service) + "\n\n";
         let found = &self.statistics;
-        let since = found.from.format("%Y-%m-%d");
+        let since = since(found);
         if found.deployments == 0 {
             shown.push_str(&format!("No deployment since {since}.\n"));
         } else {
@@ -86,7 +87,7 @@ impl StatisticsSheet {
                 "time to restore",
                 format!("{}{unrestored}", spread(&found.time_to_restore, "no failure")),
             ),
-            ("lead time, commit to live", spread(&found.lead_time, "no commit's time is known")),
+            ("lead time, commit to live", spread(&found.lead_time, undated(found))),
             ("deployment, begun to live", spread(&found.duration, "none went live")),
         ]
     }
@@ -136,6 +137,21 @@ impl StatisticsSheet {
     }
 }
 
+/// Within a day the day alone says little.
+fn since(found: &Statistics) -> String {
+    let within_a_day = found.to - found.from < TimeDelta::days(1);
+    let form = if within_a_day { "%Y-%m-%d %H:%M UTC" } else { "%Y-%m-%d" };
+    found.from.format(form).to_string()
+}
+
+/// Why there is no lead time.
+fn undated(found: &Statistics) -> &'static str {
+    match found.undated {
+        0 => "no clean commit went live for the first time",
+        _ => "no commit's time is known",
+    }
+}
+
 fn spread(times: &Spread, otherwise: &str) -> String {
     match (times.median, times.p95) {
         (Some(median), Some(_)) if times.count == 1 => measure::duration(median),
@@ -158,6 +174,23 @@ fn bar(count: usize, most: usize) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_within_a_day_names_its_hour_and_a_missing_lead_time_its_reason() {
+        let records = crate::projection::examples::several();
+        let now = crate::projection::examples::morning();
+        let told = |from: chrono::DateTime<chrono::Utc>| {
+            let statistics = crate::projection::statistics(&records, Some(from), now);
+            let service = "123456789012/eu-central-1/shop".parse().unwrap();
+            StatisticsSheet { service, endpoint: None, statistics }.text(Look::PLAIN)
+        };
+        let within = told(now - TimeDelta::hours(1));
+        assert!(within.contains(" UTC\n"), "{within}");
+        let longer = told(now - TimeDelta::days(9));
+        assert!(!longer.contains(" UTC\n"), "{longer}");
+        let later = told(now - TimeDelta::minutes(1));
+        assert!(!later.contains("no commit's time is known"), "{later}");
+    }
 
     #[test]
     fn something_is_never_shown_as_nothing_and_the_most_is_full() {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::look::shorten;
 use super::measure;
 use crate::names::{DeploymentNumber, StreamName};
-use crate::projection::{Story, StoryStep, Tone, Verdict};
+use crate::projection::{RECOVERED, Story, StoryStep, Tone, Verdict};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -32,9 +32,10 @@ pub struct Page {
 }
 
 impl Page {
-    /// How many deployments it shows.
+    /// How many deployments it shows; what ran before the journal began is none.
     pub fn deployments(&self) -> usize {
-        self.services.iter().map(|(_, stories)| stories.len()).sum()
+        let stories = self.services.iter().flat_map(|(_, stories)| stories);
+        stories.filter(|story| story.row.number != RECOVERED).count()
     }
 
     /// The whole page.
@@ -74,6 +75,8 @@ impl Page {
         };
         json!({
             "now": self.now.timestamp_millis(),
+            // Longest first: `rollback failed` is not `failed`.
+            "verdicts": verdicts(),
             "services": self.services.iter().map(service).collect::<Vec<_>>(),
         })
     }
@@ -92,6 +95,10 @@ fn deployment(story: &Story, all: &[Story]) -> Value {
         "branch": text(&row.branch),
         "subject": text(&row.subject),
         "digest": row.digest,
+        "short": row.digest.as_ref().map(crate::names::Digest::short),
+        "went": story.effect.went_live,
+        "change": story.effect.change,
+        "failed": story.effect.failed,
         "by": shorten(&row.by, LONGEST),
         "run": text(&row.ci_run),
         "at": row.started_at.timestamp_millis(),
@@ -103,6 +110,12 @@ fn deployment(story: &Story, all: &[Story]) -> Value {
         "proof": story.proof,
         "problem": story.problem.as_ref().map(|problem| shorten(&problem.what, LONGEST)),
     })
+}
+
+fn verdicts() -> Vec<&'static str> {
+    let mut words = Verdict::ALL.map(Verdict::words);
+    words.sort_by_key(|words| std::cmp::Reverse(words.len()));
+    words.into()
 }
 
 fn step(step: &StoryStep) -> Value {
@@ -221,6 +234,21 @@ mod tests {
         ]
         "#);
         assert_eq!(rows[2]["steps"].as_array().unwrap().len(), 12);
+    }
+
+    #[test]
+    fn the_page_counts_as_the_figures_do() {
+        let records = examples::several();
+        let now = examples::morning() + chrono::TimeDelta::hours(2);
+        let figures = crate::projection::statistics(&records, None, now);
+        let data = read(&page(stories(&records)).html());
+        let rows = data["services"][0]["deployments"].as_array().unwrap().clone();
+        let count = |member: &str| rows.iter().filter(|row| row[member] == true).count();
+        assert_eq!(
+            (count("went"), count("change"), count("failed")),
+            (figures.live, figures.changes, figures.failed_changes)
+        );
+        assert_eq!(rows[0]["short"], examples::digest("v1.4.1").short(), "for one without a tag");
     }
 
     #[test]

@@ -24,15 +24,17 @@
     one.key = `${one.service}/${one.number}`;
     one.words = [`#${one.number}`, one.verdict, one.service, one.tag, one.commit, one.branch,
       one.subject, one.digest, one.by, one.note, one.problem].filter(Boolean).join("\n").toLowerCase();
+    // What a person wrote: there the word of a verdict may stand for itself.
+    one.written = [one.tag, one.branch, one.subject].filter(Boolean).join("\n").toLowerCase();
   }
 
   const duration = (seconds) => {
     if (seconds === null) return "";
     if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-    const s = Math.floor(seconds);
+    const s = Math.round(seconds), m = Math.round(seconds / 60);
     if (s < 60) return `${s} s`;
     if (s < 3600) return `${Math.floor(s / 60)} m ${s % 60} s`;
-    return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} m`;
+    return `${Math.floor(m / 60)} h ${m % 60} m`;
   };
   const pad = (number) => String(number).padStart(2, "0");
   const day = (at) => {
@@ -47,6 +49,9 @@
     const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
     return sorted.length ? sorted[Math.ceil(sorted.length / 2) - 1] : null;
   };
+  // What ran before the journal began, #0, is shown and is no deployment.
+  const begun = (list) => list.filter((one) => one.number > 0);
+  const named = (one) => one.tag || one.commit || one.short || "";
   const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
   const head = () => {
@@ -69,39 +74,55 @@
     for (const service of data.services) {
       const live = all.find((one) => one.service === service.name && one.kind === "live");
       const label = several ? `${service.name} runs` : "live";
-      if (live) figure(label, live.tag || live.commit || "an image", `#${live.number}, ${moment(live.at)}`);
+      if (live) figure(label, named(live) || "an image", `#${live.number}, ${moment(live.at)}`);
       else figure(label, "nothing proven", "");
     }
-    const bad = all.filter((one) => one.kind === "bad").length;
-    figure("deployments", String(all.length), all.length ? `since ${day(all[all.length - 1].at)}` : "");
-    figure("failed or taken back", all.length ? `${Math.round(100 * bad / all.length)} %` : "none", plural(bad, "deployment"));
-    const went = all.filter((one) => one.kind === "live" || one.kind === "good");
-    const usual = median(went.map((one) => one.took));
+    const own = begun(all);
+    figure("deployments", String(own.length), own.length ? `since ${day(own[own.length - 1].at)}` : "");
+    const changes = all.filter((one) => one.change), failed = changes.filter((one) => one.failed);
+    figure("change failure rate", changes.length ? `${Math.round(100 * failed.length / changes.length)} %` : "no change",
+      changes.length ? `${failed.length} of ${plural(changes.length, "change")}` : "");
+    const usual = median(all.filter((one) => one.went).map((one) => one.took));
     figure("usual duration", usual === null ? "unknown" : duration(usual), "median of those that went live");
   };
 
-  const course = () => {
-    if (all.length < 2) return;
-    const from = all[all.length - 1].at, to = Math.max(data.now, all[0].at + 1), count = 60;
-    const columns = Array.from({ length: count }, () => ({ fine: 0, bad: 0 }));
-    for (const one of all) {
-      const at = Math.min(count - 1, Math.floor(count * (one.at - from) / (to - from)));
-      columns[at][one.kind === "bad" ? "bad" : "fine"] += 1;
+  const swatches = (place, entries) => {
+    for (const [kind, words] of entries) {
+      const entry = make("span", "entry");
+      entry.append(make("span", `swatch ${kind}`), words);
+      place.append(entry);
     }
-    const most = Math.max(...columns.map((column) => column.fine + column.bad));
+    return place;
+  };
+
+  const COURSE = [["fine", "went live"], ["bad", "failed, taken back or called bad"], ["other", "changed nothing, or is not over"]];
+  const course = () => {
+    const own = begun(all);
+    if (own.length < 2) return;
+    const from = own[own.length - 1].at, to = Math.max(data.now, own[0].at + 1), count = 60;
+    const columns = Array.from({ length: count }, () => ({ fine: 0, bad: 0, other: 0 }));
+    for (const one of own) {
+      const at = Math.min(count - 1, Math.floor(count * (one.at - from) / (to - from)));
+      columns[at][one.failed ? "bad" : one.went ? "fine" : "other"] += 1;
+    }
+    const most = Math.max(...columns.map((column) => column.fine + column.bad + column.other));
     const picture = svg("svg", { viewBox: "0 0 600 56", preserveAspectRatio: "none", role: "img" });
     picture.append(svg("line", { x1: 0, x2: 600, y1: 55.5, y2: 55.5, class: "base" }));
     columns.forEach((column, at) => {
-      const fine = 50 * column.fine / most, bad = 50 * column.bad / most;
       const bar = (height, bottom, kind) => height && picture.append(
         svg("rect", { x: at * 10 + 1, width: 8, y: bottom - height, height, rx: 1, class: kind }));
-      bar(fine, 55, "live");
-      bar(bad, 55 - fine, "bad");
+      let bottom = 55;
+      for (const [kind] of COURSE) {
+        const height = 50 * column[kind] / most;
+        bar(height, bottom, kind);
+        bottom -= height;
+      }
     });
     const ends = make("p");
     const end = to - from < 2 * 86400e3 ? moment : day;
-    ends.append(make("span", "", end(from)), make("span", "", "in red: failed or taken back"), make("span", "", end(to)));
-    by("course").append(picture, ends);
+    ends.append(make("span", "", end(from)), make("span", "", end(to)));
+    const seen = COURSE.filter(([kind]) => columns.some((column) => column[kind]));
+    by("course").append(picture, ends, swatches(make("p", "legend"), seen));
   };
 
   const longest = Math.max(1, ...all.map((one) => one.took || 0));
@@ -117,6 +138,12 @@
       bar.append(part);
     }
     return bar;
+  };
+
+  const LEGEND = [["build_image", "build"], ["push_image", "push"], ["change_service", "ask App Runner"],
+    ["await_operation", "wait for it"], ["check_health", "prove"], ["roll_back", "go back"], ["failed", "failed"], ["preflight", "the rest"]];
+  const legend = () => {
+    if (all.some((one) => one.steps.length)) swatches(by("legend"), LEGEND);
   };
 
   const facts = (one) => {
@@ -155,10 +182,12 @@
     title.append(make("span", "number", `#${one.number}`));
     if (several) title.append(make("span", "service", one.service));
     title.append(make("span", "verdict", one.verdict));
-    title.append(make("span", "mono", one.tag || one.commit || ""));
+    title.append(make("span", "mono", named(one)));
     if (one.subject) title.append(make("span", "subject", one.subject));
     const meta = [one.by, one.branch, one.note].filter(Boolean).join(" · ");
-    row.append(title, make("span", "when", `${moment(one.at)}${one.took === null ? "" : `, ${duration(one.took)}`}`), steps(one), make("span", "meta", meta));
+    row.append(title, make("span", "when", `${moment(one.at)}${one.took === null ? "" : `, ${duration(one.took)}`}`));
+    if (one.steps.length) row.append(steps(one));
+    row.append(make("span", "meta", meta));
     element.append(make("span", "dot"), row);
     row.addEventListener("click", () => {
       const open = element.classList.toggle("open");
@@ -205,14 +234,29 @@
     by("more").textContent = `show ${Math.min(CHUNK, left)} more of ${left}`;
     arrows();
   };
+  // A verdict's word means the verdict, as `history --status` takes it: with a blank, a dash or an underscore.
+  const tests = (text) => {
+    let rest = ` ${text.toLowerCase().trim().replace(/\s+/g, " ")} `;
+    const found = [];
+    for (const verdict of data.verdicts) {
+      for (const form of [verdict, verdict.replace(/ /g, "-"), verdict.replace(/ /g, "_")]) {
+        if (!rest.includes(` ${form} `)) continue;
+        rest = rest.replace(` ${form} `, " ");
+        const several = verdict.includes(" ");
+        found.push((one) => one.verdict === verdict || (!several && one.written.includes(verdict)));
+      }
+    }
+    return found.concat(rest.split(" ").filter(Boolean).map((word) => (one) => one.words.includes(word)));
+  };
   const filter = () => {
-    const words = by("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = tests(by("filter").value);
     const service = by("service").value;
-    wanted = all.filter((one) => (!service || one.service === service) && words.every((word) => one.words.includes(word)));
+    wanted = all.filter((one) => (!service || one.service === service) && fits.every((fit) => fit(one)));
     shown = [];
     by("list").replaceChildren();
     if (wanted.length === 0) by("list").append(make("li", "none", "No deployment is like that."));
-    by("count").textContent = wanted.length === all.length ? plural(all.length, "deployment") : `${wanted.length} of ${all.length}`;
+    const [found, there] = [begun(wanted).length, begun(all).length];
+    by("count").textContent = wanted.length === all.length ? plural(there, "deployment") : `${found} of ${there}`;
     extend();
   };
 
@@ -223,6 +267,7 @@
   head();
   figures();
   course();
+  legend();
   by("filter").addEventListener("input", filter);
   by("service").addEventListener("change", filter);
   by("more").addEventListener("click", extend);

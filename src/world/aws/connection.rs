@@ -116,9 +116,12 @@ fn service_endpoints(variable: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     if ignored.is_some_and(|word| word.eq_ignore_ascii_case("true")) {
         return Vec::new();
     }
+    // The SDK's configuration hides one that is no address, and its clients meet it all the same.
+    let hidden = variable("AWS_ENDPOINT_URL").filter(|url| !is_web_address(url));
     SERVICES
         .iter()
         .filter_map(|service| variable(&format!("AWS_ENDPOINT_URL_{service}")))
+        .chain(hidden)
         .filter(|url| !url.is_empty())
         .collect()
 }
@@ -178,6 +181,11 @@ impl Connection {
         &self.overrides
     }
 
+    /// An endpoint that is configured, and is no address that could be asked.
+    pub fn unusable_endpoint(&self) -> Option<&str> {
+        self.overrides.iter().map(String::as_str).find(|url| !is_web_address(url))
+    }
+
     pub(in crate::world) fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }
@@ -195,6 +203,11 @@ fn direct(sdk: SdkConfig, plain: bool) -> SdkConfig {
     if plain { sdk.http_client(HttpClient::new().build_http()).build() } else { sdk.build() }
 }
 
+fn is_web_address(url: &str) -> bool {
+    url::Url::parse(url)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+}
+
 fn is_loopback_url(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| crate::world::is_loopback(&url))
 }
@@ -202,6 +215,20 @@ fn is_loopback_url(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_no_address_is_known() {
+        for (url, fit) in [
+            ("http://127.0.0.1:4566", true),
+            ("https://ecr.example", true),
+            ("nonsense", false),
+            ("localhost:4566", false),
+            ("ftp://h", false),
+            ("http://", false),
+        ] {
+            assert_eq!(is_web_address(url), fit, "{url}");
+        }
+    }
 
     #[test]
     fn endpoints_of_single_services_count_as_overrides() {

@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 use surefoot::event::envelope::{Draft, Envelope};
 use surefoot::journal::Journal as _;
@@ -447,4 +448,221 @@ fn events_of_a_newer_version_are_shown_raw_and_decide_nothing() {
     }
     newer.run(&["prune", "--grace", "0s", "--apply"]).exits(26).names("prune-incomplete");
     nothing_changed(&world);
+}
+
+#[test]
+fn a_name_with_line_breaks_or_control_characters_is_no_variable() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for (table, key) in [
+        ("environment", r"A\u001b[31mB"),
+        ("environment", r"A\nverdict  live"),
+        ("secrets", r"A\u202eB"),
+        ("build.arguments", r"A\u009bB"),
+    ] {
+        project.write("surefoot.toml", &format!("[{table}]\n\"{key}\" = \"value\"\n"));
+        let refused = project.run(&["deploy", "--dry-run"]).exits(2).names("bad-configuration");
+        assert!(!refused.err.contains('\u{1b}') && !refused.err.contains('\u{9b}'));
+        refused.says("line 2").says("control or hidden characters");
+    }
+    nothing_changed(&world);
+}
+
+#[test]
+fn what_is_no_text_is_refused_and_never_taken_for_something_else() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.deploy();
+    let line = |command: &str| {
+        let surefoot = env!("CARGO_BIN_EXE_surefoot");
+        let line = format!("cd '{}' && {surefoot} {command} 2>&1", project.path().display());
+        std::process::Command::new("bash").args(["-c", &line]).output().unwrap()
+    };
+    for command in [
+        r"status --service-name $'\xff\xfe'",
+        r"status --json --service-name $'\xff\xfe'",
+        r"status --offline --history-dir $'h\xff'",
+        r"journal $'\xff'",
+    ] {
+        let ended = line(command);
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.status.code(), Some(2), "{command}: {said}");
+        assert!(!said.contains("panicked"), "{command}: {said}");
+    }
+    let odd = std::os::unix::ffi::OsStringExt::from_vec(b"h\xff".to_vec());
+    let odd: std::ffi::OsString = odd;
+    for name in ["SUREFOOT_HISTORY_DIR", "AWS_REGION", "SERVICE_NAME"] {
+        let surefoot = env!("CARGO_BIN_EXE_surefoot");
+        let mut command = std::process::Command::new(surefoot);
+        command.current_dir(project.path()).args(["status", "--offline"]).env(name, &odd);
+        let ended = command.output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let place = project.path().join(&odd);
+    std::fs::create_dir(&place).unwrap();
+    let surefoot = env!("CARGO_BIN_EXE_surefoot");
+    let mut command = std::process::Command::new(surefoot);
+    let ended = command.current_dir(&place).args(["status", "--offline"]).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    project.set("AWS_ENDPOINT_URL", "nonsense");
+    let refused = project.run(&["status"]).exits(2).names("bad-setting");
+    refused.says("nonsense").does_not_say("SdkBody");
+}
+
+#[test]
+fn a_completion_script_that_nobody_takes_is_no_panic() {
+    let surefoot = env!("CARGO_BIN_EXE_surefoot");
+    let said = shell(&format!("{surefoot} completions bash 2>&1 >/dev/full || echo code $?"));
+    assert!(said.contains("output-unwritable") && said.contains("code 1"), "{said}");
+    let line =
+        format!("{{ {surefoot} completions bash; echo code $? >&2; }} 2>&1 >/dev/null | true");
+    shell(&line);
+    let said = shell(&format!(
+        "{{ {{ {surefoot} completions bash; echo code $? >&3; }} | true; }} 3>&1 2>&3"
+    ));
+    assert!(said.contains("code 0") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn what_is_no_file_is_never_waited_for_and_says_what_it_is() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let kept = project.path().join("kept");
+    for name in ["journal.redb", "FORMAT"] {
+        let file = project.history().join(name);
+        std::fs::rename(&file, &kept).unwrap();
+        for (make, what) in [
+            ("mkfifo", "a named pipe"),
+            ("mkdir", "a directory"),
+            ("ln -s nowhere", "a link to nowhere"),
+        ] {
+            shell(&format!("{make} '{}'", file.display()));
+            for command in [&["status", "--offline"][..], &["deploy"], &["journal", "verify"]] {
+                let refused = project.run(command).exits(74).names("journal-unreadable");
+                refused.says(what).says(name).does_not_say("journal repair");
+            }
+            project.run(&["journal", "repair"]).exits(74).says(what);
+            shell(&format!("rm -r '{}'", file.display()));
+        }
+        std::fs::rename(&kept, &file).unwrap();
+    }
+    project.run(&["journal", "verify"]).exits(0);
+    shell(&format!("mkfifo '{}'", project.path().join("pipe").display()));
+    project.run(&["journal", "import", "pipe"]).exits(74).names("export-foreign").says("file");
+}
+
+#[test]
+fn a_history_that_is_a_link_to_nowhere_or_in_a_circle_is_not_nothing() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    for (target, what) in
+        [("not-mounted", "not-mounted, which is not there"), (".deploy-history", "Too many")]
+    {
+        let link = project.path().join(".deploy-history");
+        symlink(target, &link).unwrap();
+        for command in ["status", "history", "deploy"] {
+            let named = [command, "--history-dir", ".deploy-history"];
+            let refused = project.run(&named).exits(74).names("journal-unreadable");
+            refused.says(what).says(".deploy-history").does_not_say("Nothing was deployed");
+        }
+        std::fs::remove_file(&link).unwrap();
+    }
+    let long = "x".repeat(300);
+    let refused = project.run(&["status", "--offline", "--history-dir", &long]).exits(74);
+    refused.names("journal-unreadable").says("name too long").does_not_say("journal repair");
+    nothing_changed(&world);
+}
+
+#[test]
+fn an_ignore_file_without_end_is_refused() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let file = project.path().join(".dockerignore");
+    for (make, what) in
+        [("ln -s /dev/zero", "a device"), ("mkfifo", "a named pipe"), ("mkdir", "a directory")]
+    {
+        shell(&format!("{make} '{}'", file.display()));
+        project.run(&["deploy"]).exits(10).names("bad-ignore-file").says(what);
+        shell(&format!("rm -r '{}'", file.display()));
+    }
+    std::fs::write(&file, "a\n".repeat(600_000)).unwrap();
+    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("larger than 1 MiB");
+    std::fs::write(&file, "a\n".repeat(100_000)).unwrap();
+    project.run(&["deploy"]).exits(10).names("bad-ignore-file").says("10000");
+    nothing_changed(&world);
+}
+
+#[test]
+fn a_dockerfile_that_is_none_says_what_it_is() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let file = project.path().join("Dockerfile");
+    std::fs::remove_file(&file).unwrap();
+    for (make, code, what) in [
+        ("mkdir", "no-dockerfile", "is a directory"),
+        ("mkfifo", "no-dockerfile", "is a named pipe"),
+        ("ln -s /etc/hostname", "dockerfile-outside-context", "is a link to /etc/hostname"),
+    ] {
+        shell(&format!("{make} '{}'", file.display()));
+        project.run(&["deploy"]).exits(10).names(code).says(what);
+        shell(&format!("rm -r '{}'", file.display()));
+    }
+    nothing_changed(&world);
+}
+
+#[test]
+fn limits_that_exclude_each_other_name_a_way_out_that_is_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write("surefoot.toml", "[health]\npasses = 50\n");
+    project.run(&["deploy", "--dry-run"]).exits(2).says("--health-retries 50");
+    project.run(&["deploy", "--dry-run", "--health-retries", "50"]).exits(0);
+    project.write("surefoot.toml", "");
+    project.run(&["prune", "--tag-pattern", ""]).exits(2).says("--tag-pattern");
+}
+
+/// Whatever it waits for: here for a reader of its output who never reads.
+#[test]
+fn a_command_that_only_reads_ends_at_the_first_signal_and_any_other_at_the_second() {
+    const PIPE: usize = 64 * 1024;
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let pipe = project.path().join("pipe").display().to_string();
+    shell(&format!("mkfifo '{pipe}'"));
+    for (command, signals) in [
+        (&["status", "--offline"][..], 1),
+        (&["history", "--offline"], 1),
+        (&["show", "1"], 1),
+        (&["stats"], 1),
+        (&["journal", "verify"], 1),
+        (&["journal", "export"], 1),
+        (&["journal", "export", &pipe], 2),
+    ] {
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, &vec![b'x'; PIPE]).unwrap();
+        let mut child = project.command(command).stdout(writer).spawn().unwrap();
+        world.pause(Duration::from_secs(2));
+        for _ in 1..signals {
+            shell(&format!("kill -INT {}", child.id()));
+            world.pause(Duration::from_millis(300));
+        }
+        assert!(child.try_wait().unwrap().is_none(), "{command:?} did not wait");
+        shell(&format!("kill -TERM {}", child.id()));
+        let mut ended = None;
+        for _ in 0..100 {
+            ended = child.try_wait().unwrap();
+            if ended.is_some() {
+                break;
+            }
+            world.pause(Duration::from_millis(50));
+        }
+        if ended.is_none() {
+            child.kill().unwrap();
+        }
+        assert_eq!(ended.and_then(|status| status.code()), Some(130), "{command:?}");
+    }
 }

@@ -49,10 +49,12 @@ fn a_real_run_sends_payloads_of_exactly_the_hashes_that_the_dry_run_printed() {
     let tag = project.tag();
     project.release("release two");
     project.write("surefoot.toml", "[environment]\nLOG_LEVEL = \"info\"\nKEY = \"canary-value\"\n");
+    let status = project.run(&["status", "--json"]).exits(0).result();
+    let image = format!("shop@{}", status["status"]["log"]["live"]["digest"].as_str().unwrap());
     for arguments in [
         &["--image", &tag, "--force-restart"][..],
-        &["--force-latest", "--service-name", "another"],
-        &["--image", &tag, "--service-name", "third", "--ecr-repo", "shop"],
+        &["--force-latest", "--force-restart"],
+        &["--image", &image, "--service-name", "third", "--ecr-repo", "shop"],
     ] {
         let shop =
             if arguments.contains(&"--ecr-repo") { &[][..] } else { &["--ecr-repo", "shop"] };

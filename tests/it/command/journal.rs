@@ -451,7 +451,7 @@ fn what_ran_before_the_journal_began_is_shown_and_gone_back_to_by_its_number() {
     let events = clone.run(&["show", "#0", "--events"]).exits(0);
     events.says("RecordRecovered").does_not_say("DeploymentPlanned");
     let page = clone.run(&["history", "--html", "page.html", "--json"]).exits(0).result();
-    assert_eq!(page["page"]["deployments"], 2);
+    assert_eq!(page["page"]["deployments"], 1, "what ran before is shown, and was none");
     clone.run(&["resume", "0"]).exits(2).says("ran before this journal began");
     clone.run(&["logs", "--deployment", "0"]).exits(2).says("since when is not known");
     clone.run(&["rollback", "0", "--dry-run"]).exits(0);
@@ -468,7 +468,8 @@ fn a_journal_that_began_anew_prunes_nothing() {
     project.release("release three");
     project.deploy();
     world.age("shop", None, Duration::from_hours(240));
-    let clone = project.cloned("clone");
+    let mut clone = project.cloned("clone");
+    clone.set("XDG_STATE_HOME", &world.folder("another machine").display().to_string());
     clone.release("release four");
     let ended = clone.run(&["deploy", "--prune-images=10"]).exits(0);
     ended.says("pruning did not").says("began anew on `shop`").says("--without-history shop");
@@ -541,11 +542,94 @@ fn what_is_no_file_is_written_through_and_a_link_is_followed() {
     let page = project.run(&["history", "--html", "/dev/stdout"]).exits(0).out;
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     let full = project.run(&["journal", "export", "/dev/full"]).exits(1);
-    full.names("export-unwritable").says("No space left").does_not_say("the journal cannot");
+    full.names("export-unwritable").says("no storage space").does_not_say("the journal cannot");
     project.run(&["journal", "export", "."]).exits(1).names("export-unwritable");
     project.run(&["journal", "export", "no/such"]).exits(1).names("export-unwritable");
     std::os::unix::fs::symlink("real.jsonl", project.path().join("link.jsonl")).unwrap();
     project.run(&["journal", "export", "link.jsonl"]).exits(0);
     assert!(project.path().join("link.jsonl").is_symlink());
     assert_eq!(fs::read_to_string(project.path().join("real.jsonl")).unwrap(), whole);
+}
+
+#[test]
+fn a_refused_import_leaves_nothing_where_there_was_nothing() {
+    let world = World::open();
+    let project = deployed(&world);
+    let whole = project.run(&["journal", "export"]).exits(0).out;
+    let clone = project.cloned("clone");
+    let cut = whole.lines().skip(1).take(3).collect::<Vec<_>>().join("\n") + "\n";
+    let first = whole.lines().next().unwrap();
+    let headless: Vec<&str> = whole.lines().skip(2).collect();
+    for text in [
+        String::new(),
+        "nonsense\n".into(),
+        format!("{first}\n{cut}"),
+        whole.replacen("tester", "nobody", 1),
+        format!("{first}\n{}\n", headless.join("\n")),
+    ] {
+        fs::write(clone.path().join("x.jsonl"), text).unwrap();
+        clone.run(&["journal", "import", "x.jsonl"]).exits(74);
+        assert!(!clone.history().exists());
+    }
+}
+
+/// An export of an export is the same, escapes and all.
+#[test]
+fn no_output_and_no_export_carries_what_would_harm_a_terminal() {
+    let world = World::open();
+    let mut project = Project::new(&world, "shop");
+    project.set("USER", "ada\u{9b}31m\u{202e}\u{e0041}\u{ad}\u{7f}");
+    project.deploy();
+    let reason = "c1 \u{9b}31m bidi \u{202e} hidden \u{e0041} soft\u{ad} del \u{7f}";
+    project.write("note", "release two");
+    project.commit(reason);
+    project.deploy();
+    for command in [
+        &["journal", "export"][..],
+        &["journal", "export", "--format", "csv"],
+        &["history", "--json"],
+        &["show", "2", "--json"],
+        &["show", "2", "--events"],
+        &["show", "2", "--events", "--json"],
+        &["status", "--json"],
+    ] {
+        let out = project.run(command).exits(0).out;
+        let harmful = |c: char| c != '\n' && c != '\r' && surefoot::text::is_hostile(c);
+        assert!(!out.contains(harmful), "{command:?}: {out:?}");
+    }
+    let export = project.run(&["journal", "export", "x.jsonl"]).exits(0);
+    drop(export);
+    let clone = project.cloned("clone");
+    let file = project.path().join("x.jsonl").display().to_string();
+    clone.run(&["journal", "import", &file]).exits(0);
+    clone.run(&["journal", "verify"]).exits(0);
+}
+
+#[test]
+fn damage_that_only_a_write_meets_is_verified_and_repaired() {
+    let world = World::open();
+    let project = deployed(&world);
+    let database = project.history().join("journal.redb");
+    let whole = fs::read(&database).unwrap();
+    let mut header = whole.clone();
+    header[40] ^= 0xff;
+    for damaged in [whole[..whole.len() - 1].to_vec(), whole[..whole.len() - 4112].to_vec(), header]
+    {
+        fs::write(&database, &damaged).unwrap();
+        project.run(&["mark", "2", "good", "--reason", "x"]).exits(74).says("journal repair");
+        project.run(&["journal", "verify"]).exits(74).names("journal-damaged");
+        project.run(&["journal", "repair"]).exits(0).says("from the export");
+        project.run(&["journal", "verify"]).exits(0);
+        project.run(&["mark", "2", "good", "--reason", "x"]).exits(0);
+        project.run(&["rollback", "--list"]).exits(0);
+    }
+    let format = project.history().join("FORMAT");
+    let text = fs::read_to_string(&format).unwrap();
+    let id = text.lines().find(|line| line.starts_with("id ")).unwrap();
+    let other = format!("{}{}", &id[..id.len() - 1], if id.ends_with('0') { "1" } else { "0" });
+    fs::write(&format, text.replace(id, &other)).unwrap();
+    project.run(&["status", "--offline"]).exits(74).says("journal repair");
+    project.run(&["journal", "repair"]).exits(0);
+    assert_eq!(fs::read_to_string(&format).unwrap(), text);
+    project.run(&["journal", "verify"]).exits(0);
 }

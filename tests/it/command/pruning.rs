@@ -360,7 +360,8 @@ fn a_journal_that_was_damaged_decides_nothing() {
 fn after_a_deployment_pruning_never_changes_its_verdict() {
     let world = World::open();
     let project = Project::new(&world, "shop");
-    project.run(&["deploy", "--prune-images=1"]).exits(0).says("Nothing to delete");
+    let brief = project.run(&["deploy", "--prune-images=1"]).exits(0);
+    brief.says("pruning: Nothing to delete in `shop`: 1 image kept").does_not_say("runs it");
     let mut other = Project::new(&world, "stall");
     other.set("ECR_REPOSITORY", "shop");
     other.deploy();
@@ -478,6 +479,8 @@ fn a_deployment_that_prunes_keeps_ten_where_no_number_is_named() {
 fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
     let world = World::open();
     let project = releases(&world, 3);
+    // Else the deployment still asks for something after its health passed.
+    project.write("surefoot.toml", "latest = false\n");
     for (operation, kind) in [
         ("BatchDeleteImage", "access-denied"),
         ("DescribeImages", "access-denied"),
@@ -497,7 +500,8 @@ fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
         project.run(&["journal", "verify"]).exits(0);
     }
     assert_eq!(world.images("shop").len(), 7, "nothing was deleted");
-    project.run(&["prune", "--keep", "1", "--apply"]).exits(0).says("Deleted: 3 images");
+    // The oldest two; `latest` names the third, and what is younger is within the grace period.
+    project.run(&["prune", "--keep", "1", "--apply"]).exits(0).says("Deleted: 2 images");
 }
 
 #[test]
@@ -646,6 +650,13 @@ fn a_report_says_what_was_decided_and_what_became_of_it_also_where_it_was_refuse
     other.deploy();
     project.run(&[&APPLY[..], &["--report", &name]].concat()).exits(26);
     assert_eq!(read()["prune"]["missing"].as_array().unwrap().len(), 1, "{}", read());
+    // Where there is no picture, what was there stays.
+    let before = std::fs::read(&file).unwrap();
+    world.fault(&json!({"operation": "DescribeImages", "kind": "access-denied", "times": null}));
+    project.run(&[&APPLY[..], &["--report", &name]].concat()).exits(26);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    let beside: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
     // It cannot be written: said before anything is deleted.
     world.clear();
     let nowhere = project.path().join("no/such/report.json").display().to_string();

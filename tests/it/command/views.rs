@@ -108,6 +108,24 @@ fn the_page_is_written_whole_and_a_directory_that_is_not_there_is_told() {
     assert_eq!(mode("history.html"), mode("plain"));
     let nowhere = project.run(&["history", "--html", "no/such/history.html"]).exits(1);
     nowhere.says("error[page-unwritable]");
+    let page = project.run(&["history", "--html", "-"]).exits(0).out;
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(!project.path().join("-").exists());
+    let program = env!("CARGO_BIN_EXE_surefoot");
+    let mut piped = project.command(&[]);
+    let variables: Vec<_> =
+        piped.get_envs().filter_map(|(n, v)| Some((n.to_owned(), v?.to_owned()))).collect();
+    piped = std::process::Command::new("bash");
+    let line = format!("set -o pipefail; '{program}' history --html - | head -c 9");
+    let ended = piped
+        .args(["-c", &line])
+        .current_dir(project.path())
+        .env_clear()
+        .envs(variables)
+        .env("PATH", "/usr/bin:/bin");
+    let ended = ended.output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    project.run(&["history", "--html", "-", "--json"]).exits(2).says("name a file");
 }
 
 #[test]
@@ -246,6 +264,11 @@ fn logs_are_searched_and_kept_to_a_deployment() {
     let project = Project::new(&world, "shop");
     project.deploy();
     let all = project.run(&["logs", "--source", "service"]).exits(0);
+    assert!(all.out.starts_with("sandbox  http://"), "{}", all.out);
+    let texts: Vec<&str> =
+        all.out.lines().filter_map(|line| Some(line.split_once("App Runner ")?.1)).collect();
+    let pulling = texts.iter().filter(|text| text.contains("Pulling image")).count();
+    assert_eq!(pulling, 1, "{}", all.out);
     let found =
         project.run(&["logs", "--source", "service", "--grep", "(?i)succe(ss|ed)"]).exits(0);
     assert!(!found.out.is_empty() && found.out.len() < all.out.len(), "{}", found.out);

@@ -98,7 +98,12 @@ fn with_blind_retry_duplicates_abound() {
 #[test]
 fn every_guard_is_missed_by_the_seeds() {
     for guard in [Guard::Look, Guard::Settle, Guard::Mark, Guard::DurableFirst] {
-        let missed = (0..300).filter(|seed| !run_seed(*seed, Some(guard)).violations.is_empty());
+        // Without the settle window most give up where nobody else is about, which is noticed, too.
+        let is_missed = |seed: &u64| {
+            let report = run_seed(*seed, Some(guard));
+            !report.violations.is_empty() || guard == Guard::Settle && report.lonely > 0
+        };
+        let missed = (0..300).filter(is_missed);
         assert!(missed.take(10).count() == 10, "hardly anybody misses {}", guard.name());
     }
 }

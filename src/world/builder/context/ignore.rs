@@ -5,11 +5,15 @@
 //! an exception finds its files below an excluded directory.
 
 use super::pattern::{Pattern, PatternError};
+use crate::text::printable;
 
 /// The directory of surefoot's own journal: never part of a context.
 pub(super) const HISTORY: &str = ".deploy-history";
 /// How the file `FORMAT` of a journal's directory begins, whatever the directory is called.
 pub(super) const JOURNAL_MARK: &str = "surefoot journal\n";
+
+/// Each path of a context is held against each pattern: more would take minutes.
+const MOST_PATTERNS: usize = 10_000;
 
 /// The patterns of an ignore file.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +31,10 @@ impl Ignore {
     pub(super) fn parse(text: &str, always: &[&str]) -> Result<Self, PatternError> {
         let mut ignore = Self::default();
         for line in lines(text) {
+            if ignore.patterns.len() == MOST_PATTERNS {
+                let reason = format!("it is one more than {MOST_PATTERNS}, the most that are read");
+                return Err(PatternError { pattern: printable(&line, 80), reason });
+            }
             ignore.patterns.extend(Pattern::parse(&line)?);
         }
         for path in always {
@@ -205,6 +213,14 @@ mod tests {
         assert!(below("*\n!any/**", "any"));
         assert!(!below("*\n!other/**", "any"));
         assert!(!below("*", "any"));
+    }
+
+    #[test]
+    fn more_patterns_than_can_be_asked_are_refused() {
+        let many: Vec<String> = (0..MOST_PATTERNS).map(|number| format!("a{number}")).collect();
+        assert!(Ignore::parse(&many.join("\n"), &[]).is_ok());
+        let error = Ignore::parse(&format!("{}\nlast", many.join("\n")), &[]).unwrap_err();
+        assert!(error.pattern == "last" && error.reason.contains("10000"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod tests;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _, Write};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use archive::Archive;
@@ -23,6 +25,8 @@ use crate::world::WorldError;
 
 /// The ignore file where the Dockerfile has none of its own.
 const IGNORE_FILE: &str = ".dockerignore";
+/// The largest ignore file that is read, in bytes: 1 MiB.
+const LARGEST_IGNORE_FILE: u64 = 1024 * 1024;
 /// What is built for; part of the hash.
 pub(super) const PLATFORM: &str = "linux/amd64";
 /// Changes whenever the same tree hashes to something else than before.
@@ -114,9 +118,15 @@ fn root(given: &Path) -> Result<PathBuf, WorldError> {
 fn dockerfile(root: &Path, request: &BuildRequest) -> Result<String, WorldError> {
     let given = &request.dockerfile;
     let looked_for = root.join(given);
-    let outside = || {
+    let outside = |found: &Path| {
+        let link = if looked_for.is_symlink() {
+            format!(" is a link to {}, which", shown(found))
+        } else {
+            String::new()
+        };
         let message = format!(
-            "the Dockerfile {} is outside the build context {}; the engine sees only the context",
+            "the Dockerfile {}{link} is outside the build context {}; the engine sees only the \
+             context",
             shown(&looked_for),
             shown(root)
         );
@@ -132,12 +142,25 @@ fn dockerfile(root: &Path, request: &BuildRequest) -> Result<String, WorldError>
     };
     let inside = pattern::clean(&inside);
     if !found.starts_with(root) || inside.starts_with(['/']) || inside.starts_with("..") {
-        return Err(outside());
+        return Err(outside(&found));
     }
-    if !found.is_file() {
-        return Err(no_dockerfile(root, &looked_for));
+    let there = found.metadata().map_err(|error| unreadable(&looked_for, &error))?;
+    if !there.is_file() {
+        let message = format!("{} is {}, and should be a file", shown(&looked_for), kind(&there));
+        return Err(refused("no-dockerfile", message));
     }
     Ok(inside)
+}
+
+/// What stands where a file should, in words.
+fn kind(there: &Metadata) -> &'static str {
+    let kind = there.file_type();
+    match kind {
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a named pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    }
 }
 
 /// Names what was looked for, and what is there under a similar name.
@@ -166,17 +189,34 @@ fn no_dockerfile(root: &Path, looked_for: &Path) -> WorldError {
 /// are sent in any case, as Docker does.
 fn ignore(root: &Path, dockerfile: &str) -> Result<Ignore, WorldError> {
     for name in [format!("{dockerfile}.dockerignore"), IGNORE_FILE.to_owned()] {
-        match std::fs::read(root.join(&name)) {
-            Ok(text) => {
-                let text = String::from_utf8_lossy(&text);
-                return Ignore::parse(&text, &[dockerfile, &name])
-                    .map_err(|error| refused("bad-ignore-file", format!("{name}: {error}")));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(&root.join(&name), &error)),
-        }
+        let wrong = |why: &str| refused("bad-ignore-file", format!("{name}: {why}"));
+        let Some(text) = read_ignore_file(&root.join(&name), &wrong)? else { continue };
+        return Ignore::parse(&text, &[dockerfile, &name])
+            .map_err(|error| wrong(&error.to_string()));
     }
     Ok(Ignore::default())
+}
+
+/// What an ignore file says; none where there is none. Never waits, and never reads without end.
+fn read_ignore_file(
+    path: &Path,
+    wrong: &dyn Fn(&str) -> WorldError,
+) -> Result<Option<String>, WorldError> {
+    let there = match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        there => there.map_err(|error| unreadable(path, &error))?,
+    };
+    if !there.is_file() {
+        return Err(wrong(&format!("it is {}, and should be a file", kind(&there))));
+    }
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let read = file.take(LARGEST_IGNORE_FILE + 1).read_to_end(&mut text);
+    let size = read.map_err(|error| unreadable(path, &error))?;
+    if size as u64 > LARGEST_IGNORE_FILE {
+        return Err(wrong(&format!("it is larger than {} MiB", LARGEST_IGNORE_FILE / 1024 / 1024)));
+    }
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// Everything but the files that decides what is built.

@@ -291,7 +291,7 @@ fn a_wrong_ignore_file_is_refused() {
     assert!(message.contains("[b"), "{message}");
     fs::remove_file(root.path().join(".dockerignore")).unwrap();
     fs::create_dir(root.path().join(".dockerignore")).unwrap();
-    assert_eq!(refusal(root.path()).0, "unreadable");
+    assert_eq!(refusal(root.path()).0, "bad-ignore-file");
 }
 
 /// Acts on the tree just before the archive reaches the file `trigger`.

@@ -107,8 +107,12 @@ impl<'a> Walk<'a> {
 /// Whether this is a journal's directory under another name (`--history-dir`): it changes with every
 /// step, so it can be no part of what a step hashes.
 fn is_journal(location: &Path) -> bool {
-    let first = JOURNAL_MARK.as_bytes();
-    fs::File::open(location.join("FORMAT"))
+    let (first, marker) = (JOURNAL_MARK.as_bytes(), location.join("FORMAT"));
+    // To open a pipe is to wait for ever.
+    if !marker.is_file() {
+        return false;
+    }
+    fs::File::open(marker)
         .and_then(|file| {
             let mut read = Vec::with_capacity(first.len());
             file.take(first.len() as u64).read_to_end(&mut read).map(|_| read)
