@@ -137,14 +137,13 @@ const NEWEST_OPERATIONS: usize = 20;
 
 /// What App Runner says of the service in the log, and whether its newest operation is ours.
 pub(super) async fn sighting(world: &World, records: &[Recorded]) -> Result<Sighting, WorldError> {
-    let Some(stream) = projection::status(records).service else {
-        return Ok(Sighting::default());
-    };
+    let log = projection::status(records);
+    let Some(stream) = log.service else { return Ok(Sighting::default()) };
     let Some(service) = world.services.find(&stream.service).await? else {
         return Ok(Sighting::default());
     };
     let listed = world.services.operations(&service.arn, Some(NEWEST_OPERATIONS)).await?;
-    let unfinished = projection::status(records).unfinished.and_then(|one| one.operation);
+    let unfinished = log.unfinished.and_then(|one| one.operation);
     let awaited = listed.iter().find(|one| Some(&one.id) == unfinished.as_ref()).cloned();
     let newest = listed.into_iter().next();
     let ours = newest.as_ref().is_some_and(|o| projection::knows_operation(records, &o.id));

@@ -178,10 +178,7 @@ fn unchanged_since_capture(bench: &Bench<'_>, now: Option<&Service>) -> Result<(
     let captured = bench.deployment.done.captured.as_ref();
     let before = captured.map(|captured| (captured.mark.as_ref(), captured.release.as_ref()));
     let release = now.and_then(Service::release);
-    if now.and_then(|now| now.mark.as_deref()) == Some(bench.deployment.plan.id.as_str()) {
-        // Our own call, which was believed never to have arrived: go and look.
-        return Err(StepError::Unanswered { reason: "the service carries our own mark".into() });
-    }
+    settling::surfaced(now, &bench.deployment.plan.id)?;
     let same = match (before, now) {
         (Some((mark, Some(before))), Some(now)) => {
             mark == now.mark.as_ref() && Some(before) == release.as_ref()

@@ -7,7 +7,7 @@
 use super::issuing::{self, Request};
 use super::operation::{Wait, Waited, operations, still_busy, told};
 use super::readiness::{busy_after_doubt, idle, is_busy};
-use super::settling::{Answer, Call, attention, did_it_happen};
+use super::settling::{self, Answer, Call, attention, did_it_happen};
 use super::{Bench, Outcome, StepError, asked, strangers};
 use crate::event::{Event, Issue};
 use crate::names::OperationId;
@@ -24,13 +24,7 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     if bench.in_doubt {
         return doubtful(bench).await;
     }
-    let Some(service) = idle(bench).await? else {
-        return Ok(Some(attention(vec!["the service is gone".into()]).into()));
-    };
-    let evidence = not_ours(bench, &service).await?;
-    if !evidence.is_empty() {
-        return Ok(Some(attention(evidence).into()));
-    }
+    let service = last_look(bench).await?;
     Ok(service.configuration.auto_deployments.then(|| restored(None, None)))
 }
 
@@ -48,10 +42,8 @@ async fn doubtful(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
             settle(bench, &Issue { note: None, ..found }).await.map(Some)
         }
         Answer::Unknown(evidence) => Ok(Some(attention(evidence).into())),
-        Answer::DidNot => {
-            last_look(bench).await?;
-            Ok(None)
-        }
+        // Whoever asks looks first.
+        Answer::DidNot => Ok(None),
     }
 }
 
@@ -80,16 +72,9 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 async fn last_look(bench: &Bench<'_>) -> Result<Service, StepError> {
     let gone = || StepError::Overtaken(vec!["the service is gone".into()]);
     let service = idle(bench).await?.ok_or_else(gone)?;
-    let evidence = not_ours(bench, &service).await?;
+    settling::surfaced(Some(&service), &restore_mark(&bench.deployment.plan.id))?;
+    let evidence = strangers::since(bench).await?;
     if evidence.is_empty() { Ok(service) } else { Err(StepError::Overtaken(evidence)) }
-}
-
-async fn not_ours(bench: &Bench<'_>, service: &Service) -> Result<Vec<String>, StepError> {
-    if service.mark.as_deref() == Some(restore_mark(&bench.deployment.plan.id).as_str()) {
-        // Our own call, which was believed never to have arrived: go and look.
-        return Err(StepError::Unanswered { reason: "the service carries our own mark".into() });
-    }
-    strangers::since(bench).await
 }
 
 fn request<'a>(

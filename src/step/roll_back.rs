@@ -90,10 +90,7 @@ fn not_yet(error: StepError) -> StepError {
 /// Somebody may have deployed between our operation and our failed gate: their work is not ours to
 /// take back.
 async fn not_ours(bench: &Bench<'_>, service: Option<&Service>) -> Result<Vec<String>, StepError> {
-    if service.and_then(|service| service.mark.as_deref()) == Some(mark(bench).as_str()) {
-        // Our own call, which was believed never to have arrived: go and look.
-        return Err(StepError::Unanswered { reason: "the service carries our own mark".into() });
-    }
+    settling::surfaced(service, &mark(bench))?;
     match &bench.deployment.done.issued {
         Some(issue) => theirs(bench, issue, service).await,
         None => Ok(Vec::new()),

@@ -74,6 +74,15 @@ pub async fn did_it_happen(bench: &Bench<'_>, call: Call<'_>) -> Result<Answer, 
     Err(StepError::Interrupted(Interruption::StillBusy { operation: None }))
 }
 
+/// A service that carries the mark of a call that was believed never to have arrived: it did, and has
+/// to be looked at again.
+pub(super) fn surfaced(service: Option<&Service>, mark: &DeploymentId) -> Result<(), StepError> {
+    if service.and_then(|service| service.mark.as_deref()) != Some(mark.as_str()) {
+        return Ok(());
+    }
+    Err(StepError::Unanswered { reason: "the service carries our own mark".into() })
+}
+
 /// Who may not look knows nothing of the call: a refusal here must not end the deployment.
 fn proves_nothing(error: StepError) -> StepError {
     let StepError::Refused(failure) = error else { return error };
