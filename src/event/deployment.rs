@@ -242,6 +242,10 @@ impl Deployment {
             Some(_) if self.done.operation.is_none() => {
                 Next::Perform { step: Step::AwaitOperation, in_doubt: false }
             }
+            // A second update of ours may be under way: it would come after the way back.
+            Some(_) if self.in_doubt_about(Step::RestoreAutoDeployments) => {
+                Next::Perform { step: Step::RestoreAutoDeployments, in_doubt: true }
+            }
             Some(_) if self.can_go_back() => {
                 announce(Event::RollbackStarted { because: request() })
             }
@@ -557,7 +561,7 @@ impl Deployment {
         match (event, &mut self.phase) {
             (Event::RollbackStarted { because }, Phase::Failing { .. } | Phase::Forward) => {
                 self.phase = rolling_back(because.clone(), RolledBackBy::Surefoot, false);
-                // Taken back on request while a courtesy was under way: it is not gone on with.
+                // Taken back on request before a courtesy was done: it is not gone on with.
                 self.intention = None;
             }
             (Event::RollbackIssued(issue), Phase::RollingBack { issued, settled, .. }) => {

@@ -42,6 +42,9 @@ async fn doubtful(bench: &Bench<'_>) -> Result<Option<Outcome>, StepError> {
             settle(bench, &Issue { note: None, ..found }).await.map(Some)
         }
         Answer::Unknown(evidence) => Ok(Some(attention(evidence).into())),
+        Answer::DidNot if bench.deployment.backwards => {
+            Ok(Some(restored(None, Some("the deployment was taken back before".into()))))
+        }
         // Whoever asks looks first.
         Answer::DidNot => Ok(None),
     }
@@ -62,6 +65,7 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     match issuing::issue(bench, request(bench, &service, release), look).await {
         Ok(issue) => settle(bench, &issue).await,
         Err(busy) if is_busy(&busy) && bench.in_doubt => Err(busy_after_doubt(bench, busy).await),
+        Err(busy) if is_busy(&busy) => Err(overtaken_or(bench, busy).await),
         Err(StepError::Refused(failure)) => Ok(restored(None, Some(failure.because.join("; ")))),
         Err(other) => Err(other),
     }
@@ -71,10 +75,22 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 /// somebody else did since is not ours to change.
 async fn last_look(bench: &Bench<'_>) -> Result<Service, StepError> {
     let gone = || StepError::Overtaken(vec!["the service is gone".into()]);
-    let service = idle(bench).await?.ok_or_else(gone)?;
+    let service = match idle(bench).await {
+        Err(busy) if is_busy(&busy) => return Err(overtaken_or(bench, busy).await),
+        found => found?.ok_or_else(gone)?,
+    };
     settling::surfaced(Some(&service), &restore_mark(&bench.deployment.plan.id))?;
     let evidence = strangers::since(bench).await?;
     if evidence.is_empty() { Ok(service) } else { Err(StepError::Overtaken(evidence)) }
+}
+
+/// What it is that keeps App Runner busy: somebody else at work on the service, or AWS.
+async fn overtaken_or(bench: &Bench<'_>, busy: StepError) -> StepError {
+    match strangers::since(bench).await {
+        Ok(evidence) if evidence.is_empty() => busy,
+        Ok(evidence) => StepError::Overtaken(evidence),
+        Err(error) => error,
+    }
 }
 
 fn request<'a>(

@@ -5,6 +5,8 @@
 //! taken it back since, if nothing else can explain it; one empty list proves nothing; where
 //! somebody else destroyed the evidence, nobody guesses.
 
+use std::collections::BTreeSet;
+
 use super::operation::{operations, pulled};
 use super::patience::Patience;
 use super::{Bench, StepError};
@@ -50,28 +52,64 @@ pub async fn did_it_happen(bench: &Bench<'_>, call: Call<'_>) -> Result<Answer, 
     let clock = bench.world.clock.as_ref();
     let mut quiet = Patience::begin(clock, bench.times.settle);
     let patience = Patience::begin(clock, bench.times.deploy_timeout);
+    let mut arrival = Arrival::default();
     while !patience.is_over() {
         // Of the time before the look: what is seen in it may be as old as that.
         let settled = quiet.is_over();
-        let (sight, service) = look(bench, call).await.map_err(proves_nothing)?;
-        match (sight, service) {
+        let (seen, listed) = look(bench, call).await.map_err(proves_nothing)?;
+        let marked = seen.as_ref().is_some_and(|service| is_marked(service, call));
+        let sight = match &seen {
+            Some(service) => judge(call, service, &listed),
+            None => absent(call.observed),
+        };
+        match (arrival.doubt(sight, marked, settled), seen) {
             (Sight::Ours(Some(operation)), Some(service)) => {
                 return Ok(Answer::Happened(Box::new(service), Some(operation)));
             }
-            (Sight::Ours(None), Some(service)) if settled => {
+            (Sight::Ours(None), Some(service)) if settled && arrival.awaited => {
                 return Ok(Answer::Happened(Box::new(service), None));
             }
             (Sight::Destroyed(evidence), _) if settled => return Ok(Answer::Unknown(evidence)),
             (Sight::Nothing, _) if settled => return Ok(Answer::DidNot),
             // An operation at work decides nothing, and the window begins anew when it has ended.
             (Sight::Undecided, _) => quiet.renew(),
+            // The call has arrived; the list may lag behind that.
+            (Sight::Ours(None), _) if !arrival.awaited => {
+                arrival.awaited = true;
+                quiet.renew();
+            }
             _ => {}
+        }
+        if !marked {
+            arrival.before.extend(listed.into_iter().map(|operation| operation.id));
         }
         let what = "whether the last call took effect".to_owned();
         bench.progress.report(Progress::Waiting { what });
         clock.sleep(bench.times.poll).await;
     }
     Err(StepError::Interrupted(Interruption::StillBusy { operation: None }))
+}
+
+/// A call that arrives while we look.
+#[derive(Default)]
+struct Arrival {
+    /// The operations that were listed before the service carried our mark: theirs, as it seems.
+    before: BTreeSet<OperationId>,
+    /// Whether the list was given its time since the mark was there.
+    awaited: bool,
+}
+
+impl Arrival {
+    /// What was there before our mark is not taken for what brought it, until nothing else can be.
+    fn doubt(&self, sight: Sight, marked: bool, settled: bool) -> Sight {
+        let is_decided = settled && self.awaited;
+        match sight {
+            Sight::Ours(Some(id)) if marked && self.before.contains(&id) && !is_decided => {
+                Sight::Ours(None)
+            }
+            sight => sight,
+        }
+    }
 }
 
 /// A service that carries the mark of a call that was believed never to have arrived: it did, and has
@@ -90,10 +128,14 @@ fn proves_nothing(error: StepError) -> StepError {
     StepError::Interrupted(Interruption::Unreachable { place, obstacle, reason: failure.what })
 }
 
-async fn look(bench: &Bench<'_>, call: Call<'_>) -> Result<(Sight, Option<Service>), StepError> {
+/// The service, and what App Runner lists of it that was not known before the call.
+async fn look(
+    bench: &Bench<'_>,
+    call: Call<'_>,
+) -> Result<(Option<Service>, Vec<Operation>), StepError> {
     let Some(service) = bench.world.services.find(&bench.deployment.plan.stream.service).await?
     else {
-        return Ok((absent(call.observed), None));
+        return Ok((None, Vec::new()));
     };
     let listed = operations(bench, &service.arn, Some(super::REMEMBERED_OPERATIONS)).await?;
     let mut candidates = candidates(call.observed, listed);
@@ -104,8 +146,7 @@ async fn look(bench: &Bench<'_>, call: Call<'_>) -> Result<(Sight, Option<Servic
         // Somebody else's, who asked for another image in vain: it explains nothing of ours.
         candidates.clear();
     }
-    let sight = judge(call, &service, &candidates);
-    Ok((sight, Some(service)))
+    Ok((Some(service), candidates))
 }
 
 /// The operations that were not known before the call.
@@ -136,11 +177,12 @@ fn absent(observed: &Observation) -> Sight {
 
 /// What a service and its unknown operations say about a call.
 fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
-    let Call { mark, observed, .. } = call;
-    let marked = service.mark.as_deref() == Some(mark.as_str());
-    let busy = service.status == ServiceStatus::OperationInProgress
-        || candidates.iter().any(|operation| !operation.status.is_terminal());
+    let (observed, marked) = (call.observed, is_marked(service, call));
+    let at_work = service.status == ServiceStatus::OperationInProgress;
+    let busy = at_work || candidates.iter().any(|operation| !operation.status.is_terminal());
     match candidates {
+        // Ours may be at work and not be listed yet, behind one of somebody else's that has ended.
+        [one] if marked && at_work && one.status.is_terminal() => Sight::Undecided,
         [one] if marked && bears_a_mark(one, service) => Sight::Ours(Some(one.id.clone())),
         // The service carries our mark, so there is an operation of ours that is not listed yet.
         [] | [_] if marked => Sight::Ours(None),
@@ -153,8 +195,12 @@ fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
             "the service carries neither our mark nor the one before, and lists no new operation"
                 .into(),
         ]),
-        several => Sight::Destroyed(evidence(service, several)),
+        several => Sight::Destroyed(evidence(service, marked, several)),
     }
+}
+
+fn is_marked(service: &Service, call: Call<'_>) -> bool {
+    service.mark.as_deref() == Some(call.mark.as_str())
 }
 
 /// Whether an operation can be why the service carries a new mark: one that changes services, and that
@@ -188,10 +234,11 @@ fn unchanged(service: &Service, observed: &Observation) -> bool {
         && service.release().map(|release| release.image.to_string()) == observed.image
 }
 
-fn evidence(service: &Service, candidates: &[Operation]) -> Vec<String> {
+fn evidence(service: &Service, marked: bool, candidates: &[Operation]) -> Vec<String> {
     let mark = service.mark.as_deref().unwrap_or("none");
+    let whose = if marked { "that" } else { "not that" };
     let mut lines =
-        vec![format!("the service carries the mark {mark}, which is not that of our call")];
+        vec![format!("the service carries the mark {mark}, which is {whose} of our call")];
     lines.extend(candidates.iter().map(|operation| {
         format!("{} {} is {}, and may not be ours", operation.kind, operation.id, operation.status)
     }));
@@ -292,6 +339,20 @@ mod tests {
         ] {
             assert_eq!(sight(&marked, &observed, &[one]), Sight::Ours(None));
         }
+    }
+
+    /// A call that arrived late: the list lags, and shows what a stranger did before it.
+    #[test]
+    fn behind_an_operation_that_has_ended_ours_may_be_at_work() {
+        let (before, observed) = before();
+        let status = ServiceStatus::OperationInProgress;
+        let marked = Service { mark: Some(OURS.into()), status, ..before };
+        let theirs = operation("UPDATE_SERVICE", OperationStatus::Succeeded);
+        assert_eq!(sight(&marked, &observed, std::slice::from_ref(&theirs)), Sight::Undecided);
+        let idle = Service { status: ServiceStatus::Running, ..marked };
+        let several = [operation("UPDATE_SERVICE", OperationStatus::Succeeded), theirs];
+        let Sight::Destroyed(evidence) = sight(&idle, &observed, &several) else { panic!() };
+        assert!(evidence[0].ends_with("which is that of our call"), "{evidence:?}");
     }
 
     #[test]

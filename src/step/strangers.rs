@@ -4,6 +4,8 @@ use super::operation::{operations, told};
 use super::{Bench, StepError, asked};
 use crate::event::Issue;
 use crate::names::OperationId;
+use crate::plan::identity::restore_mark;
+use crate::plan::inventory;
 use crate::release::Release;
 use crate::world::service::Service;
 
@@ -26,10 +28,11 @@ pub(super) async fn since(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
 }
 
 fn changed(service: Option<&Service>, live: &Release) -> Vec<String> {
-    if service.and_then(Service::release).as_ref() == Some(live) {
-        return Vec::new();
+    let Some(service) = service else { return vec!["the service is gone".into()] };
+    if service.release().as_ref() != Some(live) {
+        return vec!["the service is no longer as it was found: somebody changed it".into()];
     }
-    vec!["the service is no longer as it was found: somebody changed it".into()]
+    inventory::unfit(service).map(|finding| finding.reason).into_iter().collect()
 }
 
 /// What says that somebody else did something to the service after our change.
@@ -41,19 +44,21 @@ pub(super) async fn theirs(
     let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
     let listed = asked(operations(bench, &service.arn, Some(1)).await)?;
     let newest = listed.into_iter().next();
-    let mut evidence = Vec::new();
+    let (done, mut evidence) = (&bench.deployment.done, Vec::new());
     let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);
-    if issue.operation.is_some() && id != issue.operation.as_ref() {
+    let ours = done.given_back.as_ref().or(issue.operation.as_ref());
+    if ours.is_some() && id != ours {
         let newest = newest.as_ref().map_or("none".into(), told);
         evidence.push(format!("the newest operation is {newest}, not ours"));
     }
-    if service.mark.as_deref() != Some(issue.mark.as_str()) {
-        let theirs = service.mark.as_deref().unwrap_or("none");
-        let before = bench.deployment.done.captured.as_ref().and_then(|c| c.mark.as_deref());
-        // After a rollback of App Runner's own the captured mark is back: that is no stranger.
-        if service.mark.as_deref() != before {
-            evidence.push(format!("the service carries the mark {theirs}, not ours"));
-        }
+    let mark = service.mark.as_deref();
+    // After a rollback of App Runner's own the captured mark is back: that is no stranger.
+    let before = done.captured.as_ref().and_then(|captured| captured.mark.as_deref());
+    let second = restore_mark(&bench.deployment.plan.id);
+    let second = done.given_back.as_ref().map(|_| second.as_str());
+    if mark != Some(issue.mark.as_str()) && mark != before && (mark.is_none() || mark != second) {
+        let theirs = mark.unwrap_or("none");
+        evidence.push(format!("the service carries the mark {theirs}, not ours"));
     }
     Ok(evidence)
 }

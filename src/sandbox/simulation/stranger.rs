@@ -6,7 +6,7 @@ use super::super::Timestamp;
 use super::super::cloud::chance::Chance;
 use super::super::cloud::fault::{Fault, FaultKind};
 use super::super::cloud::service::ServiceStatus;
-use super::super::cloud::{Api, Call};
+use super::super::cloud::{Api, Call, Reply};
 use super::super::door::ports::{Door, Machine, Shelf, State, StrangersAct};
 use super::situation::Situation;
 use super::weather::{Strikes, pick, span};
@@ -188,7 +188,7 @@ fn on_images(state: &mut State, act: Act) -> Option<bool> {
     Some(true)
 }
 
-/// Whether it is done; none where there is no service.
+/// Whether it is done; none where there is no service, or where it is so already.
 fn on_service(state: &mut State, act: Act, chance: &mut Chance) -> Option<bool> {
     if act == Act::ChangeImage {
         state.shelf.put(&repository(), &"theirs".parse().expect("a tag"), &"2".repeat(64));
@@ -203,7 +203,8 @@ fn on_service(state: &mut State, act: Act, chance: &mut Chance) -> Option<bool> 
     let (operation, body) = request(act, &service.arn, source, &image, chance);
     let (now, shelf) = (state.now, state.shelf.clone());
     let answer = state.cloud.call(&Call::new(Api::AppRunner, operation, body), &shelf, now);
-    Some(matches!(answer.reply, super::super::cloud::Reply::Body(_)))
+    let Reply::Body(answer) = answer.reply else { return Some(false) };
+    answer["OperationId"].is_string().then_some(true)
 }
 
 fn request(

@@ -187,6 +187,21 @@ async fn an_engine_that_vanishes_while_building_is_no_answer() {
     assert_eq!(kept.lines(), ["Step 1/1"]);
 }
 
+/// The classic builder stumbles over any image that somebody removes while it looks at its cache.
+#[tokio::test]
+async fn a_build_that_lost_its_cache_is_begun_anew_but_not_for_ever() {
+    let project = Project::new("FROM scratch\n");
+    let lost = stream_error(&format!("unable to find image \"{DIGEST}\""));
+    let (builder, requests) = engine(vec![answer("/build", &lost)]).await;
+    let (answer, _) = build(&builder, &project.request(), &ImageName::new()).await;
+    let (code, message, _) = refusal(answer);
+    assert_eq!(code, "build-failed");
+    assert!(message.contains("unable to find image"), "{message}");
+    let requests = requests.lock().unwrap();
+    let builds = requests.iter().filter(|request| request.contains("/build")).count();
+    assert_eq!(builds, 4);
+}
+
 #[tokio::test]
 async fn an_engine_that_refuses_without_listening_does_not_hold_us() {
     let project = Project::new("FROM scratch\n");

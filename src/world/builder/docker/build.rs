@@ -21,6 +21,9 @@ use crate::world::{Place, Progress, ProgressSink, WorldError};
 /// How long the last of the files may be on their way once the engine has said that it is done.
 const LAST_FILES: Duration = Duration::from_secs(5);
 
+/// How often a build is begun anew where the engine's cache changed under it.
+const CACHE_PATIENCE: u32 = 3;
+
 /// One build: what, with what, and who is told.
 pub(super) struct Job<'a> {
     pub(super) connection: &'a Connection,
@@ -42,21 +45,31 @@ impl Job<'_> {
 
     async fn built(&self, context: Context) -> Result<LocalImage, WorldError> {
         let options = self.options(&context);
-        let image = match self.attempt(context, options).await {
-            Err(error) if self.connection.offers_buildkit && is_session_trouble(&error) => {
-                self.progress.report(Progress::Notice(
-                    "BuildKit could not be used here; building with the classic builder".into(),
-                ));
-                let context = Context::open(self.request)?;
-                let options = self.options_classic(&context);
-                self.attempt(context, options).await?
+        let mut attempt = self.attempt(context, options).await;
+        if self.connection.offers_buildkit && attempt.as_ref().is_err_and(is_session_trouble) {
+            let classic = "BuildKit could not be used here; building with the classic builder";
+            attempt = self.anew(classic).await;
+        }
+        for _ in 0..CACHE_PATIENCE {
+            if attempt.as_ref().is_err_and(is_cache_trouble) {
+                let again = "an image was removed while the engine looked for its cached steps; \
+                             building once more";
+                attempt = self.anew(again).await;
             }
-            attempt => attempt?,
-        };
+        }
+        let image = attempt?;
         let built = inspect(self.connection, &image).await?.ok_or_else(|| {
             failed(&format!("the engine no longer has the image {image} it built"), Vec::new())
         })?;
         runs_on_app_runner(built)
+    }
+
+    /// Once more, with the classic builder, and says why.
+    async fn anew(&self, why: &str) -> Result<String, WorldError> {
+        self.progress.report(Progress::Notice(why.to_owned()));
+        let context = Context::open(self.request)?;
+        let options = self.options_classic(&context);
+        self.attempt(context, options).await
     }
 
     fn options(&self, context: &Context) -> BuildImageOptions {
@@ -199,6 +212,13 @@ fn is_session_trouble(error: &WorldError) -> bool {
         ["no active session", "session not found", "buildkit not supported", "/session"];
     let text = error.to_string();
     error.code() == Some("build-failed") && SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// The classic builder compares with every image it has, and gives up where one of them is removed
+/// in that moment, by whomever (moby, `image/cache`: `getLocalCachedImage`).
+fn is_cache_trouble(error: &WorldError) -> bool {
+    let text = error.to_string();
+    error.code() == Some("build-failed") && text.contains("unable to find image \"sha256:")
 }
 
 /// Some builders take the platform for a wish: a base image of another one slips through.
