@@ -73,15 +73,26 @@ pub(super) fn is_busy(error: &StepError) -> bool {
         || failure.because.iter().any(|text| text.contains("InvalidState")))
 }
 
+fn says_at_work(error: &StepError) -> bool {
+    let word = ServiceStatus::OperationInProgress.to_string();
+    matches!(error, StepError::Refused(failure) if failure.because.iter().any(|text| text.contains(&word)))
+}
+
 /// What it means that App Runner is at work right after an unclear call: go and look. In a state that
 /// no waiting ends, a refusal is a refusal.
 pub(super) async fn busy_after_doubt(bench: &Bench<'_>, busy: StepError) -> StepError {
+    let at_work =
+        || StepError::Unanswered { reason: "App Runner is at work on the service".into() };
+    // What was just refused is newer than what DescribeService may still show.
+    if says_at_work(&busy) {
+        return at_work();
+    }
     let found = bench.world.services.find(&bench.deployment.plan.stream.service).await;
     match found.map(|service| service.map(|service| service.status)) {
         Ok(Some(
             ServiceStatus::CreateFailed | ServiceStatus::Paused | ServiceStatus::DeleteFailed,
         )) => busy,
-        Ok(_) => StepError::Unanswered { reason: "App Runner is at work on the service".into() },
+        Ok(_) => at_work(),
         Err(error) => error.into(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::cloud::chance::Chance;
+use super::super::door::ports::Pruned;
 use super::mutant::Guard;
 use super::process::{Session, Stopped};
 use super::weather::Strikes;
@@ -94,7 +95,11 @@ impl Session {
             .iter()
             .filter_map(|candidate| candidate.release.image.digest().cloned())
             .collect();
+        let machine = self.machine.number();
         let mut state = self.machine.door().state();
+        let pruned =
+            deletions.deleted.iter().map(|digest| Pruned { machine, digest: digest.clone() });
+        state.chronicle.pruned.extend(pruned);
         for digest in deletions.deleted.iter().filter(|digest| offered.contains(digest)) {
             state.pruned_in_need.push(format!("{} is offered for a rollback", digest.short()));
         }

@@ -3,6 +3,7 @@
 
 use super::super::super::Timestamp;
 use super::mishap::Mishap;
+use crate::names::Digest;
 
 /// Everything of that kind, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,8 +14,19 @@ pub struct Chronicle {
     pub refusals: Vec<Refusal>,
     /// What strangers did.
     pub acts: Vec<StrangersAct>,
+    /// What the machines pruned: each knows only its own journal.
+    pub pruned: Vec<Pruned>,
     /// How often AWS began to maintain a service.
     pub maintained: u64,
+}
+
+/// An image that a machine deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// The machine.
+    pub machine: usize,
+    /// The image.
+    pub digest: Digest,
 }
 
 /// A mishap that struck.

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use applications::Application;
-pub use chronicle::{Chronicle, Hindrance, Refusal, StrangersAct};
+pub use chronicle::{Chronicle, Hindrance, Pruned, Refusal, StrangersAct};
 pub use executor::{Ended, Process, Spawn, Task, run_all, run_one};
 pub use flight_recorder::{FlightRecorder, Truth, Written};
 pub use machine::{Machine, Tree};

@@ -3,14 +3,16 @@
 //! Runner, the application, a refusal or a person is the reason, in truth.
 
 use super::super::super::Timestamp;
-use super::super::super::door::ports::{Application, Hindrance, Mishap, StrangersAct, Truth};
+use super::super::super::door::ports::{
+    Application, Hindrance, Mishap, Shelf, StrangersAct, Truth,
+};
 use super::verdict::{Judge, operation_status};
 use crate::config::times::DEPLOY_TIMEOUT;
 use crate::event::PreviousDigest;
 use crate::event::deployment::Phase;
 use crate::names::{Digest, Reference};
 use crate::plan::identity::rollback_mark;
-use crate::plan::{Intent, TargetOrigin};
+use crate::plan::{Intent, Target, TargetOrigin};
 use crate::world::Obstacle;
 use crate::world::service::{Operation, OperationStatus, ServiceStatus};
 
@@ -45,6 +47,19 @@ impl Judge<'_> {
             || self.is_late()
             || self.is_unfit()
             || self.lacks_its_image()
+            || self.was_pruned_elsewhere()
+    }
+
+    /// Whether another machine, which knows nothing of this one's journal, pruned what this one pushed.
+    fn was_pruned_elsewhere(&self) -> bool {
+        let Some(Target { origin: TargetOrigin::Build { context, .. }, .. }) =
+            self.deployment.plan.target()
+        else {
+            return false;
+        };
+        let digest = Shelf::digest_of(context);
+        let mut pruned = self.world.chronicle.pruned.iter();
+        pruned.any(|one| one.machine != self.contender.machine && one.digest == digest)
     }
 
     /// Whether ECR no longer holds what was to be deployed.
