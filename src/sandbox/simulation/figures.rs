@@ -24,6 +24,8 @@ pub struct Figures {
     pub simulated: i64,
     /// Calls of one mark that were accepted more than once.
     pub duplicates: u64,
+    /// Those where a request was delivered after the settle window.
+    pub beyond_settling: u64,
     /// Broken rules, by rule.
     pub violations: BTreeMap<&'static str, u64>,
     /// Deployments by their end.
@@ -51,6 +53,7 @@ impl Figures {
         self.cuts += report.cuts;
         self.simulated += report.simulated;
         self.duplicates += report.duplicates;
+        self.beyond_settling += report.beyond_settling;
         for end in &report.ends {
             self.deployments += 1;
             *self.ends.entry(end).or_default() += 1;
@@ -107,6 +110,8 @@ impl fmt::Display for Figures {
         let settle = Times::default().settle.as_secs();
         writeln!(f, "settle : lag     {settle} s : at most {LONGEST_LAG} s")?;
         writeln!(f, "duplicates       {}", self.duplicates)?;
+        let beyond = self.beyond_settling;
+        writeln!(f, "  {beyond:>8} more, of requests delivered after the settle window")?;
         writeln!(f, "violations       {}", self.broken())?;
         for (rule, count) in &self.violations {
             writeln!(f, "  {count:>8} {rule}")?;

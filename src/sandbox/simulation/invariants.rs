@@ -216,6 +216,17 @@ impl World {
     }
 }
 
+/// How many calls of one mark were accepted again; and how many more of those whose request was
+/// delivered later than anybody looks for it.
+pub(super) fn duplicates(door: &Door) -> (u64, u64) {
+    let world = World::of(door);
+    let mut seen = BTreeSet::new();
+    let again = world.effects.iter().filter(|effect| !seen.insert((&effect.mark, &effect.service)));
+    let (beyond, within): (Vec<_>, Vec<_>) =
+        again.partition(|effect| world.is_beyond_settling(&effect.mark));
+    (within.len() as u64, beyond.len() as u64)
+}
+
 #[derive(Default)]
 struct Findings(Vec<Violation>);
 

@@ -13,7 +13,7 @@ use super::super::door::ports::{
     BEGINNING, Calm, Door, Ended, Process, Task, Tree, Truth, run_all,
 };
 use super::SERVICE;
-use super::invariants::{Contender, STALE, Violation, check, idle, lonely, misbehaves};
+use super::invariants::{Contender, STALE, Violation, check, duplicates, idle, lonely, misbehaves};
 use super::matrix;
 use super::mutant::Guard;
 use super::process::{Session, Stopped};
@@ -55,6 +55,8 @@ pub struct SeedReport {
     pub violations: Vec<Violation>,
     /// Calls of one mark that App Runner accepted more than once.
     pub duplicates: u64,
+    /// Those where a request was delivered later than anybody looks for it.
+    pub beyond_settling: u64,
     /// Deployments that ended in attention although nobody else did anything.
     pub lonely: u64,
     /// What each machine wrote: the same seed writes the same.
@@ -130,6 +132,7 @@ fn report(
         play.sessions.iter().map(|(session, _)| Contender::of(session)).collect();
     violations.extend(check(door, &contenders));
     let sessions = play.sessions.iter();
+    let (duplicates, beyond_settling) = duplicates(door);
     SeedReport {
         seed,
         situation,
@@ -138,7 +141,8 @@ fn report(
         cuts: counts.cuts,
         ends: sessions.flat_map(|(session, _)| ends(session)).collect(),
         simulated: door.now() - BEGINNING,
-        duplicates: duplicates(door),
+        duplicates,
+        beyond_settling,
         violations,
         lonely: lonely(door, &contenders),
         truth: Truth::of(&door.state(), SERVICE),
@@ -344,13 +348,6 @@ fn check_out(session: &Session, wish: &Wish) {
     if let Some(context) = wish.context() {
         session.machine.check_out(Tree { context: context.to_owned(), commit: None });
     }
-}
-
-fn duplicates(door: &Door) -> u64 {
-    let effects = door.state().effects.clone();
-    let marks: std::collections::BTreeSet<_> =
-        effects.iter().map(|effect| (&effect.mark, &effect.service)).collect();
-    (effects.len() - marks.len()) as u64
 }
 
 #[cfg(test)]
