@@ -108,6 +108,7 @@ async fn meant(arguments: &Arguments, view: Arc<dyn View>, stop: Stop) -> Result
             let need = Need {
                 reach: reach(about_a_service),
                 every_service: matches!(about_a_service, Command::Journal(_) | Command::History(_)),
+                goes_by_the_journal: goes_by_the_journal(about_a_service),
             };
             let setup = Setup::new(need, &arguments.everywhere, &deploy, view, stop).await?;
             with_setup(about_a_service, &setup).await?
@@ -132,6 +133,19 @@ fn reach(command: &Command) -> Reach {
         Command::Deploy(_) | Command::Preflight(_) | Command::Prune(_) => Reach::Repository,
         _ => Reach::Aws,
     }
+}
+
+/// What goes on, or tells, from the journal alone.
+const fn goes_by_the_journal(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Resume(_)
+            | Command::Status(_)
+            | Command::History(_)
+            | Command::Show(_)
+            | Command::Stats(_)
+            | Command::Journal(_)
+    )
 }
 
 async fn with_setup(command: &Command, setup: &Setup) -> Result<ExitCode, Problem> {

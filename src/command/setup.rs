@@ -82,12 +82,15 @@ pub(super) struct Need {
     pub reach: Reach,
     /// Whether it is about every service where none is named.
     pub every_service: bool,
+    /// Whether the journal alone tells it all it must know: a configuration that cannot be used is then
+    /// said and done without.
+    pub goes_by_the_journal: bool,
 }
 
 impl Setup {
     /// Reads flags, environment and file, and finds out where AWS is. Asks nobody.
     pub(super) async fn new(
-        Need { reach, every_service }: Need,
+        need: Need,
         everywhere: &Everywhere,
         deploy: &Deploy,
         view: Arc<dyn View>,
@@ -97,14 +100,20 @@ impl Setup {
         let current = std::env::current_dir().map_err(|error| trouble::directory(&error))?;
         text_only::refuse_what_is_no_text(everywhere.history_dir.as_deref(), &current)?;
         let project = here::project_root(&current);
+        let file = file(&current, &project);
         let mut sources = Sources {
             flags: flags(everywhere, deploy),
             environment: Environment(environment.clone()),
-            file: file(&current, &project)?,
+            file: None,
             detected: Detected { project: project.clone(), current, ..Detected::default() },
-            every_service,
+            every_service: need.every_service,
         };
-        let settings = resolve(&sources)?;
+        let (settings, unusable) = with_file(file, &mut sources, need)?;
+        if let Some(problem) = &unusable {
+            let because = problem.because.join("; ");
+            view.say(&format!("{}: {because}; going on without it", problem.what));
+        }
+        let reach = need.reach;
         let settings = if settings.region.is_some() {
             settings
         } else {
@@ -135,6 +144,10 @@ impl Setup {
             connection,
             export_told: Once::new(),
         };
+        // A directory's name says little where the file that would say more cannot be used.
+        if unusable.is_some() && setup.service_is_a_guess() {
+            setup.settings.service_name = None;
+        }
         if reach == Reach::Repository && setup.is_a_guess("ecr_repository") {
             let remembered = record::repository(&setup);
             sources.detected.repository =
@@ -356,6 +369,33 @@ fn outside(aws: &Connection) -> World {
         logs: Box::new(CloudWatchLogs::new(aws)),
         health: Box::new(HttpHealth::new()),
         clock: clock(),
+    }
+}
+
+/// The settings, with the configuration where it can be used. Where it cannot, and the journal tells
+/// everything, without, and what is wrong with it: who was interrupted need not mend a file first.
+fn with_file(
+    file: Result<Option<File>, Problem>,
+    sources: &mut Sources,
+    need: Need,
+) -> Result<(Settings, Option<Problem>), Problem> {
+    let problem = match file {
+        Ok(file) => {
+            sources.file = file;
+            return Ok((resolve(sources)?, None));
+        }
+        Err(problem) => problem,
+    };
+    let settings = resolve(sources);
+    let elsewhere = |settings: &Settings| settings.history_dir.clone();
+    let history = settings.as_ref().ok().and_then(elsewhere);
+    let history = history.unwrap_or_else(|| sources.detected.project.join(HISTORY));
+    match settings {
+        // The file may say where the journal is: without one here nothing can be told.
+        Ok(settings) if need.goes_by_the_journal && history.exists() => {
+            Ok((settings, Some(problem)))
+        }
+        _ => Err(problem),
     }
 }
 

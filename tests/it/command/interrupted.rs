@@ -37,6 +37,43 @@ fn ctrl_c_in_the_wait_names_the_operation_and_every_way_on() {
     ended_well(&world, &project, 2);
 }
 
+/// Somebody may have begun to edit it: the journal has the plan.
+#[test]
+fn what_was_interrupted_goes_on_beside_a_configuration_that_cannot_be_used() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    world.fault(&json!({"operation": "CreateService", "kind": "slow-operation", "factor": 20}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("CreateIssued");
+    run.signal("INT");
+    run.end().exits(130);
+    project.write("surefoot.toml", "service_name = \"another\"\nport = [\n");
+    let said = "going on without it";
+    let status = project.run(&["status"]).exits(0).says(said).says("unclosed array");
+    status.says("surefoot resume");
+    for reading in [&["history"][..], &["show", "1"], &["stats"], &["journal", "verify"]] {
+        project.run(reading).exits(0).says(said);
+    }
+    // What needs more than the journal says what is wrong, and nothing happens.
+    for asking in [&["deploy"][..], &["rollback"], &["preflight"], &["prune"]] {
+        project.run(asking).exits(2).names("bad-configuration");
+    }
+    project.run(&["resume"]).exits(0).says(said);
+    project.write("surefoot.toml", "");
+    ended_well(&world, &project, 1);
+}
+
+/// It may say where the journal is.
+#[test]
+fn without_a_journal_a_configuration_that_cannot_be_used_is_not_gone_on_without() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write("surefoot.toml", "history_dir = \"elsewhere\"\nport = [\n");
+    for reading in ["status", "resume", "history"] {
+        project.run(&[reading]).exits(2).names("bad-configuration");
+    }
+}
+
 #[test]
 fn a_second_signal_leaves_at_once() {
     let world = World::open();
