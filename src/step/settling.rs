@@ -356,6 +356,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_listed_before_our_mark_is_ours_only_once_nothing_else_can_be() {
+        let theirs = operation("UPDATE_SERVICE", OperationStatus::InProgress).id;
+        let found = Sight::Ours(Some(theirs.clone()));
+        let mut arrival = Arrival::default();
+        assert_eq!(arrival.doubt(found.clone(), true, false), found, "it came with the mark");
+        arrival.before.insert(theirs);
+        assert_eq!(arrival.doubt(found.clone(), true, true), Sight::Ours(None));
+        assert_eq!(
+            arrival.doubt(found.clone(), false, false),
+            found,
+            "taken back: it bears no mark"
+        );
+        arrival.awaited = true;
+        assert_eq!(arrival.doubt(found.clone(), true, false), Sight::Ours(None));
+        assert_eq!(arrival.doubt(found.clone(), true, true), found);
+    }
+
+    #[test]
     fn one_change_that_was_taken_back_is_ours_only_on_an_unchanged_service() {
         let (before, observed) = before();
         let one = operation("UPDATE_SERVICE", OperationStatus::RollbackSucceeded);

@@ -35,8 +35,8 @@ GUARDS = [
         "without": "whatever happened after a call is ours",
         "changes": [(
             "src/step/settling.rs",
-            "let marked = service.mark.as_deref() == Some(mark.as_str());",
-            f"let marked = service.mark.as_deref() == Some(mark.as_str()) || !{asks('mark')};",
+            "    service.mark.as_deref() == Some(call.mark.as_str())\n",
+            f"    service.mark.as_deref() == Some(call.mark.as_str()) || !{asks('mark')}\n",
         )],
         "tests": [("it", "crash::the_mark_is_missed_where_somebody_else_came_first")],
     },
@@ -414,9 +414,8 @@ GUARDS = [
         "changes": [
             (
                 "src/step/strangers.rs",
-                "    if service.and_then(Service::release).as_ref() == Some(live) {",
-                "    if service.and_then(Service::release).as_ref() == Some(live)\n"
-                f"        || !{asks('ours where nothing changed')}\n    {{",
+                "    if service.release().as_ref() != Some(live) {",
+                f"    if {asks('ours where nothing changed')} && service.release().as_ref() != Some(live) {{",
             ),
         ],
         "tests": [("it", "crash::guards::a_stranger_while_what_is_live_already_is_asked_for_its_health_is_noticed")],
@@ -468,6 +467,59 @@ GUARDS = [
             ),
         ],
         "tests": [("it", "crash::guards::a_stranger_between_two_forms_of_giving_the_flag_back_is_noticed")],
+    },
+    {
+        "name": "given back before",
+        "without": "the way back begins while our own second update may be under way",
+        "changes": [
+            (
+                "src/event/deployment.rs",
+                "            Some(_) if self.in_doubt_about(Step::RestoreAutoDeployments) => {",
+                f"            Some(_) if {asks('given back before')} && self.in_doubt_about(Step::RestoreAutoDeployments) => {{",
+            ),
+        ],
+        "tests": [("it", "crash::guards::taken_back_on_request_while_the_flag_is_given_back_nobody_else_is_blamed")],
+    },
+    {
+        "name": "time for the list",
+        "without": "a call that arrived late is over although no list can show its operation yet",
+        "changes": [
+            (
+                "src/step/settling.rs",
+                "            (Sight::Ours(None), _) if !arrival.awaited => {",
+                f"            (Sight::Ours(None), _) if {asks('time for the list')} && !arrival.awaited => {{",
+            ),
+            (
+                "src/step/settling.rs",
+                "            (Sight::Ours(None), Some(service)) if settled && arrival.awaited => {",
+                f"            (Sight::Ours(None), Some(service)) if settled && (arrival.awaited || !{asks('time for the list')}) => {{",
+            ),
+        ],
+        "tests": [("it", "crash::guards::the_list_is_given_its_time_once_a_late_call_has_arrived")],
+    },
+    {
+        "name": "before the mark",
+        "without": "what was listed before the service carried our mark is taken for what brought it",
+        "changes": [
+            (
+                "src/step/settling.rs",
+                "            Sight::Ours(Some(id)) if marked && self.before.contains(&id) && !is_decided => {",
+                f"            Sight::Ours(Some(id)) if {asks('before the mark')} && marked && self.before.contains(&id) && !is_decided => {{",
+            ),
+        ],
+        "tests": [("lib", "step::settling::tests::what_was_listed_before_our_mark_is_ours_only_once_nothing_else_can_be")],
+    },
+    {
+        "name": "behind what has ended",
+        "without": "our mark on a service at work is that of an operation that has ended",
+        "changes": [
+            (
+                "src/step/settling.rs",
+                "        [one] if marked && at_work && one.status.is_terminal() => Sight::Undecided,",
+                f"        [one] if {asks('behind what has ended')} && marked && at_work && one.status.is_terminal() => Sight::Undecided,",
+            ),
+        ],
+        "tests": [("lib", "step::settling::tests::behind_an_operation_that_has_ended_ours_may_be_at_work")],
     },
     {
         "name": "nothing else explains it",

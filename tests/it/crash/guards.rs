@@ -42,6 +42,32 @@ fn taken_back_on_request_nothing_is_asked_for() {
     assert!(trial.end.is_some_and(|end| end.done.issued.is_none()), "it was asked for");
 }
 
+/// Taken back on request while auto-deployments are given back: that update is ours, too, and must be
+/// over before the way back begins.
+#[test]
+fn taken_back_on_request_while_the_flag_is_given_back_nobody_else_is_blamed() {
+    let terrain = Terrain { backwards: true, ..Terrain::default() };
+    let updates = calls(&Terrain::default(), Situation::Restore, "UpdateService");
+    for cut in [Mishap::CutBefore, Mishap::CutAfter] {
+        let trial = trial_on(&terrain, Situation::Restore, &[(updates[1].number, cut)]);
+        assert_ends(&trial, ("rolled back", Some(ExitCode::General)));
+        let asked = trial.moments.iter().filter(|moment| moment.call == "UpdateService").count();
+        assert_eq!(asked, 3, "{cut:?}: the update, the flag, the way back");
+    }
+}
+
+/// A call that arrives late carries its mark at once; its operation may be listed a minute later.
+#[test]
+fn the_list_is_given_its_time_once_a_late_call_has_arrived() {
+    let terrain = Terrain::lagging();
+    let updates = calls(&terrain, Situation::Restore, "UpdateService");
+    let late = (updates[1].number, Mishap::Zombie(60_000));
+    let trial = trial_on(&terrain, Situation::Restore, &[late]);
+    assert_ends(&trial, SUCCEEDED);
+    let end = trial.end.unwrap();
+    assert!(end.done.given_back.is_some(), "nobody knows which operation it was: {:?}", end.done);
+}
+
 /// What answers while the health of the way back is asked may be somebody else's.
 #[test]
 fn a_stranger_while_the_way_back_is_asked_for_its_health_is_noticed() {
@@ -65,9 +91,12 @@ fn a_stranger_while_what_is_live_already_is_asked_for_its_health_is_noticed() {
 #[test]
 fn a_busy_service_after_an_unclear_call_means_go_and_look() {
     let terrain = Terrain::lagging();
-    let change = change(&terrain, Situation::Update);
-    let trial = trial_on(&terrain, Situation::Update, &[(change, Mishap::Zombie(85_000))]);
-    assert_ends(&trial, SUCCEEDED);
+    // The one looks RUNNING for a while longer, the other CREATE_FAILED.
+    for situation in [Situation::Update, Situation::Rebuild] {
+        let change = change(&terrain, situation);
+        let trial = trial_on(&terrain, situation, &[(change, Mishap::Zombie(85_000))]);
+        assert_ends(&trial, SUCCEEDED);
+    }
 }
 
 /// A request that arrives late is found as long as the settle window looks.
