@@ -16,7 +16,7 @@ GUARDS = [
         )],
         "tests": [
             ("it", "crash::an_update_nobody_answered_is_found_while_everything_lags"),
-            ("it", "crash::a_fixed_share_of_seeds_breaks_no_rule"),
+            ("it", "crash::seeds::a_fixed_share_of_seeds_breaks_no_rule"),
         ],
     },
     {

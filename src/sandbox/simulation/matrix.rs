@@ -420,8 +420,9 @@ fn may_differ(moment: &Moment, mishap: Mishap, struck: &Trial) -> bool {
 fn wears_out(at: &[(&Moment, Mishap)], struck: &Trial) -> bool {
     let by = |call: &str| at.len() > 1 && at.iter().all(|(moment, _)| moment.call == call);
     let exit = struck.end.as_ref().map(Deployment::exit_code);
-    let unheard = [Some(ExitCode::Health), Some(ExitCode::RollbackFailed)].contains(&exit);
-    by("GET") && unheard || by("push") && exit == Some(ExitCode::Push)
+    // Past the deadline that is what the process ends with, whatever the gate heard.
+    let unheard = [ExitCode::Health, ExitCode::Timeout, ExitCode::RollbackFailed].map(Some);
+    by("GET") && unheard.contains(&exit) || by("push") && exit == Some(ExitCode::Push)
 }
 
 const CUTS: [Mishap; 2] = [Mishap::CutBefore, Mishap::CutAfter];
