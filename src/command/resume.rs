@@ -31,7 +31,10 @@ pub(super) async fn resume(arguments: &Resume, setup: &Setup) -> Result<ExitCode
     let world = setup.world_at(ledger.stream());
     let event = match reason {
         Some(reason) if arguments.abandon => Event::DeploymentAbandoned { reason },
-        _ => Event::Resumed { backwards: arguments.rollback, proves_again: true },
+        _ => Event::Resumed {
+            backwards: arguments.rollback || deployment.backwards,
+            proves_again: true,
+        },
     };
     if matches!(event, Event::Resumed { .. }) {
         let ours = guard::refuse_another_account(&world, ledger.stream(), setup).await;

@@ -327,7 +327,12 @@ fn plan(
         release.configuration = service.configuration.clone();
     }
     debug_assert_eq!(seen.instance_role, Seen::NotAsked);
-    let intent = Intent::Rollback { to: chosen.row.number, release, reason: reason(arguments) };
+    let intent = Intent::Rollback {
+        to: chosen.row.number,
+        release,
+        reason: reason(arguments),
+        image_only: arguments.image_only,
+    };
     let auto_deployments = setup.settings.auto_deployments;
     Plan {
         id: run::identity(setup, seen, ledger),

@@ -27,7 +27,11 @@ pub(super) async fn print(
     ledger: &Ledger,
     plan: Plan,
 ) -> Result<ExitCode, Problem> {
-    let findings = judge(seen, &super::deploy::checks(setup));
+    let mut checks = super::deploy::checks(setup);
+    if let Intent::Rollback { release, .. } = &plan.intent {
+        checks.port = release.configuration.port.as_deref();
+    }
+    let findings = judge(seen, &checks);
     if let Some(failure) = preflight::refusal(&findings) {
         setup.view.findings(&findings);
         return Err(Problem::from(&failure));
@@ -171,9 +175,16 @@ fn sheet(
 
 /// Whether a setting says what a release is, rather than where it goes and how long that may take.
 fn is_of_the_release(key: &str) -> bool {
-    ["service.", "environment", "secrets", "build.", "health.path", "health.assert"]
-        .iter()
-        .any(|part| key.starts_with(part))
+    const PARTS: [&str; 7] = [
+        "service.",
+        "environment",
+        "secrets",
+        "build.",
+        "health.path",
+        "health.assert",
+        "app_runner_health_check.",
+    ];
+    PARTS.iter().any(|part| key.starts_with(part))
 }
 
 fn side(image: &ImageIdentifier) -> Side {

@@ -104,9 +104,10 @@ async fn seen(
     let sighting = sighting(world, records).await;
     let sighting = sighting.map_err(|error| trouble::world(&error, Some(&stream.region)))?;
     let expected = projection::expectation(records);
-    // The journal does not know the operation of a call whose answer was lost.
-    let nobody_else = sighting.ours || sighting.awaited.is_none();
+    let known = sighting.ours || sighting.awaited.is_none();
     let mut seen = told(sighting, expected.as_ref());
+    // The journal does not know the operation of a call whose answer was lost.
+    let nobody_else = known || projection::has_arrived(records, seen.mark.as_deref());
     // What a deployment did that is not over was done by nobody outside.
     if nobody_else && projection::is_under_way(records, seen.mark.as_deref()) {
         seen.drift.clear();

@@ -118,6 +118,9 @@ pub enum Intent {
         /// Why, in the words of who asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Whether its image alone is gone back to, with the configuration that is there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        image_only: bool,
     },
 }
 

@@ -213,7 +213,9 @@ pub fn rollback_plan(number: u64, to: u64, tag: &str) -> Plan {
         Step::VerifyRelease,
         Step::CheckHealth,
     ];
-    let intent = Intent::Rollback { to: DeploymentNumber(to), release: release(tag), reason: None };
+    let release = release(tag);
+    let intent =
+        Intent::Rollback { to: DeploymentNumber(to), release, reason: None, image_only: false };
     let id = DeploymentId::derived_from(&["rollback", tag]);
     Plan { intent, id, steps: steps.to_vec(), ..plan(number, tag) }
 }
@@ -411,6 +413,11 @@ pub fn stuck() -> Run {
 /// Interrupted by Ctrl-C while App Runner is at work.
 pub fn interrupted() -> Run {
     updated(18, "v1.5.0", "v1.4.2", morning()).write(30, signal("SIGINT"))
+}
+
+/// Another one, interrupted while App Runner was at work.
+pub fn interrupted_at(number: u64, tag: &str) -> Run {
+    updated(number, tag, "v1.4.1", morning() - TimeDelta::days(1)).write(30, signal("SIGINT"))
 }
 
 /// Interrupted between an intention and its outcome.

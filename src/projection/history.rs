@@ -299,9 +299,10 @@ fn rollback_to(state: &Deployment) -> Option<DeploymentNumber> {
 
 fn note(state: &Deployment, judgement: Option<&Judgement>) -> Option<String> {
     let mut notes = Vec::new();
-    if let Intent::Rollback { to, reason, .. } = &state.plan.intent {
+    if let Intent::Rollback { to, reason, image_only, .. } = &state.plan.intent {
         let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        notes.push(format!("rollback to {to}{why}"));
+        let alone = if *image_only { ", image only" } else { "" };
+        notes.push(format!("rollback to {to}{alone}{why}"));
     }
     notes.extend(end_note(state));
     notes.extend(judgement.and_then(Judgement::note));

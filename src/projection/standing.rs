@@ -1,6 +1,7 @@
 //! Where a deployment leaves the service, and what to type next. The most important line of any
 //! error: true in every phase.
 
+use crate::config::value::AutoDeployments;
 use crate::event::deployment::{Deployment, Phase};
 use crate::event::{Failure, RolledBackBy};
 use crate::plan::{Intent, Step};
@@ -20,11 +21,15 @@ pub fn standing(state: &Deployment) -> String {
             stuck(state, failure)
         }
         Phase::Attention { .. } => {
-            format!(
+            let decide = format!(
                 "What `{service}` shall run is for a person to decide; nothing more was changed."
-            )
+            );
+            format!("{decide}{}", not_given_back(state))
         }
-        Phase::Abandoned { .. } => format!("Closed without touching AWS. {}", service_side(state)),
+        Phase::Abandoned { .. } => {
+            let side = service_side(state);
+            format!("Closed without touching AWS. {side}{}", not_given_back(state))
+        }
         Phase::Forward | Phase::Failing { .. } => on_the_way(state),
         Phase::RollingBack { .. } => on_the_way_back(state),
     }
@@ -177,7 +182,10 @@ pub(super) fn target_name(state: &Deployment) -> String {
         (Some(tag), Some(digest)) => format!("{tag} ({})", digest.short()),
         (Some(tag), None) => tag.to_string(),
         (None, Some(digest)) => match state.plan.intent {
-            Intent::Rollback { to, .. } => format!("the release of {to} ({})", digest.short()),
+            Intent::Rollback { to, image_only, .. } => {
+                let what = if image_only { "image" } else { "release" };
+                format!("the {what} of {to} ({})", digest.short())
+            }
             Intent::Deploy { .. } => digest.short().to_owned(),
         },
         (None, None) => "the new release".into(),
@@ -191,6 +199,19 @@ pub(super) fn previous_name(state: &Deployment) -> String {
 
 fn name(release: &Release) -> String {
     release.image.short()
+}
+
+/// What was turned off for the deployment alone, and may be so still.
+fn not_given_back(state: &Deployment) -> &'static str {
+    let is_owed = state.plan.auto_deployments == AutoDeployments::Restore
+        && state.previous().is_some_and(|release| release.configuration.auto_deployments)
+        && state.done.issued.as_ref().is_some_and(|it| !it.release.configuration.auto_deployments)
+        && !state.done.steps.contains(&Step::RestoreAutoDeployments);
+    if is_owed {
+        " surefoot turned auto-deployments off for it, and has not given them back."
+    } else {
+        ""
+    }
 }
 
 fn rolled_back(state: &Deployment) -> String {
@@ -317,7 +338,8 @@ fn after_the_change(state: &Deployment, operation: Option<String>) -> String {
 
 fn on_the_way(state: &Deployment) -> String {
     let word = if state.interrupted.is_some() { "Paused" } else { "Not at its end," };
-    format!("{word} {}. {}", place(state), before_or_after(state))
+    let back = if state.backwards { ", to be taken back as a person asked" } else { "" };
+    format!("{word} {}{back}. {}", place(state), before_or_after(state))
 }
 
 fn before_or_after(state: &Deployment) -> String {

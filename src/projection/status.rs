@@ -11,7 +11,7 @@ use super::{Recorded, recovered};
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{Digest, OperationId, StreamName, service_address};
 use crate::plan::Step;
-use crate::plan::identity::marks;
+use crate::plan::identity::{marks, restore_mark, rollback_mark};
 
 /// Where a service stands, by its log alone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -111,6 +111,21 @@ pub fn is_under_way(records: &[Recorded], mark: Option<&str>) -> bool {
     mark.is_some_and(|mark| marks(&state.plan.id).iter().any(|one| one.as_str() == mark))
 }
 
+/// Whether this mark is that of a call of which the journal does not know yet whether it arrived: it did, and
+/// its operation is not in the journal.
+pub fn has_arrived(records: &[Recorded], mark: Option<&str>) -> bool {
+    let folded = fold(records);
+    let state = folded.last().and_then(|last| last.state.as_ref().ok());
+    let pending = state.and_then(|state| Some((&state.plan.id, state.intention.as_ref()?.step)));
+    let planted = pending.and_then(|(id, step)| match step {
+        Step::ChangeService => Some(id.clone()),
+        Step::RollBack => Some(rollback_mark(id)),
+        Step::RestoreAutoDeployments => Some(restore_mark(id)),
+        _ => None,
+    });
+    planted.is_some_and(|planted| mark == Some(planted.as_str()))
+}
+
 fn unfinished(last: &Folded<'_>, row: &Row) -> Option<Unfinished> {
     let state = last.state.as_ref().ok().filter(|state| !state.is_over())?;
     Some(Unfinished {
@@ -147,7 +162,7 @@ fn doubt(folded: &[Folded<'_>], rows: &[Row], has_live: bool) -> Option<String> 
             Err(error) => return Some(format!("{} cannot be read: {error}", one.number)),
         };
         let row = rows.iter().find(|row| row.number == one.number)?;
-        let left = left_in_doubt(state, row, has_live);
+        let left = left_in_doubt(state, (row, rows), has_live);
         if left.is_some() || proves_something(state) {
             return left;
         }
@@ -159,13 +174,29 @@ fn proves_something(state: &Deployment) -> bool {
     matches!(state.phase, Phase::Succeeded | Phase::RolledBack { .. })
 }
 
-fn left_in_doubt(state: &Deployment, row: &Row, has_live: bool) -> Option<String> {
+/// What a service is back at that no deployment proved.
+fn back_at(state: &Deployment, rows: &[Row]) -> String {
+    let (runs, image) = (previous_name(state), state.previous().map(|release| &release.image));
+    let digest = image.and_then(|image| image.digest());
+    let before = |row: &&Row| row.number < state.plan.number && digest.is_some();
+    let of = rows.iter().rfind(|row| before(row) && row.digest.as_ref() == digest);
+    match of {
+        Some(of) => {
+            format!("it runs {runs} of {}, which ended `{}`", of.number, of.verdict.words())
+        }
+        None => format!("it runs {runs}, which surefoot did not deploy"),
+    }
+}
+
+fn left_in_doubt(
+    state: &Deployment,
+    (row, rows): (&Row, &[Row]),
+    has_live: bool,
+) -> Option<String> {
     let number = row.number;
     let issued = state.done.issued.is_some();
     match &state.phase {
-        Phase::RolledBack { .. } if !has_live => {
-            Some(format!("it runs {}, which surefoot did not deploy", previous_name(state)))
-        }
+        Phase::RolledBack { .. } if !has_live => Some(back_at(state, rows)),
         Phase::Succeeded | Phase::RolledBack { .. } => None,
         Phase::Attention { .. } | Phase::RollbackFailed { .. } => {
             Some(format!("{number} ended `{}`: what serves is not proven", row.verdict.words()))

@@ -109,7 +109,7 @@ fn headline(state: &Deployment) -> String {
         (Phase::Succeeded, _) if state.done.already_live.is_some() => {
             format!("{service} already runs {target}")
         }
-        (Phase::Succeeded, Intent::Rollback { to, .. }) => {
+        (Phase::Succeeded, Intent::Rollback { to, image_only: false, .. }) => {
             format!("{service} is back at the release of {to}")
         }
         (Phase::Succeeded, _) => format!("{service} runs {target}"),

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::examples::{self, every, morning};
 use super::*;
+use crate::config::value::AutoDeployments;
 use crate::event::HealthReport;
 use crate::event::deployment::Deployment;
 use crate::names::DeploymentNumber;
+use crate::plan::Intent;
 use crate::problem::ExitCode;
 
 #[test]
@@ -228,6 +232,48 @@ fn a_pause_does_not_count_as_work() {
         .write(7, Event::OperationSucceeded { operation });
     let told = story(&run.records, DeploymentNumber(18)).unwrap();
     assert_eq!(told.steps.last().unwrap().took, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn what_was_turned_off_for_a_deployment_is_not_forgotten_where_it_ends_in_attention() {
+    let with = |policy: AutoDeployments| {
+        let mut state = examples::interrupted().state().clone();
+        state.plan.auto_deployments = policy;
+        let captured = state.done.captured.as_mut().unwrap();
+        captured.release.as_mut().unwrap().configuration.auto_deployments = true;
+        let evidence = vec!["the newest operation is somebody else's".into()];
+        standing(&state.evolve(&Event::AttentionNeeded { evidence }).unwrap())
+    };
+    let owed = "has not given them back";
+    assert!(with(AutoDeployments::Restore).contains(owed));
+    assert!(!with(AutoDeployments::Off).contains(owed), "then it was wanted");
+}
+
+#[test]
+fn a_rollback_of_the_image_alone_is_told_as_one() {
+    let mut plan = examples::rollback_plan(19, 17, "v1.4.2");
+    if let Intent::Rollback { image_only, .. } = &mut plan.intent {
+        *image_only = true;
+    }
+    let mut records = examples::good(17, "v1.4.2", "v1.4.1", morning()).records;
+    records.extend(examples::unhealthy().records);
+    let back = examples::went_back(plan, morning() + TimeDelta::hours(1));
+    assert!(standing(back.state()).contains("the image of #17"), "{}", standing(back.state()));
+    records.extend(back.records);
+    let rows = history(&stream([records]));
+    assert_eq!(rows.last().unwrap().note.as_deref(), Some("rollback to #17, image only"));
+}
+
+/// It was deployed, and never proven: that is no stranger's image.
+#[test]
+fn an_image_that_was_deployed_and_never_proven_is_named_by_its_deployment() {
+    let mut unproven = examples::interrupted_at(17, "v1.4.2");
+    unproven = unproven.write(5, Event::AttentionNeeded { evidence: vec!["x".into()] });
+    let records = stream([unproven.records, examples::unhealthy().records]);
+    let doubt = status(&records).doubt.unwrap();
+    assert!(doubt.contains("of #17, which ended `attention`"), "{doubt}");
+    let alone = status(&examples::unhealthy().records).doubt.unwrap();
+    assert!(alone.contains("which surefoot did not deploy"), "{alone}");
 }
 
 #[test]

@@ -143,18 +143,51 @@ async fn settle(bench: &Bench<'_>, issue: &Issue) -> Result<Outcome, StepError> 
 }
 
 /// A machine may sleep between its last look and its call: what came in between was gone over, and a
-/// person must know.
+/// person must know; as he must of what came since.
 async fn overtaken(bench: &Bench<'_>, issue: &Issue) -> Result<Vec<String>, StepError> {
     let listed = operations(bench, &issue.service, Some(super::REMEMBERED_OPERATIONS)).await;
+    let mut listed = asked(listed)?;
     let known = &bench.observed().known_operations;
-    let theirs =
-        |one: &Operation| !known.contains(&one.id) && Some(&one.id) != issue.operation.as_ref();
-    let theirs = asked(listed)?.into_iter().filter(theirs);
-    Ok(theirs
-        .map(|one| format!("{} came before our last update, which went over it", told(&one)))
-        .collect())
+    listed.retain(|one| !known.contains(&one.id));
+    Ok(beside(&listed, issue.operation.as_ref()))
+}
+
+/// What others did beside our own operation. Newest first.
+fn beside(listed: &[Operation], ours: Option<&OperationId>) -> Vec<String> {
+    let place = listed.iter().position(|one| Some(&one.id) == ours);
+    let theirs = listed.iter().enumerate().filter(|(at, _)| Some(*at) != place);
+    let when = |at: usize| match place {
+        Some(place) if at < place => "came after our last update",
+        _ => "came before our last update, which went over it",
+    };
+    theirs.map(|(at, one)| format!("{} {}", told(one), when(at))).collect()
 }
 
 fn restored(operation: Option<OperationId>, refused: Option<String>) -> Outcome {
     Event::AutoDeploymentsRestored { operation, refused }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(digit: char) -> Operation {
+        Operation {
+            id: digit.to_string().repeat(32).parse().unwrap(),
+            kind: "UPDATE_SERVICE".into(),
+            status: OperationStatus::Succeeded,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn what_came_after_our_last_update_was_not_gone_over() {
+        let listed = [operation('c'), operation('b'), operation('a')];
+        let told = beside(&listed, Some(&listed[1].id));
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains("cccc") && told[0].ends_with("came after our last update"));
+        assert!(told[1].contains("aaaa") && told[1].ends_with("which went over it"));
+        assert!(beside(&listed[1..2], Some(&listed[1].id)).is_empty());
+    }
 }

@@ -579,7 +579,7 @@ GUARDS = [
                 f"    if !is_ours && {asks('mark of the proof')} {{",
             ),
         ],
-        "tests": [("lib", "step::verify_release::tests::the_same_release_under_another_mark_is_not_proven")],
+        "tests": [("lib", "step::proving::tests::the_same_release_under_another_mark_is_not_proven")],
     },
     {
         "name": "whole release",

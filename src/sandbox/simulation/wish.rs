@@ -131,6 +131,7 @@ impl Wish {
                     to: DeploymentNumber(1),
                     release: *release.clone(),
                     reason: None,
+                    image_only: false,
                 };
             }
             WishedImage::Built { context, tag } | WishedImage::LastGood { context, tag } => {

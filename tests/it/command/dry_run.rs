@@ -120,3 +120,18 @@ fn a_dry_run_that_preflight_stops_says_so_with_its_code() {
     project.run(&["deploy", "--dry-run", "--json"]).exits(20).result();
     nothing_was_asked_for(&world);
 }
+
+/// What is gone back to brings its own configuration: the file's is neither warned of nor listed.
+#[test]
+fn a_dry_run_of_a_rollback_does_not_speak_of_the_files_configuration() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    let file = "[service]\nport = \"9999\"\n[app_runner_health_check]\ninterval = 7\n";
+    project.write("surefoot.toml", file);
+    let ended = project.run(&["rollback", "1", "--dry-run"]).exits(0);
+    ended.does_not_say("9999").does_not_say("app_runner_health_check");
+    project.run(&["rollback", "1", "--image-only", "--dry-run"]).exits(0).does_not_say("9999");
+}

@@ -37,6 +37,26 @@ fn ctrl_c_in_the_wait_names_the_operation_and_every_way_on() {
     ended_well(&world, &project, 2);
 }
 
+/// What a person decided is not forgotten by the next process, and is said.
+#[test]
+fn a_way_back_that_was_asked_for_is_shown_and_gone_on_with() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    project.release("release two");
+    world.fault(&json!({"operation": "UpdateService", "kind": "slow-operation", "factor": 4}));
+    let run = project.start(&["deploy", "--json"]);
+    run.until_event("UpdateIssued");
+    run.kill();
+    let run = project.start(&["resume", "--rollback", "--json"]);
+    run.until_event("Resumed");
+    run.kill();
+    let status = project.run(&["status"]).exits(0).says("to be taken back as a person asked");
+    status.does_not_say("outside surefoot");
+    project.run(&["resume"]).exits(1).says("taken up again, to go back");
+    ended_well(&world, &project, 3);
+}
+
 /// Somebody may have begun to edit it: the journal has the plan.
 #[test]
 fn what_was_interrupted_goes_on_beside_a_configuration_that_cannot_be_used() {

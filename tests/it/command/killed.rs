@@ -481,7 +481,11 @@ impl Victim<'_, '_> {
         self.tally.fell(flow.key(&fell));
         let status = self.project.run(&["status"]).exits(0);
         if is_planned && !is_over(&entries) {
-            status.says("surefoot resume");
+            let status = status.says("surefoot resume");
+            // Nobody else was there, but where somebody turned auto-deployments on.
+            if self.foreign == 0 {
+                status.does_not_say("outside surefoot");
+            }
         }
     }
 
