@@ -227,6 +227,8 @@ fn by_status(health: &HealthReport) -> Option<Cause> {
         ),
         _ => return None,
     };
+    // What the gate found out itself says it better, and is not said twice.
+    let what = health.findings.last().map_or(what, String::as_str);
     Some(cause(code, what, fix, None))
 }
 
@@ -304,6 +306,18 @@ mod tests {
             service_line("[AppRunner] Health check is successful. Routing traffic to application."),
             None
         );
+    }
+
+    #[test]
+    fn what_the_gate_found_out_is_not_told_in_other_words() {
+        use crate::event::HealthOutcome;
+        use crate::projection::examples;
+        for status in [400, 401, 404, 503] {
+            let found = examples::health(HealthOutcome::Failed, status, &["said", "why"]);
+            assert_eq!(unhealthy(&found, &[]).unwrap().what, "why", "{status}");
+        }
+        let silent = examples::health(HealthOutcome::Failed, 404, &[]);
+        assert_eq!(unhealthy(&silent, &[]).unwrap().what, "the health path does not exist");
     }
 
     #[test]

@@ -130,7 +130,7 @@ async fn image(world: &World, asked: &Questions) -> Result<Option<Named>, WorldE
         world.registry.image(repository, reference).await
     });
     let (Some(held), Some(image)) = (held, found.await?) else {
-        return Ok(Some(Named::Missing(name)));
+        return Ok(Some(Named::Missing { repository: repository.clone(), name }));
     };
     let platforms = world.registry.platforms(repository, &image.digest).await?;
     let identifier = ImageIdentifier::by_digest(&held.uri, &image.digest).map_err(|error| {

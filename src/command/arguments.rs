@@ -133,7 +133,7 @@ pub struct Deploy {
     pub cleanup_old: bool,
     /// After success delete images that no rollback needs, keeping N releases [default: 10]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10",
-        value_parser = clap::value_parser!(u32).range(1..))]
+        value_parser = at_least_one)]
     pub prune_images: Option<u32>,
     /// How long App Runner may take, such as 45m
     #[arg(long, value_name = "DURATION")]
@@ -241,7 +241,7 @@ pub struct Status {
 #[derive(Debug, Clone, Default, Args)]
 pub struct History {
     /// How many; 0 for all [default: 20; all on a page]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = how_many)]
     pub number: Option<usize>,
     /// Only those with this verdict, such as live, failed or rolled-back
     #[arg(long, value_name = "VERDICT")]
@@ -381,7 +381,7 @@ pub struct Preflight {
 #[derive(Debug, Clone, Args)]
 pub struct Prune {
     /// How many rollback targets of each service are kept, beside what is live
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 10, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     pub keep: u32,
     /// Delete only what was pushed longer ago than this, such as 30d
     #[arg(long, value_name = "AGE")]
@@ -432,9 +432,36 @@ pub struct Demo {
     pub engine: String,
 }
 
+/// A number of releases that are kept: none would leave no way back.
+fn at_least_one(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("give a whole number, at least 1 and at most {}", u32::MAX))
+}
+
+/// A number of rows.
+fn how_many(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "give a whole number, or 0 for all".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn a_number_that_is_none_is_refused_in_our_words() {
+        for (typed, words) in [
+            ("prune --keep 0", "at least 1"),
+            ("prune --keep -3", "at least 1"),
+            ("prune --keep few", "at least 1"),
+            ("deploy --prune-images=0", "at least 1"),
+            ("history -n -1", "0 for all"),
+            ("history -n many", "0 for all"),
+        ] {
+            let words_typed = ["surefoot"].into_iter().chain(typed.split(' '));
+            let said = super::Arguments::try_parse_from(words_typed).unwrap_err().to_string();
+            assert!(said.contains(words), "{typed}: {said}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

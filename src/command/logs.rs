@@ -61,8 +61,13 @@ async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
     setup.existing_journal()?;
     let (place, mut wanted) = place(arguments, setup).await?;
     let service = find(&place, setup).await?;
-    if let Some(endpoint) = setup.endpoint() {
-        setup.view.sandbox(&endpoint);
+    if let Some(until) = wanted.until.filter(|until| *until <= wanted.since) {
+        let over = until.format("%Y-%m-%d %H:%M:%S UTC");
+        setup.view.say(&format!(
+            "{}: the deployment's time was over at {over}",
+            nothing(&wanted, arguments)
+        ));
+        return Ok(ExitCode::Success);
     }
     let mut shown = Shown::default();
     loop {
@@ -170,7 +175,7 @@ fn wanted(
     setup: &Setup,
     now: DateTime<Utc>,
 ) -> Result<(Option<StreamName>, Wanted), Problem> {
-    let (stream, mut since, mut until) = match &arguments.deployment {
+    let (stream, mut since, until) = match &arguments.deployment {
         None => (None, now - USUAL, None),
         Some(text) => {
             let number = show::number(text)?;
@@ -186,8 +191,9 @@ fn wanted(
         }
     };
     if let Some(text) = &arguments.since {
-        since = moment::since(text, now)?;
-        until = until.filter(|until| *until > since);
+        let asked = moment::since(text, now)?;
+        // Of a deployment both limits hold: it has no line from before it began.
+        since = if stream.is_some() { since.max(asked) } else { asked };
     }
     let pattern = arguments.grep.as_deref().map(pattern).transpose()?;
     Ok((stream, Wanted { sources: sources(&arguments.source), since, until, pattern }))

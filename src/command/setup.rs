@@ -109,10 +109,6 @@ impl Setup {
             every_service: need.every_service,
         };
         let (settings, unusable) = with_file(file, &mut sources, need)?;
-        if let Some(problem) = &unusable {
-            let because = problem.because.join("; ");
-            view.say(&format!("{}: {because}; going on without it", problem.what));
-        }
         let reach = need.reach;
         let settings = if settings.region.is_some() {
             settings
@@ -128,6 +124,14 @@ impl Setup {
         };
         if let Some(url) = connection.as_ref().and_then(Connection::unusable_endpoint) {
             return Err(trouble::endpoint(url));
+        }
+        // Before anything is said or asked: the first line of every screen.
+        if let Some(endpoint) = connection.as_ref().and_then(Connection::endpoint_override) {
+            view.sandbox(&endpoint);
+        }
+        if let Some(problem) = &unusable {
+            let because = problem.because.join("; ");
+            view.say(&format!("{}: {because}; going on without it", problem.what));
         }
         let json = everywhere.json;
         let interactive = !json && crate::view::is_interactive();

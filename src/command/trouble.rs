@@ -90,11 +90,10 @@ pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
         _ => ("journal-damaged", REPAIR_HINT.to_owned()),
     };
     let problem = Problem::new(ExitCode::Journal, code, "the journal cannot be used");
-    let problem = problem.caused_by(error).hint(hint);
-    // What is ours is damaged beyond recognition then.
+    // What is ours is damaged beyond recognition then: who moved it by hand would move its export, too.
     let damaged =
         matches!(error, JournalError::Foreign { .. }) && (exported || RedbJournal::is_ours(path));
-    if damaged { problem.hint(REPAIR_HINT) } else { problem }
+    problem.caused_by(error).hint(if damaged { REPAIR_HINT.to_owned() } else { hint })
 }
 
 /// An export that is not imported. Nothing was written.

@@ -1,7 +1,7 @@
 //! What was seen of the world before a plan was made. Data only: looking is done in `look`.
 
 use crate::event::Failure;
-use crate::names::{ImageIdentifier, Region, ServiceName};
+use crate::names::{ImageIdentifier, Region, RepositoryName, ServiceName};
 use crate::plan::findings::Finding;
 use crate::problem::ExitCode;
 use crate::world::WorldError;
@@ -55,7 +55,12 @@ pub enum Named {
         platforms: Vec<Platform>,
     },
     /// ECR does not.
-    Missing(String),
+    Missing {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// It, as it was asked for.
+        name: String,
+    },
 }
 
 /// A role, as far as it could be seen.

@@ -89,10 +89,11 @@ fn text(error: &WorldError) -> String {
 
 fn image(image: &Named) -> Finding {
     match image {
-        Named::Missing(name) => {
+        Named::Missing { repository, name } => {
             let reason = format!("ECR does not hold {name}");
-            Finding::failed("image", ExitCode::Preflight, "image-missing", reason)
-                .fix("list what is there: `aws ecr describe-images --repository-name NAME`")
+            Finding::failed("image", ExitCode::Preflight, "image-missing", reason).fix(format!(
+                "list what is there: `aws ecr describe-images --repository-name {repository}`"
+            ))
         }
         Named::There { image, platforms, .. } if runs_here(platforms) => {
             Finding::passed("image", format!("{}, linux/amd64", image.digest))

@@ -461,12 +461,17 @@ pub fn first_fails() -> Run {
 
 /// The very first deployment, which runs and is not healthy.
 pub fn first_unhealthy() -> Run {
+    first_ends_with(unfit(404, "answered 404: the health path is wrong"))
+}
+
+/// The very first deployment, which runs, and then this.
+pub fn first_ends_with(event: Event) -> Run {
     let issue = Issue { differences: vec![], ..issue("v0.1.0", UPDATE) };
     prepared(plan(1, "v0.1.0"), None, morning())
         .then(2, Event::CreateIssued(issue))
         .then(200, succeeded(UPDATE))
         .then(1, Event::ReleaseVerified { proof: proof("v0.1.0", UPDATE) })
-        .then(60, unfit(404, "answered 404: the health path is wrong"))
+        .then(60, event)
         .announced()
 }
 

@@ -11,7 +11,7 @@ use super::standing::{advice, standing};
 /// What went wrong, why, where that leaves the service, what next; nothing for a deployment that
 /// went well, was closed, or is on its way.
 pub fn problem_of(state: &Deployment) -> Option<Problem> {
-    let problem = match &state.phase {
+    let mut problem = match &state.phase {
         Phase::Succeeded | Phase::Abandoned { .. } => return None,
         Phase::RolledBack { because } | Phase::Failed { because } => of_failure(state, because),
         Phase::RollbackFailed { because, failure } => of_both(because, failure),
@@ -21,6 +21,8 @@ pub fn problem_of(state: &Deployment) -> Option<Problem> {
         | Phase::RollingBack { .. }
         | Phase::RollbackFailing { .. } => of_interruption(state, state.interrupted.as_ref()?),
     };
+    // Where the diagnosis is what the health gate found out itself, it is a reason once.
+    problem.because.dedup();
     Some(with_advice(problem.leaves(standing(state)), state))
 }
 

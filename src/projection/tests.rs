@@ -35,6 +35,17 @@ fn where_each_end_leaves_the_service() {
 }
 
 #[test]
+fn what_the_gate_and_the_diagnosis_both_say_is_one_reason() {
+    let mut event = examples::unfit(404, "the health path is wrong");
+    if let crate::event::Event::HealthFailed { health, cause, .. } = &mut event {
+        *cause = crate::diagnosis::unhealthy(health, &[]);
+    }
+    let run = examples::first_ends_with(event);
+    let because = problem_of(run.state()).unwrap().because;
+    assert_eq!(because, ["the health path is wrong"]);
+}
+
+#[test]
 fn every_bad_end_is_a_problem_with_its_exit_code_and_something_to_type() {
     let mut codes = BTreeMap::new();
     for (name, run) in every() {

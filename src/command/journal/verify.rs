@@ -44,12 +44,18 @@ fn anchor(line: &str) -> Result<StreamHead, Problem> {
 fn compare(journal: &RedbJournal, anchor: &StreamHead, setup: &Setup) -> Result<(), Problem> {
     let event = journal.event(&anchor.stream, anchor.sequence);
     let event = event.map_err(|error| trouble::journal(&error, &setup.history))?;
-    let because = match event {
+    let (sequence, stream) = (anchor.sequence, &anchor.stream);
+    let (what, because) = match event {
         Some(event) if event.hash() == anchor.hash => return Ok(()),
-        Some(event) => format!("its hash was {}, it is {}", anchor.hash, event.hash()),
-        None => "the journal ends before it".into(),
+        Some(event) => (
+            format!("event {sequence} of {stream} is not what it was"),
+            format!("its hash was {}, it is {}", anchor.hash, event.hash()),
+        ),
+        None => (
+            format!("the journal ends before event {sequence} of {stream}"),
+            format!("the anchor says that it was there, with the hash {}", anchor.hash),
+        ),
     };
-    let what = format!("event {} of {} is not what it was", anchor.sequence, anchor.stream);
     Err(Problem::new(ExitCode::Journal, "anchor-mismatch", what)
         .because(because)
         .leaves("The journal holds together by itself, and is not the one that printed the anchor.")

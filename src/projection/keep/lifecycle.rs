@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use super::{Choice, Picture};
+use super::{Choice, Fate, Picture};
 use crate::world::registry::{Held, matches_wildcard};
 
 #[derive(Deserialize)]
@@ -82,7 +82,12 @@ fn warning(rule: &PolicyRule, selected: &[&Choice], picture: &Picture) -> Option
         _ => ("delete", ""),
     };
     let example = |choices: &[&Choice]| {
-        let one = choices.iter().find(|choice| !choice.goes());
+        // Of the newest that are needed most: what a service runs is what must not be missed.
+        let kept = choices.iter().filter_map(|choice| match &choice.fate {
+            Fate::Keep(reason) => Some((reason.rank(), choice)),
+            Fate::Delete(_) => None,
+        });
+        let one = kept.min_by_key(|(rank, _)| *rank).map(|(_, choice)| choice);
         one.map(|choice| format!("{}: {}", choice.held.image.digest.short(), words(choice)))
     };
     match (now, kept) {
@@ -101,8 +106,8 @@ fn warning(rule: &PolicyRule, selected: &[&Choice], picture: &Picture) -> Option
 
 fn words(choice: &Choice) -> String {
     match &choice.fate {
-        super::Fate::Keep(reason) => reason.to_string(),
-        super::Fate::Delete(reason) => reason.to_string(),
+        Fate::Keep(reason) => reason.to_string(),
+        Fate::Delete(reason) => reason.to_string(),
     }
 }
 

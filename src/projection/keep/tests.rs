@@ -90,6 +90,23 @@ fn a_policy_is_named_where_a_rule_of_it_would_delete_what_is_kept() {
 }
 
 #[test]
+fn a_policy_is_named_with_the_image_that_is_needed_most() {
+    let repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop";
+    let runs = ImageIdentifier::by_digest(repository, &digest_of(3)).unwrap();
+    let images = vec![held(1, &["stable"], 10), held(2, &["latest"], 20), held(3, &["old"], 30)];
+    let picture = picture(images, vec![running(0, Some(runs), None)], Vec::new());
+    let choices = choose(&picture, &limits());
+    for number in [0, 1] {
+        let any =
+            json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": number});
+        let rules =
+            json!({"rules": [{"rulePriority": 1, "selection": any, "action": {"type": "expire"}}]});
+        let warnings = lifecycle_warnings(&rules.to_string(), &picture, &choices);
+        assert!(warnings[0].contains("runs it)"), "{warnings:?}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_named_and_only_an_unknown_past_can_be_accepted() {
     let ours = remember(&stream(0), &good(1, "v1", "v0", morning()).records);
     let mark = ours.marks.iter().next().unwrap().clone();

@@ -105,7 +105,7 @@ impl HistoryTable {
         }
         shown.push_str(&self.table(look));
         if self.older > 0 {
-            shown.push_str(&format!("\n{} older: add `-n 0`\n", self.older));
+            shown.push_str(&format!("\n{} older: `-n 0` shows all\n", self.older));
         }
         shown + &beneath::lines(look, &self.prunes, &self.restorations, self.now)
     }

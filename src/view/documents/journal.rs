@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::journal::StreamHead;
 use crate::journal::import::Imported;
 use crate::journal::redb::{Checked, Repair, RestoredStream};
+use crate::text::counted;
 use crate::view::look::{Accent, harmless, pad, pad_left, width_of};
 use crate::view::{Document, Look};
 
@@ -181,6 +182,11 @@ impl Document for Sound {
     }
 }
 
+fn saved(values: usize) -> String {
+    let were = if values == 1 { "was" } else { "were" };
+    format!("{} {were} saved from the damaged file", counted(values, "environment value"))
+}
+
 /// A journal that came back.
 #[derive(Debug)]
 pub struct RepairReport {
@@ -205,7 +211,7 @@ impl Document for RepairReport {
             &[
                 ("it was", harmless(&damage.to_string())),
                 ("kept in", moved.unwrap_or_default()),
-                ("values", format!("{values} environment values were saved from the damaged file")),
+                ("values", saved(*values)),
             ],
         ));
         shown.push('\n');
@@ -285,4 +291,16 @@ fn count(number: u64, what: &str) -> String {
 
 fn size(bytes: u64) -> String {
     crate::view::measure::size(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_counted_as_one_says_it() {
+        assert_eq!(saved(0), "0 environment values were saved from the damaged file");
+        assert_eq!(saved(1), "1 environment value was saved from the damaged file");
+        assert_eq!(saved(2), "2 environment values were saved from the damaged file");
+    }
 }

@@ -8,8 +8,11 @@ use super::status::next_lines;
 use super::{heading, image_words};
 use crate::names::{DeploymentNumber, StreamName};
 use crate::projection::Row;
-use crate::view::look::{Accent, harmless};
+use crate::view::look::{Accent, shorten};
 use crate::view::{Document, Look, measure, to_json};
+
+/// So much of a person's reason is shown of each: `show` and JSON have it whole.
+const REASON: usize = 120;
 
 /// What can be gone back to.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +68,7 @@ impl Document for RollbackTargets {
             };
             let said = target.row.judgement.as_ref().map(|said| {
                 let word = if said.good { "good" } else { "bad" };
-                format!("  {word}: {}", harmless(&said.reason))
+                format!("  {word}: {}", shorten(&said.reason, REASON))
             });
             let said = said.unwrap_or_default();
             let number = target.row.number;

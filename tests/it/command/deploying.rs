@@ -84,6 +84,8 @@ fn an_image_that_is_in_ecr_already_needs_no_docker() {
     project.run(&["deploy", "--image", &format!("shop:{tag}")]).exits(0).says("already live");
     project.run(&["deploy", "--image", &first]).exits(0).says("already live");
     project.run(&["deploy", "--image", "no-such-tag"]).exits(20).names("image-missing");
+    let missing = project.run(&["preflight", "--image", "no-such-tag"]).exits(20);
+    missing.says("aws ecr describe-images --repository-name shop`");
     project.run(&["deploy", "--image", "a b"]).exits(2);
 }
 

@@ -52,7 +52,12 @@ fn every_command_says_what_it_found_and_what_to_type_next() {
     let (start, end) = line.split_at(line.len() - 1);
     let other = format!("{start}{}", if end == "0" { "1" } else { "0" });
     let refused = project.run(&["journal", "verify", "--anchor", &other]);
-    refused.exits(74).names("anchor-mismatch");
+    refused.exits(74).names("anchor-mismatch").says("is not what it was");
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    let later = format!("{} 999 {}", words[0], words[2]);
+    let refused = project.run(&["journal", "verify", "--anchor", &later]);
+    let refused = refused.exits(74).names("anchor-mismatch");
+    refused.says("the journal ends before event 999").does_not_say("is not what it was");
     project.run(&["journal", "verify", "--anchor", "nonsense"]).exits(2);
     project.run(&["journal", "repair"]).exits(0).says("nothing to repair");
 }

@@ -18,6 +18,10 @@ fn an_image_that_was_gone_back_from_stays_bad_where_it_was_deployed_all_the_same
     let world = World::open();
     let project = two_releases(&world);
     project.run(&["rollback"]).exits(0).says("#1");
+    let long = "memory grows ".repeat(5000);
+    project.run(&["mark", "2", "bad", "--reason", &long]).exits(0);
+    let listed = project.run(&["rollback", "--list"]).exits(0).says("bad: memory grows");
+    assert!(listed.out.lines().count() < 12, "{}", listed.out);
     project.run(&["deploy", "--allow-bad"]).exits(0);
     project.release("release three");
     project.deploy();

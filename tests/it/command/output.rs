@@ -120,6 +120,24 @@ fn every_screen_says_that_this_is_the_sandbox() {
 }
 
 #[test]
+fn the_first_line_of_talk_names_the_sandbox_whatever_is_said_first() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let first = |arguments: &[&str]| {
+        let ended = project.run(arguments);
+        assert!(ended.err.starts_with("sandbox  http://127.0.0.1"), "{arguments:?} {ended:?}");
+    };
+    first(&["resume"]);
+    first(&["rollback"]);
+    project.deploy();
+    first(&["resume"]);
+    project.release("release two");
+    project.deploy();
+    first(&["rollback"]);
+    first(&["logs", "--grep", "no such line anywhere"]);
+}
+
+#[test]
 fn everything_a_person_reads_ends_with_what_to_type_next() {
     let world = World::open();
     let project = Project::new(&world, "shop");

@@ -276,5 +276,16 @@ fn logs_are_searched_and_kept_to_a_deployment() {
     none.says("no line that matches since").says("surefoot logs --since 1d");
     project.run(&["logs", "--grep", "("]).exits(2).says("regular expression");
     project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
+    // Both limits hold: nothing is shown from before its beginning, and nothing from after its end.
+    project.release("release two");
+    project.deploy();
+    project.release("release three");
+    project.deploy();
+    let second = ["logs", "--source", "service", "--deployment", "2"];
+    let own = project.run(&second).exits(0).out;
+    let long_ago = project.run(&[&second[..], &["--since", "20d"]].concat()).exits(0).out;
+    assert_eq!(long_ago, own);
+    let late = project.run(&[&second[..], &["--since", "0s"]].concat()).exits(0);
+    assert_eq!(late.says("no line since").says("time was over at").out, "");
     project.run(&["logs", "--deployment", "9"]).exits(2).says("surefoot history");
 }
