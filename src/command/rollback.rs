@@ -13,6 +13,7 @@ use crate::plan::inventory::{self, Inventory, Seen};
 use crate::plan::{Intent, Plan, steps};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Candidate, RECOVERED, Recorded};
+use crate::release::Configuration;
 use crate::view::documents::{RollbackTarget, RollbackTargets};
 use crate::world::World;
 
@@ -87,13 +88,29 @@ fn warn(arguments: &Rollback, setup: &Setup, seen: &Inventory, chosen: &Candidat
     let what = if arguments.image_only { "the image alone" } else { "image and configuration" };
     setup.view.say(&format!("going back to {}: {what}", chosen.row.number));
     setup.view.say("not brought back: the values behind secrets, and databases");
-    let started = seen.service.as_ref().and_then(|now| now.configuration.start_command.as_ref());
-    if started.is_some() && release.configuration.start_command.is_none() && !arguments.image_only {
-        setup.view.say(
-            "not taken away: the start command that a later release set, which App Runner keeps \
-             where an update names none",
-        );
+    let kept = match &seen.service {
+        Some(now) if !arguments.image_only => {
+            kept_by_app_runner(&now.configuration, &release.configuration)
+        }
+        _ => Vec::new(),
+    };
+    if !kept.is_empty() {
+        setup.view.say(&format!(
+            "not taken away: {}, set since, which App Runner keeps where an update names none",
+            kept.join(" and ")
+        ));
     }
+}
+
+/// What an update that names none does not take away.
+fn kept_by_app_runner(now: &Configuration, wanted: &Configuration) -> Vec<&'static str> {
+    [
+        ("the start command", now.start_command.is_some() && wanted.start_command.is_none()),
+        ("the instance role", now.instance_role.is_some() && wanted.instance_role.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(what, is_kept)| is_kept.then_some(what))
+    .collect()
 }
 
 /// Who goes back from a release calls it bad.
@@ -399,4 +416,20 @@ fn next(
         Some(number) => format!("surefoot rollback {} --service-name {service}", number.0),
         None => format!("surefoot deploy --service-name {service}"),
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_update_takes_away_is_named() {
+        let bare = Configuration::default();
+        let role = "arn:aws:iam::123456789012:role/theirs".parse().unwrap();
+        let start_command = Some("serve".to_owned());
+        let now = Configuration { start_command, instance_role: Some(role), ..bare.clone() };
+        assert_eq!(kept_by_app_runner(&now, &bare), ["the start command", "the instance role"]);
+        assert!(kept_by_app_runner(&bare, &now).is_empty());
+        assert!(kept_by_app_runner(&now, &now).is_empty());
+    }
 }

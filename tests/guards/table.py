@@ -531,7 +531,10 @@ GUARDS = [
                 f"        [one] if taken_back(one) && (unchanged(service, observed) || !{asks('nothing else explains it')}) => {{",
             ),
         ],
-        "tests": [("it", "crash::guards::somebody_elses_broken_update_is_not_taken_for_ours")],
+        "tests": [
+            ("it", "crash::guards::somebody_elses_broken_update_is_not_taken_for_ours"),
+            ("lib", "step::settling::tests::one_change_that_was_taken_back_is_ours_only_on_an_unchanged_service"),
+        ],
     },
     {
         "name": "kind of operation",

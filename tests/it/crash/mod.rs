@@ -120,22 +120,24 @@ strike_twice! {
     a_resumed_rollback_of_ours_survives_every_strike: Unhealthy, Resume;
 }
 
-/// Without the settle window one stale look decides whether a call took effect.
+/// Without the settle window one stale look decides whether a call took effect, and what it came to.
 #[test]
 fn the_settle_window_is_missed_where_answers_lag() {
-    let undisturbed = trial(Situation::Update, &[]);
-    let call = undisturbed.moments.iter().find(|moment| moment.call == "UpdateService").unwrap();
-    let strikes = [(call.number, Mishap::LostAfter)];
-    let switches =
-        Switches { operations_lag_seconds: 60, service_lag_seconds: 30, ..Switches::default() };
-    let terrain = Terrain { switches, ..Terrain::default() };
-    let sound = |terrain: &Terrain| {
-        let trial = trial_on(terrain, Situation::Update, &strikes);
-        let succeeded = name(trial.end.as_ref()) == ("succeeded", Some(ExitCode::Success));
-        succeeded && trial.violations.is_empty()
-    };
-    assert!(sound(&terrain));
-    assert!(!sound(&Terrain { without: Some(Guard::Settle), ..terrain }));
+    let situation = Situation::Unhealthy;
+    let undisturbed = trial_on(&Terrain::lagging(), situation, &[]);
+    let calls = undisturbed.moments.iter().filter(|moment| moment.call == "UpdateService");
+    let calls: Vec<u64> = calls.map(|moment| moment.number).collect();
+    assert_eq!(calls.len(), 2, "the update, and the way back");
+    for call in calls {
+        let sound = |without: Option<Guard>| {
+            let terrain = Terrain { without, ..Terrain::lagging() };
+            let trial = trial_on(&terrain, situation, &[(call, Mishap::LostAfter)]);
+            let is_back = name(trial.end.as_ref()) == ("rolled back", Some(ExitCode::Health));
+            is_back && trial.violations.is_empty()
+        };
+        assert!(sound(None));
+        assert!(!sound(Some(Guard::Settle)));
+    }
 }
 
 /// A call that took effect is found, its operation too, however late the world shows it.
