@@ -116,7 +116,7 @@ impl Setup {
             sources.detected.region = configured_region().await;
             resolve(&sources)?
         };
-        let history = settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY));
+        let history = history(&settings, &project);
         let actor = here::actor(&environment);
         let connection = match reach {
             Reach::Aws | Reach::Repository => Some(connect(settings.region.as_ref(), None).await),
@@ -390,17 +390,21 @@ fn with_file(
         }
         Err(problem) => problem,
     };
-    let settings = resolve(sources);
-    let elsewhere = |settings: &Settings| settings.history_dir.clone();
-    let history = settings.as_ref().ok().and_then(elsewhere);
-    let history = history.unwrap_or_else(|| sources.detected.project.join(HISTORY));
-    match settings {
+    match resolve(sources) {
         // The file may say where the journal is: without one here nothing can be told.
-        Ok(settings) if need.goes_by_the_journal && history.exists() => {
+        Ok(settings)
+            if need.goes_by_the_journal
+                && history(&settings, &sources.detected.project).exists() =>
+        {
             Ok((settings, Some(problem)))
         }
         _ => Err(problem),
     }
+}
+
+/// The journal's directory.
+fn history(settings: &Settings, project: &Path) -> PathBuf {
+    settings.history_dir.clone().unwrap_or_else(|| project.join(HISTORY))
 }
 
 /// `surefoot.toml` of this directory, else of the project.

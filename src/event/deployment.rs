@@ -9,7 +9,8 @@ use super::{
     Captured, Cause, Event, Failure, HealthReport, Interruption, Issue, Observation, Proof,
     RolledBackBy,
 };
-use crate::names::{Digest, OperationId, PayloadHash, ServiceArn, Tag};
+use crate::names::{DeploymentId, Digest, OperationId, PayloadHash, ServiceArn, Tag};
+use crate::plan::identity::restore_mark;
 use crate::plan::{Intent, Plan, Step};
 use crate::problem::ExitCode;
 use crate::release::Release;
@@ -337,6 +338,17 @@ impl Deployment {
         issued.or_else(|| {
             self.done.captured.as_ref().map(|c| (c.url.as_str(), c.service_id.as_str()))
         })
+    }
+
+    /// Our newest operation on the way there: that of the second update, where there was one.
+    pub fn newest_operation(&self) -> Option<&OperationId> {
+        let issued = self.done.issued.as_ref().and_then(|issue| issue.operation.as_ref());
+        self.done.given_back.as_ref().or(issued)
+    }
+
+    /// The mark of the second update, which gave auto-deployments back, where there was one.
+    pub fn second_mark(&self) -> Option<DeploymentId> {
+        self.done.given_back.as_ref().map(|_| restore_mark(&self.plan.id))
     }
 
     /// The operation that is, or was, awaited: the one on the way back where we are going back.

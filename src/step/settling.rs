@@ -57,7 +57,7 @@ pub async fn did_it_happen(bench: &Bench<'_>, call: Call<'_>) -> Result<Answer, 
         // Of the time before the look: what is seen in it may be as old as that.
         let settled = quiet.is_over();
         let (seen, listed) = look(bench, call).await.map_err(proves_nothing)?;
-        let marked = seen.as_ref().is_some_and(|service| is_marked(service, call));
+        let marked = seen.as_ref().is_some_and(|service| carries(service, call.mark));
         let sight = match &seen {
             Some(service) => judge(call, service, &listed),
             None => absent(call.observed),
@@ -66,18 +66,18 @@ pub async fn did_it_happen(bench: &Bench<'_>, call: Call<'_>) -> Result<Answer, 
             (Sight::Ours(Some(operation)), Some(service)) => {
                 return Ok(Answer::Happened(Box::new(service), Some(operation)));
             }
-            (Sight::Ours(None), Some(service)) if settled && arrival.awaited => {
+            // The call has arrived; the list may lag behind that.
+            (Sight::Ours(None), _) if !arrival.awaited => {
+                arrival.awaited = true;
+                quiet.renew();
+            }
+            (Sight::Ours(None), Some(service)) if settled => {
                 return Ok(Answer::Happened(Box::new(service), None));
             }
             (Sight::Destroyed(evidence), _) if settled => return Ok(Answer::Unknown(evidence)),
             (Sight::Nothing, _) if settled => return Ok(Answer::DidNot),
             // An operation at work decides nothing, and the window begins anew when it has ended.
             (Sight::Undecided, _) => quiet.renew(),
-            // The call has arrived; the list may lag behind that.
-            (Sight::Ours(None), _) if !arrival.awaited => {
-                arrival.awaited = true;
-                quiet.renew();
-            }
             _ => {}
         }
         if !marked {
@@ -115,7 +115,7 @@ impl Arrival {
 /// A service that carries the mark of a call that was believed never to have arrived: it did, and has
 /// to be looked at again.
 pub(super) fn surfaced(service: Option<&Service>, mark: &DeploymentId) -> Result<(), StepError> {
-    if service.and_then(|service| service.mark.as_deref()) != Some(mark.as_str()) {
+    if !service.is_some_and(|service| carries(service, mark)) {
         return Ok(());
     }
     Err(StepError::Unanswered { reason: "the service carries our own mark".into() })
@@ -177,7 +177,7 @@ fn absent(observed: &Observation) -> Sight {
 
 /// What a service and its unknown operations say about a call.
 fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
-    let (observed, marked) = (call.observed, is_marked(service, call));
+    let (observed, marked) = (call.observed, carries(service, call.mark));
     let at_work = service.status == ServiceStatus::OperationInProgress;
     let busy = at_work || candidates.iter().any(|operation| !operation.status.is_terminal());
     match candidates {
@@ -199,8 +199,8 @@ fn judge(call: Call<'_>, service: &Service, candidates: &[Operation]) -> Sight {
     }
 }
 
-fn is_marked(service: &Service, call: Call<'_>) -> bool {
-    service.mark.as_deref() == Some(call.mark.as_str())
+fn carries(service: &Service, mark: &DeploymentId) -> bool {
+    service.mark.as_deref() == Some(mark.as_str())
 }
 
 /// Whether an operation can be why the service carries a new mark: one that changes services, and that

@@ -3,8 +3,7 @@
 use super::operation::{operations, told};
 use super::{Bench, StepError, asked};
 use crate::event::Issue;
-use crate::names::OperationId;
-use crate::plan::identity::restore_mark;
+use crate::names::{DeploymentId, OperationId};
 use crate::plan::inventory;
 use crate::release::Release;
 use crate::world::service::Service;
@@ -44,19 +43,20 @@ pub(super) async fn theirs(
     let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
     let listed = asked(operations(bench, &service.arn, Some(1)).await)?;
     let newest = listed.into_iter().next();
-    let (done, mut evidence) = (&bench.deployment.done, Vec::new());
+    let mut evidence = Vec::new();
     let id: Option<&OperationId> = newest.as_ref().map(|operation| &operation.id);
-    let ours = done.given_back.as_ref().or(issue.operation.as_ref());
+    let ours = bench.deployment.newest_operation();
     if ours.is_some() && id != ours {
         let newest = newest.as_ref().map_or("none".into(), told);
         evidence.push(format!("the newest operation is {newest}, not ours"));
     }
     let mark = service.mark.as_deref();
     // After a rollback of App Runner's own the captured mark is back: that is no stranger.
-    let before = done.captured.as_ref().and_then(|captured| captured.mark.as_deref());
-    let second = restore_mark(&bench.deployment.plan.id);
-    let second = done.given_back.as_ref().map(|_| second.as_str());
-    if mark != Some(issue.mark.as_str()) && mark != before && (mark.is_none() || mark != second) {
+    let before = bench.deployment.done.captured.as_ref().and_then(|c| c.mark.as_deref());
+    let second = bench.deployment.second_mark();
+    let second = second.as_ref().map(DeploymentId::as_str);
+    let is_ours = mark == Some(issue.mark.as_str()) || mark.is_some() && mark == second;
+    if !is_ours && mark != before {
         let theirs = mark.unwrap_or("none");
         evidence.push(format!("the service carries the mark {theirs}, not ours"));
     }

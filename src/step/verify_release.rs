@@ -6,8 +6,7 @@ use super::proving::{Expected, Proven, prove};
 use super::settling::attention;
 use super::{Bench, Outcome, StepError, issuing};
 use crate::event::{Event, Failure};
-use crate::names::ImageIdentifier;
-use crate::plan::identity::restore_mark;
+use crate::names::{DeploymentId, ImageIdentifier};
 use crate::problem::ExitCode;
 
 /// Looking is all that this step does: see `perform`.
@@ -19,8 +18,7 @@ pub(super) async fn inspect(_bench: &Bench<'_>) -> Result<Option<Outcome>, StepE
 pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let issue = bench.deployment.done.issued.as_ref().expect("something was issued");
     let asked = super::desired(bench).image;
-    let second = bench.deployment.done.given_back.as_ref();
-    let second_mark = restore_mark(&bench.deployment.plan.id);
+    let second = bench.deployment.second_mark();
     let expected = Expected {
         service: &issue.service,
         release: &issue.release,
@@ -28,8 +26,8 @@ pub(super) async fn perform(bench: &Bench<'_>) -> Result<Outcome, StepError> {
         whole: false,
         mark: Some(issue.mark.as_str()),
         // App Runner may have taken the second update back, and its mark with it.
-        or_mark: second.map(|_| second_mark.as_str()),
-        operation: second.or(issue.operation.as_ref()),
+        or_mark: second.as_ref().map(DeploymentId::as_str),
+        operation: bench.deployment.newest_operation(),
     };
     match prove(bench, &expected).await? {
         Proven::Yes(proof) if issuing::still_names(bench, &proof.image, asked.digest()).await? => {

@@ -35,8 +35,8 @@ GUARDS = [
         "without": "whatever happened after a call is ours",
         "changes": [(
             "src/step/settling.rs",
-            "    service.mark.as_deref() == Some(call.mark.as_str())\n",
-            f"    service.mark.as_deref() == Some(call.mark.as_str()) || !{asks('mark')}\n",
+            "let (observed, marked) = (call.observed, carries(service, call.mark));",
+            f"let (observed, marked) = (call.observed, carries(service, call.mark) || !{asks('mark')});",
         )],
         "tests": [("it", "crash::the_mark_is_missed_where_somebody_else_came_first")],
     },
@@ -488,11 +488,6 @@ GUARDS = [
                 "src/step/settling.rs",
                 "            (Sight::Ours(None), _) if !arrival.awaited => {",
                 f"            (Sight::Ours(None), _) if {asks('time for the list')} && !arrival.awaited => {{",
-            ),
-            (
-                "src/step/settling.rs",
-                "            (Sight::Ours(None), Some(service)) if settled && arrival.awaited => {",
-                f"            (Sight::Ours(None), Some(service)) if settled && (arrival.awaited || !{asks('time for the list')}) => {{",
             ),
         ],
         "tests": [("it", "crash::guards::the_list_is_given_its_time_once_a_late_call_has_arrived")],

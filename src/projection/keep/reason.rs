@@ -92,20 +92,19 @@ pub enum Gone {
 }
 
 impl Kept {
-    /// How much is lost with the image: what is needed most has the lowest.
-    pub(super) const fn rank(&self) -> u8 {
+    /// The strongest reason has the lowest.
+    pub const fn rank(&self) -> u8 {
         match self {
             Self::RunsNow { .. } => 0,
             Self::Live { .. } => 1,
-            Self::Unsettled { .. } => 2,
-            Self::RollbackTarget { .. } => 3,
+            Self::RollbackTarget { .. } => 2,
+            Self::Unsettled { .. } => 3,
             Self::MarkedGood { .. } => 4,
             Self::Latest => 5,
             Self::ForeignTag { .. } => 6,
-            Self::PartOf { .. } => 7,
-            Self::About { .. } => 8,
-            Self::Young => 9,
-            Self::NotOldEnough => 10,
+            Self::Young => 7,
+            Self::NotOldEnough => 8,
+            Self::PartOf { .. } | Self::About { .. } => 9,
         }
     }
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::journal::StreamHead;
 use crate::journal::import::Imported;
 use crate::journal::redb::{Checked, Repair, RestoredStream};
-use crate::text::counted;
 use crate::view::look::{Accent, harmless, pad, pad_left, width_of};
 use crate::view::{Document, Look};
 
@@ -184,7 +183,7 @@ impl Document for Sound {
 
 fn saved(values: usize) -> String {
     let were = if values == 1 { "was" } else { "were" };
-    format!("{} {were} saved from the damaged file", counted(values, "environment value"))
+    format!("{} {were} saved from the damaged file", count(values as u64, "environment value"))
 }
 
 /// A journal that came back.

@@ -129,18 +129,9 @@ impl Part<'_> {
 
 /// The strongest reason first; of what goes, all the same.
 fn rank(choice: &Choice) -> u8 {
-    let Fate::Keep(reason) = &choice.fate else { return 0 };
-    match reason {
-        Kept::RunsNow { .. } => 0,
-        Kept::Live { .. } => 1,
-        Kept::RollbackTarget { .. } => 2,
-        Kept::Unsettled { .. } => 3,
-        Kept::MarkedGood { .. } => 4,
-        Kept::Latest => 5,
-        Kept::ForeignTag { .. } => 6,
-        Kept::Young => 7,
-        Kept::NotOldEnough => 8,
-        Kept::PartOf { .. } | Kept::About { .. } => 9,
+    match &choice.fate {
+        Fate::Keep(reason) => reason.rank(),
+        Fate::Delete(_) => 0,
     }
 }
 
