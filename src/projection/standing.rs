@@ -207,10 +207,17 @@ fn not_given_back(state: &Deployment) -> &'static str {
         && state.previous().is_some_and(|release| release.configuration.auto_deployments)
         && state.done.issued.as_ref().is_some_and(|it| !it.release.configuration.auto_deployments)
         && !state.done.steps.contains(&Step::RestoreAutoDeployments);
-    if is_owed {
-        " surefoot turned auto-deployments off for it, and has not given them back."
-    } else {
-        ""
+    let was_begun =
+        state.intention.as_ref().map(|it| it.step) == Some(Step::RestoreAutoDeployments);
+    match (is_owed, was_begun) {
+        (false, _) => "",
+        // What came of it is not in the journal.
+        (true, true) => {
+            " surefoot turned auto-deployments off for it, and may not have given them back."
+        }
+        (true, false) => {
+            " surefoot turned auto-deployments off for it, and has not given them back."
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 use super::examples::{self, every, morning};
 use super::*;
 use crate::config::value::AutoDeployments;
-use crate::event::HealthReport;
-use crate::event::deployment::Deployment;
+use crate::event::deployment::{Deployment, Intention};
+use crate::event::{HealthReport, Observation};
 use crate::names::DeploymentNumber;
-use crate::plan::Intent;
+use crate::plan::{Intent, Step};
 use crate::problem::ExitCode;
 
 #[test]
@@ -247,8 +247,14 @@ fn a_pause_does_not_count_as_work() {
 
 #[test]
 fn what_was_turned_off_for_a_deployment_is_not_forgotten_where_it_ends_in_attention() {
-    let with = |policy: AutoDeployments| {
+    let with = |policy: AutoDeployments, intended: Option<Step>| {
         let mut state = examples::interrupted().state().clone();
+        state.intention = intended.map(|step| Intention {
+            step,
+            observed: Observation::default(),
+            payload: None,
+            in_doubt: false,
+        });
         state.plan.auto_deployments = policy;
         let captured = state.done.captured.as_mut().unwrap();
         captured.release.as_mut().unwrap().configuration.auto_deployments = true;
@@ -256,8 +262,10 @@ fn what_was_turned_off_for_a_deployment_is_not_forgotten_where_it_ends_in_attent
         standing(&state.evolve(&Event::AttentionNeeded { evidence }).unwrap())
     };
     let owed = "has not given them back";
-    assert!(with(AutoDeployments::Restore).contains(owed));
-    assert!(!with(AutoDeployments::Off).contains(owed), "then it was wanted");
+    assert!(with(AutoDeployments::Restore, None).contains(owed));
+    assert!(!with(AutoDeployments::Off, None).contains(owed), "then it was wanted");
+    let begun = with(AutoDeployments::Restore, Some(Step::RestoreAutoDeployments));
+    assert!(begun.contains("may not have given them back"), "{begun}");
 }
 
 #[test]
