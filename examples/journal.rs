@@ -185,7 +185,7 @@ fn append(directory: &Path) -> Outcome<()> {
     let mut id = u128::from(u64::MAX);
     let (name, data) =
         template.iter().find(|(name, _)| name == "UpdateIssued").ok_or("no issue")?;
-    let mut times: [Vec<Duration>; 3] = Default::default();
+    let mut times: [Vec<Duration>; 4] = Default::default();
     for _ in 0..rounds {
         let event = Event::parse(name, &filled(data, &service))?;
         store(&mut service, &event, &mut id, "2026-01-01T00:00:00Z".parse()?)?;
@@ -198,19 +198,21 @@ fn append(directory: &Path) -> Outcome<()> {
         let event = Event::parse(name, &filled(data, &service))?;
         store(&mut service, &event, &mut id, "2026-01-01T00:00:00Z".parse()?)?;
         let bytes = service.waiting[0].bytes().to_vec();
-        times[0].push(time(|| Ok(bare.write_all(&bytes).and_then(|()| bare.sync_data())?))?);
+        times[2].push(time(|| Ok(bare.write_all(&bytes).and_then(|()| bare.sync_data())?))?);
         let events = std::mem::take(&mut service.waiting);
         let before = events[0].sequence() - 1;
-        times[2].push(time(|| Ok(held.append_stored(&service.stream, before, &events)?))?);
+        times[3].push(time(|| Ok(held.append_stored(&service.stream, before, &events)?))?);
     }
     fs::remove_file(directory.join("bare"))?;
-    let [bare, closed, open] = times.map(median);
-    let mut out = std::io::stdout();
-    writeln!(out, "bare write and fdatasync     {bare:>10.1?}")?;
-    let ratio = |time: Duration| time.as_secs_f64() / bare.as_secs_f64();
-    writeln!(out, "open, append, close          {closed:>10.1?} = {:.1} x", ratio(closed))?;
-    writeln!(out, "append, held open            {open:>10.1?} = {:.1} x", ratio(open))?;
-    Ok(())
+    let [bare, closed, bare_beside, open] = times.map(median);
+    told("open, append, close", closed, bare)?;
+    told("append, held open", open, bare_beside)
+}
+
+fn told(what: &str, taken: Duration, bare: Duration) -> Outcome<()> {
+    let ratio = taken.as_secs_f64() / bare.as_secs_f64();
+    let line = format!("{what:<28} {taken:>10.1?} = {ratio:.1} x a bare {bare:.1?}");
+    Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
 fn time(work: impl FnOnce() -> Outcome<()>) -> Outcome<Duration> {

@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::names::OperationId;
 use crate::plan::Step;
 use crate::plan::inventory::Inventory;
-use crate::step::{self, Bench, Flight, Outcome, StepError};
+use crate::step::{self, Bench, Flight, Outcome, StepError, Told};
 use crate::stop::Stop;
 use crate::view::View;
 use crate::world::{Obstacle, Place, Progress, World};
@@ -37,6 +37,8 @@ pub struct Engine<'a> {
     pub inventory: Option<Inventory>,
     /// Whether the application's log is shown while waiting.
     pub tail: bool,
+    /// Lines of logs that were shown in this process.
+    pub told: Told,
 }
 
 impl Engine<'_> {
@@ -104,6 +106,7 @@ impl Engine<'_> {
             journalled_operations: known,
             in_doubt,
             tail: self.tail,
+            told: self.told.clone(),
             flight: Flight::default(),
         }
     }

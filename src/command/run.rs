@@ -17,6 +17,7 @@ use crate::plan::inventory::Inventory;
 use crate::plan::{Plan, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{problem_of, standing, summary};
+use crate::step::Told;
 use crate::world::World;
 
 /// How a deployment is run.
@@ -86,6 +87,7 @@ pub(super) async fn go_on(
         stop: setup.stop.clone(),
         inventory: options.inventory,
         tail: options.tail,
+        told: Told::default(),
     };
     let ended = engine.run(deployment).await;
     if ended.is_ok() {

@@ -67,6 +67,7 @@ fn bench<'a>(
         journalled_operations: known,
         in_doubt: false,
         tail: false,
+        told: step::Told::default(),
         flight: step::Flight::default(),
     }
 }

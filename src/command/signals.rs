@@ -76,5 +76,6 @@ fn hear(
 /// Safe at any moment: every intention is durable before its call.
 #[expect(clippy::exit, reason = "a signal that means at once")]
 fn leave() {
+    crate::view::leave_line();
     std::process::exit(ExitCode::Interrupted.number().into());
 }

@@ -359,6 +359,15 @@ impl Deployment {
         }
     }
 
+    /// The operation that App Runner goes on with by itself, as far as the journal knows its end.
+    pub fn at_work(&self) -> Option<&OperationId> {
+        let has_ended = match &self.phase {
+            Phase::RollingBack { issued: Some(_), settled, .. } => *settled,
+            _ => self.done.operation.is_some(),
+        };
+        self.operation().filter(|_| !has_ended)
+    }
+
     /// How the process ends with this state.
     pub fn exit_code(&self) -> ExitCode {
         match (&self.phase, &self.interrupted) {

@@ -5,6 +5,7 @@
 
 pub mod deployment;
 pub mod envelope;
+pub(crate) mod evidence;
 mod fact;
 mod failure;
 

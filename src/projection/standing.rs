@@ -3,6 +3,7 @@
 
 use crate::config::value::AutoDeployments;
 use crate::event::deployment::{Deployment, Phase};
+use crate::event::evidence::{says_gone, says_paused};
 use crate::event::{Failure, RolledBackBy};
 use crate::plan::{Intent, Step};
 use crate::release::Release;
@@ -120,10 +121,8 @@ fn obstacle(state: &Deployment) -> Option<Obstacle> {
             Some(Obstacle::Unhealthy)
         }
         Phase::Attention { evidence } => {
-            let says = |words: &str| evidence.iter().any(|line| line.contains(words));
-            let gone = says("the service is gone") || says("the service is DELETED");
-            let paused = says("the service is PAUSED") || says("PAUSE_SERVICE");
-            gone.then_some(Obstacle::Gone).or(paused.then_some(Obstacle::Paused))
+            let gone = says_gone(evidence).then_some(Obstacle::Gone);
+            gone.or(says_paused(evidence).then_some(Obstacle::Paused))
         }
         _ => None,
     }
@@ -292,8 +291,8 @@ fn service_side(state: &Deployment) -> String {
     if state.done.already_live.is_some() {
         return format!("`{service}` runs this very release already; nothing was asked for.");
     }
-    if let Some(issued) = &state.done.issued {
-        return after_the_change(state, issued.operation.as_ref().map(ToString::to_string));
+    if state.done.issued.is_some() {
+        return after_the_change(state);
     }
     let pending = state.intention.as_ref().is_some_and(|i| i.step == Step::ChangeService);
     if pending {
@@ -322,25 +321,28 @@ fn untouched(state: &Deployment) -> String {
     }
 }
 
-fn after_the_change(state: &Deployment, operation: Option<String>) -> String {
+fn after_the_change(state: &Deployment) -> String {
     let (service, target) = (&state.plan.stream.service, target_name(state));
-    match (&state.done.operation, operation) {
-        (None, Some(operation)) => {
-            format!(
-                "App Runner goes on with operation {operation} by itself; it cannot be stopped."
-            )
-        }
-        (None, None) => format!("App Runner accepted {target} for `{service}`."),
-        (Some(OperationStatus::Succeeded), _) if state.done.proof.is_none() => {
+    if let Some(at_work) = at_work(state) {
+        return at_work;
+    }
+    match &state.done.operation {
+        None => format!("App Runner accepted {target} for `{service}`."),
+        Some(OperationStatus::Succeeded) if state.done.proof.is_none() => {
             format!(
                 "App Runner says it finished; that `{service}` runs {target} is not proven yet."
             )
         }
-        (Some(OperationStatus::Succeeded), _) => {
+        Some(OperationStatus::Succeeded) => {
             format!("`{service}` runs {target}, proven by identifier and operation.")
         }
-        (Some(status), _) => format!("App Runner's operation ended {status}."),
+        Some(status) => format!("App Runner's operation ended {status}."),
     }
+}
+
+fn at_work(state: &Deployment) -> Option<String> {
+    let operation = state.at_work()?;
+    Some(format!("App Runner goes on with operation {operation} by itself; it cannot be stopped."))
 }
 
 fn on_the_way(state: &Deployment) -> String {
@@ -388,13 +390,8 @@ fn on_the_way_back(state: &Deployment) -> String {
         Phase::RollingBack { by: RolledBackBy::AppRunner, .. } => {
             "App Runner went back by itself; that is not proven yet.".to_owned()
         }
-        Phase::RollingBack { issued: Some(issued), settled: false, .. } => {
-            match &issued.operation {
-                Some(operation) => format!(
-                    "App Runner goes on with operation {operation} by itself; it cannot be stopped."
-                ),
-                None => "App Runner accepted it.".into(),
-            }
+        Phase::RollingBack { issued: Some(_), settled: false, .. } => {
+            at_work(state).unwrap_or_else(|| "App Runner accepted it.".into())
         }
         Phase::RollingBack { issued: Some(_), .. } => {
             "App Runner says it finished; that is not proven yet.".into()

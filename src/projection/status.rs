@@ -45,6 +45,9 @@ pub struct Unfinished {
     pub standing: String,
     /// The operation that App Runner is, or was, busy with for it.
     pub operation: Option<OperationId>,
+    /// Whether it is, as far as the log knows its end.
+    #[serde(skip)]
+    pub goes_on: bool,
     /// Exact commands, most useful last.
     pub next: Vec<String>,
 }
@@ -132,6 +135,7 @@ fn unfinished(last: &Folded<'_>, row: &Row) -> Option<Unfinished> {
         row: row.clone(),
         standing: standing(state),
         operation: state.operation().cloned(),
+        goes_on: state.at_work().is_some(),
         next: next_of(state),
     })
 }

@@ -26,12 +26,14 @@ mod roll_back;
 pub mod settling;
 mod strangers;
 mod tag_latest;
+mod told;
 mod verify_release;
 mod verify_rollback;
 
 use std::collections::BTreeMap;
 
 pub use flight::Flight;
+pub use told::Told;
 use url::Url;
 
 use crate::config::value::HealthFrom;
@@ -66,6 +68,8 @@ pub struct Bench<'a> {
     pub in_doubt: bool,
     /// Whether the application's log is shown while waiting.
     pub tail: bool,
+    /// Lines of logs that were shown in this process.
+    pub told: Told,
     /// Whether a call that changes the service is under way.
     pub flight: Flight,
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::patience::Patience;
 use super::{Bench, StepError, asked};
 use crate::diagnosis;
-use crate::event::{Cause, Event, Interruption, Issue};
+use crate::event::{Cause, Event, Interruption, Issue, evidence};
 use crate::names::{ImageIdentifier, OperationId, ServiceArn};
 use crate::redaction::Redaction;
 use crate::release::Values;
@@ -26,13 +26,13 @@ const LINE_MARGIN: TimeDelta = TimeDelta::milliseconds(500);
 /// Lines of the application that are kept when a release fails.
 pub const KEPT_LINES: usize = 20;
 
-/// One wait: the operation, and what was shown of it.
+/// One wait: the operation, and what was read of it.
 pub struct Wait<'a> {
     bench: &'a Bench<'a>,
     issue: &'a Issue,
     since: DateTime<Utc>,
     started: Option<DateTime<Utc>>,
-    shown: BTreeSet<String>,
+    read: BTreeSet<String>,
     redaction: Redaction,
     cause: Option<Cause>,
 }
@@ -51,8 +51,8 @@ impl<'a> Wait<'a> {
     /// Begins to wait for the operation of this change.
     pub fn begin(bench: &'a Bench<'a>, issue: &'a Issue) -> Self {
         let since = bench.world.clock.now() - LOG_MARGIN;
-        let (redaction, shown) = (redaction(bench, issue), BTreeSet::new());
-        Self { bench, issue, since, started: None, shown, redaction, cause: None }
+        let (redaction, read) = (redaction(bench, issue), BTreeSet::new());
+        Self { bench, issue, since, started: None, read, redaction, cause: None }
     }
 
     /// The cause of the failure, as far as the log tells. The first failure line decides: later
@@ -129,16 +129,16 @@ impl<'a> Wait<'a> {
     /// operation ends.
     async fn show_lines(&mut self, operation: &OperationId) {
         for line in self.service_lines(operation).await {
-            if self.cause.is_none() {
-                self.cause = diagnosis::service_line(&line);
-                if let Some(cause) = &self.cause {
+            let first = self.cause.is_none();
+            let found = first.then(|| diagnosis::service_line(&line)).flatten();
+            if self.bench.told.is_new(format!("{operation} {line}")) {
+                self.bench.progress.report(Progress::ServiceLine(line));
+                if let Some(cause) = &found {
                     let notice = format!("{}: {}", cause.what, cause.fix);
-                    self.bench.progress.report(Progress::ServiceLine(line));
                     self.bench.progress.report(Progress::Notice(notice));
-                    continue;
                 }
             }
-            self.bench.progress.report(Progress::ServiceLine(line));
+            self.cause = self.cause.take().or(found);
         }
     }
 
@@ -146,7 +146,7 @@ impl<'a> Wait<'a> {
         let query = self.query(LogSource::Application, None);
         let page = read(self.bench, &query).await.unwrap_or_default();
         for line in page.lines {
-            if self.shown.insert(line.id) {
+            if self.bench.told.is_new(line.id) {
                 self.bench.progress.report(Progress::ApplicationLine(line.text));
             }
         }
@@ -159,10 +159,10 @@ impl<'a> Wait<'a> {
             let page = read(self.bench, &query).await.unwrap_or_default();
             lines.extend(page.lines);
         }
-        lines.retain(|line| !self.shown.contains(&line.text));
+        lines.retain(|line| !self.read.contains(&line.text));
         lines.sort_by_key(|line| line.at);
         // App Runner writes some lines into both streams.
-        lines.retain(|line| self.shown.insert(line.text.clone()));
+        lines.retain(|line| self.read.insert(line.text.clone()));
         lines.iter().map(|line| self.redaction.hide(&line.text)).collect()
     }
 
@@ -295,7 +295,7 @@ pub(super) async fn operations(
 pub(super) async fn unlisted(bench: &Bench<'_>) -> Result<(bool, String), StepError> {
     let found = bench.world.services.find(&bench.deployment.plan.stream.service).await;
     Ok(match asked(found)? {
-        None => (true, "the service is gone: somebody deleted it".into()),
+        None => (true, format!("{}: somebody deleted it", evidence::GONE)),
         Some(_) => (false, "App Runner accepted the change and lists no operation for it".into()),
     })
 }

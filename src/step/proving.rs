@@ -4,7 +4,7 @@ use super::operation::{operations, told};
 use super::patience::Patience;
 use super::readiness::not_now;
 use super::{Bench, StepError, asked};
-use crate::event::Proof;
+use crate::event::{Proof, evidence};
 use crate::names::{Digest, OperationId, ServiceArn};
 use crate::release::Release;
 use crate::world::Progress;
@@ -97,7 +97,7 @@ pub(super) async fn overtaken_since(
     expected: &Expected<'_>,
 ) -> Result<Option<Vec<String>>, StepError> {
     let (service, newest) = look(bench, expected).await?;
-    let gone = || vec!["the service is gone".into()];
+    let gone = || vec![evidence::GONE.into()];
     Ok(overtaken(expected, newest.as_ref()).or_else(|| service.is_none().then(gone)))
 }
 
@@ -111,10 +111,10 @@ async fn look(
 }
 
 fn contradictions(expected: &Expected<'_>, service: Option<&Service>) -> Vec<String> {
-    let Some(service) = service else { return vec!["the service is gone".into()] };
+    let Some(service) = service else { return vec![evidence::GONE.into()] };
     let mut lines = Vec::new();
     if service.status != ServiceStatus::Running {
-        lines.push(format!("the service is {}", service.status));
+        lines.push(evidence::in_state(&service.status));
     }
     let image = service.release().map(|release| release.image);
     if image.as_ref() != Some(&expected.release.image) {

@@ -9,7 +9,7 @@ use super::operation::{Wait, Waited, operations, still_busy, told};
 use super::readiness::{busy_after_doubt, idle, is_busy};
 use super::settling::{self, Answer, Call, attention, did_it_happen};
 use super::{Bench, Outcome, StepError, asked, strangers};
-use crate::event::{Event, Issue};
+use crate::event::{Event, Issue, evidence};
 use crate::names::OperationId;
 use crate::plan::identity::restore_mark;
 use crate::world::service::{Operation, OperationStatus, Service};
@@ -78,7 +78,7 @@ async fn ask(bench: &Bench<'_>) -> Result<Outcome, StepError> {
 /// The service once App Runner has let go of it, if it is still as this deployment left it: what
 /// somebody else did since is not ours to change.
 async fn last_look(bench: &Bench<'_>) -> Result<Service, StepError> {
-    let gone = || StepError::Overtaken(vec!["the service is gone".into()]);
+    let gone = || StepError::Overtaken(vec![evidence::GONE.into()]);
     let service = match idle(bench).await {
         Err(busy) if is_busy(&busy) => return Err(overtaken_or(bench, busy).await),
         found => found?.ok_or_else(gone)?,

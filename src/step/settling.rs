@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::operation::{operations, pulled};
 use super::patience::Patience;
 use super::{Bench, StepError};
-use crate::event::{Event, Interruption, Observation};
+use crate::event::{Event, Interruption, Observation, evidence};
 use crate::names::{DeploymentId, ImageIdentifier, OperationId};
 use crate::world::service::{Operation, OperationStatus, Service, ServiceStatus};
 use crate::world::{Obstacle, Place, Progress};
@@ -168,10 +168,10 @@ fn is_another(pulled: &ImageIdentifier, asked: &ImageIdentifier) -> bool {
 fn absent(observed: &Observation) -> Sight {
     match observed.status {
         None => Sight::Nothing,
-        Some(_) => Sight::Destroyed(vec![
-            "the service is gone: somebody deleted it, and the list of its operations with it"
-                .into(),
-        ]),
+        Some(_) => Sight::Destroyed(vec![format!(
+            "{}: somebody deleted it, and the list of its operations with it",
+            evidence::GONE
+        )]),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::operation::{operations, told};
 use super::{Bench, StepError, asked};
-use crate::event::Issue;
+use crate::event::{Issue, evidence};
 use crate::names::{DeploymentId, OperationId};
 use crate::plan::inventory;
 use crate::release::Release;
@@ -27,7 +27,7 @@ pub(super) async fn since(bench: &Bench<'_>) -> Result<Vec<String>, StepError> {
 }
 
 fn changed(service: Option<&Service>, live: &Release) -> Vec<String> {
-    let Some(service) = service else { return vec!["the service is gone".into()] };
+    let Some(service) = service else { return vec![evidence::GONE.into()] };
     if service.release().as_ref() != Some(live) {
         return vec!["the service is no longer as it was found: somebody changed it".into()];
     }
@@ -40,7 +40,7 @@ pub(super) async fn theirs(
     issue: &Issue,
     service: Option<&Service>,
 ) -> Result<Vec<String>, StepError> {
-    let Some(service) = service else { return Ok(vec!["the service is gone".into()]) };
+    let Some(service) = service else { return Ok(vec![evidence::GONE.into()]) };
     let listed = asked(operations(bench, &service.arn, Some(1)).await)?;
     let newest = listed.into_iter().next();
     let mut evidence = Vec::new();

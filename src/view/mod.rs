@@ -43,6 +43,7 @@ pub use look::Look;
 pub use output::{Output, raw_output, standard_output};
 pub use plain::PlainView;
 pub use plan_sheet::PlanSheet;
+pub(crate) use screen::leave_line;
 pub use silent::SilentView;
 pub use terminal::{Wish, choose, is_interactive, typed_line};
 

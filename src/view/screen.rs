@@ -1,6 +1,6 @@
 //! The terminal that live lines are drawn on: stderr.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressDrawTarget, TermLike};
 
@@ -12,6 +12,13 @@ const RATE: u8 = 20;
 /// Where live lines are drawn.
 pub(super) fn target() -> ProgressDrawTarget {
     ProgressDrawTarget::term_like_with_hz(Box::new(Screen), RATE)
+}
+
+/// Leaves the live line to what is written next: the process ends, and it stays as it was drawn last.
+pub(crate) fn leave_line() {
+    if io::stderr().is_terminal() {
+        drop(io::stderr().write_all(b"\n"));
+    }
 }
 
 /// The terminal that stderr is. Writing to it never fails: indicatif panics where a terminal that went

@@ -16,6 +16,7 @@ use crate::event::envelope::Actor;
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::names::{DeploymentNumber, ValueHash};
+use crate::step::Told;
 use crate::view::SilentView;
 use crate::world::{World, WorldError};
 
@@ -158,6 +159,7 @@ impl Session {
             stop: self.machine.stop(),
             inventory: None,
             tail: false,
+            told: Told::default(),
         };
         Ok(Some(engine.run(deployment).await?))
     }

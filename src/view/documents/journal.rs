@@ -111,7 +111,8 @@ impl Document for Exported {
             return shown;
         }
         shown.push('\n');
-        shown + &look.to_type("next: ", Accent::None, &format!("surefoot journal import {file}"))
+        let elsewhere = format!("surefoot journal import {file}");
+        shown + &look.to_type("in another clone: ", Accent::None, &elsewhere)
     }
 
     fn json(&self) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::nothing::nothing_deployed;
 use super::{heading, image_words, short_image};
 use crate::names::{OperationId, ServiceName};
-use crate::projection::{Compared, Row, Status};
+use crate::projection::{Compared, Row, Status, Unfinished};
 use crate::release::Difference;
 use crate::view::look::{Accent, pad, shorten, width_of};
 use crate::view::plan_sheet::differences;
@@ -244,18 +244,7 @@ impl StatusSheet {
         let row = &unfinished.row;
         let image = image_words(row.tag.as_ref(), row.digest.as_ref());
         let age = measure::age(row.started_at, self.now);
-        let mut standing = unfinished.standing.clone();
-        let awaited = self.aws.as_ref().and_then(|aws| aws.awaited.as_ref());
-        if let Some(ended) = awaited.filter(|it| it.status.is_terminal())
-            && standing.contains("goes on with operation")
-        {
-            standing.push_str(&format!(" By now it has ended: {}.", ended.status));
-        }
-        if standing.contains("goes on with operation")
-            && self.aws.as_ref().is_some_and(|aws| aws.status.is_none())
-        {
-            standing.push_str(" By now there is no such service.");
-        }
+        let standing = format!("{}{}", unfinished.standing, self.by_now(unfinished));
         let stands = look.block(2, Accent::None, &standing);
         if let Some(who) = &self.at_work {
             let title = format!("{} {image} is under way, begun {age}: {who}", row.number);
@@ -265,6 +254,17 @@ impl StatusSheet {
         let title =
             format!("{} {image}{back} is unfinished, begun {age} by {}", row.number, row.by);
         format!("\n{}{stands}", look.block(0, Accent::Warning, &title))
+    }
+
+    /// What AWS says of the operation that goes on, as far as the log knows.
+    fn by_now(&self, unfinished: &Unfinished) -> String {
+        let Some(aws) = self.aws.as_ref().filter(|_| unfinished.goes_on) else {
+            return String::new();
+        };
+        let ended = aws.awaited.as_ref().filter(|it| it.status.is_terminal());
+        let ended = ended.map(|it| format!(" By now it has ended: {}.", it.status));
+        let gone = aws.status.is_none().then_some(" By now there is no such service.");
+        ended.unwrap_or_default() + gone.unwrap_or_default()
     }
 
     fn aws_lines(&self, look: Look) -> String {

@@ -113,7 +113,15 @@ fn fourteen_a_deadline_that_passed() {
         {"operation": "UpdateService", "kind": "fail-health"},
     ]));
     project.release("release two");
-    project.run(&["deploy", "--deploy-timeout", "3s"]).exits(14).says("deadline");
+    let ended = project.run(&["deploy", "--deploy-timeout", "3s"]).exits(14).says("deadline");
+    // It is waited for twice, and each of its lines is shown once.
+    let shown = ended.err.lines().filter_map(|line| line.split_once("| App Runner: "));
+    let mut lines: Vec<&str> = shown.map(|(_, words)| words).collect();
+    assert!(lines.len() > 3, "{}", ended.err);
+    let all = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), all, "{}", ended.err);
     world.idle("shop");
     assert_eq!(world.image("shop"), before);
     world.nothing_was_done_twice();
