@@ -103,6 +103,7 @@ fn memory(place: usize, images: usize) -> Result<Memory, Box<dyn Error>> {
     };
     let named: Vec<Named> = (0..DEPLOYMENTS).map(named).collect::<Result<_, _>>()?;
     Ok(Memory {
+        in_another_clone: false,
         stream,
         endpoint: None,
         repositories: BTreeSet::from(["shop".parse()?]),

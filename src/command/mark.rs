@@ -6,10 +6,11 @@ use super::arguments::{Mark, Verdict};
 use super::setup::Setup;
 use super::{holding, record, run, show, trouble};
 use crate::event::Event;
+use crate::names::Digest;
 use crate::problem::{ExitCode, Problem};
-use crate::projection::{self, RECOVERED, Row};
+use crate::projection::{self, RECOVERED, Recorded, Row};
 use crate::text::printable;
-use crate::view::documents::MarkedRelease;
+use crate::view::documents::{MarkedRelease, Whereabouts};
 use crate::world::clock::{Clock as _, SystemClock};
 
 /// Longer reasons are cut.
@@ -28,9 +29,8 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     let live = live.and_then(|row| row.digest.clone());
     let row =
         rows.into_iter().find(|row| row.number == number).ok_or_else(|| show::unknown(number))?;
-    let serves = live.is_some() && row.digest == live;
     refuse_nonsense(&row)?;
-    let pruned = row.digest.as_ref().is_some_and(|it| projection::pruned(&records).contains(it));
+    let image = whereabouts(&row, live.as_ref(), &records);
     let good = arguments.verdict == Verdict::Good;
     let event = Event::ReleaseMarked { deployment: number, good, reason: reason.clone() };
     let at = SystemClock::start().now();
@@ -44,8 +44,20 @@ pub(super) async fn mark(arguments: &Mark, setup: &Setup) -> Result<ExitCode, Pr
     run::export(ledger.journal(), ledger.stream(), setup);
     drop(lock);
     let (service, endpoint) = (ledger.stream().clone(), setup.endpoint());
-    setup.view.data(&MarkedRelease { service, endpoint, row, serves, pruned, good, reason });
+    setup.view.data(&MarkedRelease { service, endpoint, row, image, good, reason });
     Ok(ExitCode::Success)
+}
+
+fn whereabouts(row: &Row, live: Option<&Digest>, records: &[Recorded]) -> Whereabouts {
+    let serves = live.is_some() && row.digest.as_ref() == live;
+    let pruned = projection::pruned(records);
+    let is_pruned = row.digest.as_ref().is_some_and(|digest| pruned.contains(digest));
+    match row.verdict {
+        _ if serves => Whereabouts::Live,
+        _ if is_pruned => Whereabouts::Pruned,
+        verdict if verdict.is_good() || verdict == projection::Verdict::Bad => Whereabouts::Proven,
+        _ => Whereabouts::Unproven,
+    }
 }
 
 /// A reason on one line, not without end, and not empty.

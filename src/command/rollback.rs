@@ -227,10 +227,15 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
     let before = (asked == Some(RECOVERED)).then(|| projection::not_a_target(records)).flatten();
     let usual = "only releases that were proven live and are not marked bad count";
     let what = "there is no such good release to go back to";
-    Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
-        .because(before.unwrap_or_else(|| usual.into()))
-        .hint("where a bad one is good after all: `surefoot mark N good --reason TEXT`")
-        .hint(trouble::LIST_HINT)
+    let problem = Problem::new(ExitCode::Guard, "nothing-to-go-back-to", what)
+        .because(before.unwrap_or_else(|| usual.into()));
+    let is_bad = |one: &Candidate| one.row.verdict == projection::Verdict::Bad;
+    let problem = if projection::once_live(records).iter().any(is_bad) {
+        problem.hint("where a bad one is good after all: `surefoot mark N good --reason TEXT`")
+    } else {
+        problem
+    };
+    problem.hint(trouble::LIST_HINT)
 }
 
 /// The release that was named is bad: why, and how to insist.

@@ -410,7 +410,7 @@ impl HealthFailure {
     pub fn likely_cause(&self) -> &'static str {
         match self {
             Self::NoSuchPath { .. } => {
-                "the health path is wrong: set `health.path` in surefoot.toml to one that answers 200"
+                "the release has no such path, or `health.path` in surefoot.toml is wrong: it must answer 200"
             }
             Self::Locked { .. } => {
                 "the health path is behind a login: let it answer without one, or name another"

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::value::AutoDeployments;
 use crate::config::{HealthGate, Overlay};
 use crate::names::{
-    DeploymentId, DeploymentNumber, Digest, ImageIdentifier, PayloadHash, RepositoryName, RoleArn,
-    StreamName, Tag,
+    Commit, DeploymentId, DeploymentNumber, Digest, ImageIdentifier, PayloadHash, RepositoryName,
+    RoleArn, StreamName, Tag,
 };
 use crate::release::{Configuration, Release};
 use crate::world::source::Checkout;
@@ -56,6 +56,10 @@ pub struct Plan {
 pub struct BadRelease {
     /// The image.
     pub digest: Digest,
+    /// The commit that it was built from, where a person's word holds against any other build of it,
+    /// too: elsewhere the same commit becomes another image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
     /// What it ran under when it failed: under something else it was never tried. None where the image
     /// itself was found bad, by a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -298,14 +298,14 @@ fn rollback_to(state: &Deployment) -> Option<DeploymentNumber> {
 }
 
 fn note(state: &Deployment, judgement: Option<&Judgement>) -> Option<String> {
-    let mut notes = Vec::new();
+    // What it is held for is worth more than what it was begun for, where there is little room.
+    let mut notes: Vec<String> = judgement.and_then(Judgement::note).into_iter().collect();
     if let Intent::Rollback { to, reason, image_only, .. } = &state.plan.intent {
         let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let alone = if *image_only { ", image only" } else { "" };
         notes.push(format!("rollback to {to}{alone}{why}"));
     }
     notes.extend(end_note(state));
-    notes.extend(judgement.and_then(Judgement::note));
     if state.phase == Phase::Succeeded && state.done.already_live.is_some() {
         notes.push("already live, nothing changed".into());
     }

@@ -10,7 +10,7 @@ use super::history::target_digest;
 use super::{RECOVERED, Recorded, recovered};
 use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
-use crate::names::{DeploymentNumber, Digest};
+use crate::names::{Commit, DeploymentNumber, Digest};
 use crate::plan::{BadRelease, Circumstances, Intent};
 
 /// What is said of a release.
@@ -76,6 +76,8 @@ struct Word {
     judgement: Judgement,
     /// The image that it condemns or clears.
     digest: Option<Digest>,
+    /// The commit that the image was built from, where the tree was clean and a person judges.
+    commit: Option<Commit>,
     /// What the image failed under, where it is condemned only together with that.
     under: Option<Circumstances>,
 }
@@ -112,7 +114,25 @@ pub fn bad_releases(records: &[Recorded]) -> Vec<BadRelease> {
     for (_, digest) in successes {
         outlive(&mut bad, &digest);
     }
-    bad.into_iter().map(|(release, _)| release).collect()
+    let mut bad: Vec<BadRelease> = bad.into_iter().map(|(release, _)| release).collect();
+    spare_commits(&mut bad, &folded);
+    bad
+}
+
+/// Where another build of the commit was proven and nothing is said against it, the commit is not what was
+/// wrong.
+fn spare_commits(bad: &mut [BadRelease], folded: &[Folded<'_>]) {
+    for one in folded {
+        let Some(state) = one.state.as_ref().ok().filter(|it| it.phase == Phase::Succeeded) else {
+            continue;
+        };
+        let (commit, digest) = (clean_commit(state), target_digest(state));
+        let is_bad = bad.iter().any(|bad| Some(&bad.digest) == digest);
+        if commit.is_some() && digest.is_some() && !is_bad {
+            let of_it = bad.iter_mut().filter(|bad| bad.commit == commit);
+            of_it.for_each(|bad| bad.commit = None);
+        }
+    }
 }
 
 fn outlive(bad: &mut Vec<(BadRelease, Source)>, digest: &Digest) {
@@ -128,9 +148,9 @@ fn hear(bad: &mut Vec<(BadRelease, Source)>, word: Word) {
         return;
     }
     bad.retain(|(release, _)| release.digest != digest);
+    let (deployment, commit, under) = (word.of, word.commit, word.under);
     if !good {
-        let (deployment, under) = (word.of, word.under);
-        bad.push((BadRelease { digest, under, deployment, by, at, reason }, from));
+        bad.push((BadRelease { digest, commit, under, deployment, by, at, reason }, from));
     }
 }
 
@@ -152,12 +172,19 @@ fn mark(record: &Recorded, records: &[Recorded], folded: &[Folded<'_>]) -> Optio
         at: record.at,
         from: Source::Mark,
     };
+    let state = state(folded, *deployment);
     let digest = match *deployment {
         RECOVERED => recovered::digest(records),
-        number => state(folded, number).and_then(target_digest),
+        _ => state.and_then(target_digest),
     };
-    let digest = digest.cloned();
-    Some(Word { sequence: record.sequence, of: *deployment, judgement, digest, under: None })
+    Some(Word {
+        sequence: record.sequence,
+        of: *deployment,
+        judgement,
+        digest: digest.cloned(),
+        commit: state.and_then(clean_commit),
+        under: None,
+    })
 }
 
 /// A deployment that was rolled back found its own release bad: its image, with what it ran under.
@@ -199,7 +226,8 @@ fn left(folded: &[Folded<'_>]) -> Vec<Word> {
             let why = format!("rolled back by {}{why}", one.number);
             // Where both have the same image, the image is not what was wrong.
             let digest = target_digest(left).filter(|left| Some(*left) != target_digest(state));
-            words.push(word(one, before.number, why, Source::RolledBackFrom, digest));
+            let word = word(one, before.number, why, Source::RolledBackFrom, digest);
+            words.push(Word { commit: clean_commit(left), ..word });
         }
         live = Some((one, state));
     }
@@ -215,7 +243,14 @@ fn word(
 ) -> Word {
     let end = one.end();
     let judgement = Judgement { good: false, reason, by: end.actor.clone(), at: end.at, from };
-    Word { sequence: end.sequence, of, judgement, digest: digest.cloned(), under: None }
+    let digest = digest.cloned();
+    Word { sequence: end.sequence, of, judgement, digest, commit: None, under: None }
+}
+
+/// The commit that alone makes the image.
+fn clean_commit(state: &Deployment) -> Option<Commit> {
+    let checkout = state.plan.target()?.checkout.as_ref()?;
+    (!checkout.dirty).then(|| checkout.commit.clone())
 }
 
 /// The deployment that first brought the release of this one.

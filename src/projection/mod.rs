@@ -42,9 +42,9 @@ pub use expectation::{Expectation, expectation, proven_path};
 pub use history::{Row, Verdict, history};
 pub use judgement::{Judgement, Source, bad_releases};
 pub use keep::{
-    Choice, Deletions, Failed, Fate, Gone, Kept, LARGEST_RUN, Limits, Memory, Missing, Named,
-    Picture, Prune, PruneOutcome, Running, Stopped, calls, choose, lifecycle_warnings, missing,
-    pruned, prunes, remember,
+    Choice, Deletions, Deployed, Failed, Fate, Gone, Kept, LARGEST_RUN, Limits, Memory, Missing,
+    Named, Picture, Prune, PruneOutcome, Running, Stopped, calls, choose, lifecycle_warnings,
+    missing, pruned, prunes, remember,
 };
 pub use live::{began_operation, knows_operation};
 pub use outcome::{Told, Tone, told};

@@ -12,7 +12,7 @@ pub fn proof_words(state: &Deployment) -> Vec<String> {
     let mut words = Vec::new();
     words.extend(state.done.proof.as_ref().map(first_level));
     if state.done.proof.is_none() && state.done.already_live.is_some() {
-        words.push("live already, by identifier and mark; nothing was asked for".into());
+        words.push("live already, by identifier and configuration; nothing was asked for".into());
     }
     words.extend(state.done.health.as_ref().and_then(|health| second_level(state, health)));
     words

@@ -18,7 +18,7 @@ pub const RECOVERED: DeploymentNumber = DeploymentNumber(0);
 pub(super) fn words(found: &Captured) -> String {
     let runs = found.release.as_ref().map_or("no image of ECR".into(), |one| one.image.short());
     let mark = found.mark.as_deref().map_or(String::new(), |mark| format!(", marked {mark}"));
-    format!("recovered from AWS: it ran {runs}{mark}; what came before is not known here")
+    format!("found running {runs}{mark}; what came before is not known here")
 }
 
 /// The release that ran when the journal began, as a row; `serves` says whether it is its image that is

@@ -275,19 +275,33 @@ pub async fn preview(bench: &Bench<'_>) -> Result<Option<serde_json::Value>, Ste
 /// Refuses a release that was found bad before.
 pub fn refuse_bad(plan: &crate::plan::Plan, release: &Release) -> Result<(), Failure> {
     let bad = plan.bad.iter().find(|bad| bad.is(release, &plan.health));
-    bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &release.image)))
+    bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &image_words(&release.image))))
 }
 
 /// Refuses an image that was found bad before, whatever it runs under.
 pub fn refuse_bad_image(plan: &crate::plan::Plan, image: &ImageIdentifier) -> Result<(), Failure> {
     let is_it = |bad: &&BadRelease| bad.under.is_none() && image.digest() == Some(&bad.digest);
-    plan.bad.iter().find(is_it).map_or(Ok(()), |bad| Err(bad_release(plan, bad, image)))
+    let bad = plan.bad.iter().find(is_it);
+    bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &image_words(image))))
 }
 
-fn bad_release(plan: &crate::plan::Plan, bad: &BadRelease, image: &ImageIdentifier) -> Failure {
+/// Refuses to build a commit again of which an image was found bad by a person.
+pub fn refuse_bad_commit(plan: &crate::plan::Plan) -> Result<(), Failure> {
+    let checkout = plan.target().and_then(|target| target.checkout.as_ref());
+    let Some(checkout) = checkout.filter(|checkout| !checkout.dirty) else { return Ok(()) };
+    let bad = plan.bad.iter().rfind(|bad| bad.commit.as_ref() == Some(&checkout.commit));
+    let what = format!("the commit {}", checkout.commit.short());
+    bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &what)))
+}
+
+fn image_words(image: &ImageIdentifier) -> String {
+    format!("the image {}", image.short())
+}
+
+fn bad_release(plan: &crate::plan::Plan, bad: &BadRelease, which: &str) -> Failure {
     let (number, service) = (bad.deployment, &plan.stream.service);
     let under = bad.under.as_ref().map_or("", |_| " with this very configuration");
-    let what = format!("the image {} was found bad{under}", image.short());
+    let what = format!("{which} was found bad{under}");
     let when = bad.at.format("%Y-%m-%d %H:%M UTC");
     Failure::new(ExitCode::Guard, "bad-release", what)
         .because(format!("{number} on {when}, by {}: {}", bad.by, bad.reason))

@@ -11,7 +11,7 @@ use crate::plan::target::Wish;
 use crate::plan::{Plan, TargetOrigin};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Recorded};
-use crate::step::refuse_bad_image;
+use crate::step::{refuse_bad_commit, refuse_bad_image};
 use crate::world::World;
 
 use super::target::wish;
@@ -92,12 +92,13 @@ pub(super) fn of_the_image_of_another(
     }
 }
 
-/// Where the image is known before anything is done, so is this; else the change is refused.
+/// Where image or commit are known before anything is done, so is this; else the change is refused.
 pub(super) fn of_a_bad_release(arguments: &Deploy, plan: &Plan) -> Result<(), Problem> {
-    let Some(TargetOrigin::Registry { image }) = plan.target().map(|target| &target.origin) else {
-        return Ok(());
+    let mut refused = match plan.target().map(|target| &target.origin) {
+        Some(TargetOrigin::Registry { image }) => refuse_bad_image(plan, image),
+        Some(TargetOrigin::Build { .. }) => refuse_bad_commit(plan),
+        None => Ok(()),
     };
-    let mut refused = refuse_bad_image(plan, image);
     if let (Err(failure), Some(text)) = (&mut refused, &arguments.image) {
         let typed = format!("surefoot deploy --image {}", crate::text::printable(text, 300));
         for hint in &mut failure.hints {

@@ -210,7 +210,7 @@ fn of_clones(setup: &Setup, stream: &StreamName) -> Result<Vec<Memory>, Problem>
             setup.ledger(journal, stream.clone()).map_err(|problem| unreadable(&problem))?;
         let memory = remember(stream, &record::records(&ledger));
         if memory.endpoint == setup.endpoint() {
-            memories.push(memory);
+            memories.push(Memory { in_another_clone: true, ..memory });
         }
     }
     Ok(memories)

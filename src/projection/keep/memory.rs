@@ -18,6 +18,8 @@ use crate::release::Release;
 pub struct Memory {
     /// The service.
     pub stream: StreamName,
+    /// Whether it is that of another clone on this machine.
+    pub in_another_clone: bool,
     /// The endpoint of its newest deployment.
     pub endpoint: Option<String>,
     /// The repositories that its deployments used.
@@ -73,6 +75,7 @@ pub fn remember(stream: &StreamName, records: &[Recorded]) -> Memory {
     let last = folded.last().and_then(|one| one.state.as_ref().ok());
     Memory {
         stream: stream.clone(),
+        in_another_clone: false,
         endpoint: states.last().and_then(|state| state.plan.endpoint.clone()),
         repositories: states.iter().flat_map(|state| repositories(state)).collect(),
         targets: candidates(records).into_iter().map(target).collect(),

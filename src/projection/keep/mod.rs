@@ -30,7 +30,7 @@ pub use missing::{Missing, missing};
 pub use order::{LARGEST_RUN, calls};
 pub use past::{Prune, PruneOutcome, pruned, prunes};
 pub use picture::{Picture, Running};
-pub use reason::{Gone, Kept};
+pub use reason::{Deployed, Gone, Kept};
 
 use crate::names::Digest;
 use crate::world::registry::Held;

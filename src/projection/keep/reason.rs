@@ -7,6 +7,24 @@ use serde::Serialize;
 use crate::names::{DeploymentNumber, Digest, ServiceName};
 use crate::projection::Verdict;
 
+/// The deployment for whose sake an image stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployed {
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment that brought it.
+    pub number: DeploymentNumber,
+    /// Whether that is its number in the journal of another clone on this machine.
+    pub in_another_clone: bool,
+}
+
+impl fmt::Display for Deployed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.in_another_clone { " in another clone" } else { "" };
+        write!(f, "{} of {}{whose}", self.number, self.service)
+    }
+}
+
 /// Why an image stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "because")]
@@ -17,33 +35,13 @@ pub enum Kept {
         service: ServiceName,
     },
     /// By the journal it is live.
-    Live {
-        /// The service.
-        service: ServiceName,
-        /// The deployment that brought it.
-        number: DeploymentNumber,
-    },
+    Live(Deployed),
     /// `rollback` offers it.
-    RollbackTarget {
-        /// The service.
-        service: ServiceName,
-        /// The deployment that brought it.
-        number: DeploymentNumber,
-    },
+    RollbackTarget(Deployed),
     /// A deployment that is not over, or whose end is not known, needs it.
-    Unsettled {
-        /// The service.
-        service: ServiceName,
-        /// The deployment.
-        number: DeploymentNumber,
-    },
+    Unsettled(Deployed),
     /// A person marked it good.
-    MarkedGood {
-        /// The service.
-        service: ServiceName,
-        /// The deployment that brought it.
-        number: DeploymentNumber,
-    },
+    MarkedGood(Deployed),
     /// `latest` names it.
     Latest,
     /// It has a tag that somebody else made.
@@ -78,10 +76,9 @@ pub enum Gone {
     },
     /// A deployment brought it, and no rollback needs it.
     Deployed {
-        /// The service.
-        service: ServiceName,
-        /// The newest deployment of it.
-        number: DeploymentNumber,
+        /// The newest of them.
+        #[serde(flatten)]
+        by: Deployed,
         /// What became of that.
         verdict: Verdict,
     },
@@ -96,10 +93,10 @@ impl Kept {
     pub const fn rank(&self) -> u8 {
         match self {
             Self::RunsNow { .. } => 0,
-            Self::Live { .. } => 1,
-            Self::RollbackTarget { .. } => 2,
-            Self::Unsettled { .. } => 3,
-            Self::MarkedGood { .. } => 4,
+            Self::Live(_) => 1,
+            Self::RollbackTarget(_) => 2,
+            Self::Unsettled(_) => 3,
+            Self::MarkedGood(_) => 4,
             Self::Latest => 5,
             Self::ForeignTag { .. } => 6,
             Self::Young => 7,
@@ -113,14 +110,10 @@ impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunsNow { service } => write!(f, "{service} runs it"),
-            Self::Live { service, number } => {
-                write!(f, "{number} of {service}, live by the journal")
-            }
-            Self::RollbackTarget { service, number } => {
-                write!(f, "{number} of {service}, for a rollback")
-            }
-            Self::Unsettled { service, number } => write!(f, "{number} of {service} may need it"),
-            Self::MarkedGood { service, number } => write!(f, "{number} of {service}, marked good"),
+            Self::Live(one) => write!(f, "{one}, live by the journal"),
+            Self::RollbackTarget(one) => write!(f, "{one}, for a rollback"),
+            Self::Unsettled(one) => write!(f, "{one} may need it"),
+            Self::MarkedGood(one) => write!(f, "{one}, marked good"),
             Self::Latest => write!(f, "`latest` names it"),
             Self::ForeignTag { tag } => write!(f, "somebody else's tag `{tag}`"),
             Self::Young => write!(f, "within the grace period"),
@@ -135,9 +128,7 @@ impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PartOf { index } => write!(f, "part of {}, which goes", index.short()),
-            Self::Deployed { service, number, verdict } => {
-                write!(f, "{number} of {service}, {}", verdict.words())
-            }
+            Self::Deployed { by, verdict } => write!(f, "{by}, {}", verdict.words()),
             Self::Untagged => write!(f, "no tag, no deployment"),
             Self::Undeployed => write!(f, "no deployment of this journal"),
         }

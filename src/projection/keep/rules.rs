@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Gone, Kept, Limits, Memory, Named, Picture};
+use super::{Deployed, Gone, Kept, Limits, Memory, Named, Picture};
 use crate::names::Digest;
 use crate::world::registry::{Held, matches_wildcard};
 
@@ -36,24 +36,13 @@ pub(super) fn runs_now(picture: &Picture, _: &Limits) -> Vec<(Digest, Kept)> {
 
 /// What is live by the journal: App Runner itself may go back to it.
 pub(super) fn live(picture: &Picture, _: &Limits) -> Vec<(Digest, Kept)> {
-    of_memories(
-        picture,
-        |memory| memory.live.iter().collect(),
-        |memory, named| Kept::Live { service: memory.stream.service.clone(), number: named.number },
-    )
+    of_memories(picture, |memory| memory.live.iter().collect(), Kept::Live)
 }
 
 /// The images of the last good releases of each service, of those that are there, by the list of
 /// `rollback`. The image that is live is kept besides, and takes no place of theirs.
 pub(super) fn rollback_targets(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
-    of_memories(
-        picture,
-        |memory| last_targets(picture, memory, limits.keep),
-        |memory, named| Kept::RollbackTarget {
-            service: memory.stream.service.clone(),
-            number: named.number,
-        },
-    )
+    of_memories(picture, |memory| last_targets(picture, memory, limits.keep), Kept::RollbackTarget)
 }
 
 fn last_targets<'a>(picture: &'a Picture, memory: &'a Memory, keep: u32) -> Vec<&'a Named> {
@@ -75,26 +64,12 @@ fn last_targets<'a>(picture: &'a Picture, memory: &'a Memory, keep: u32) -> Vec<
 
 /// What deployments need that are not over, or whose end is not known.
 pub(super) fn unsettled(picture: &Picture, _: &Limits) -> Vec<(Digest, Kept)> {
-    of_memories(
-        picture,
-        |memory| memory.unsettled.iter().collect(),
-        |memory, named| Kept::Unsettled {
-            service: memory.stream.service.clone(),
-            number: named.number,
-        },
-    )
+    of_memories(picture, |memory| memory.unsettled.iter().collect(), Kept::Unsettled)
 }
 
 /// What a person marked good.
 pub(super) fn marked_good(picture: &Picture, _: &Limits) -> Vec<(Digest, Kept)> {
-    of_memories(
-        picture,
-        |memory| memory.good.iter().collect(),
-        |memory, named| Kept::MarkedGood {
-            service: memory.stream.service.clone(),
-            number: named.number,
-        },
-    )
+    of_memories(picture, |memory| memory.good.iter().collect(), Kept::MarkedGood)
 }
 
 /// What `deploy --force-latest` would deploy.
@@ -129,11 +104,7 @@ fn not_old_enough(picture: &Picture, limits: &Limits) -> Vec<(Digest, Kept)> {
 pub(super) fn gone(picture: &Picture, held: &Held) -> Gone {
     let digest = &held.image.digest;
     if let Some((memory, named)) = picture.named(digest) {
-        return Gone::Deployed {
-            service: memory.stream.service.clone(),
-            number: named.number,
-            verdict: named.verdict,
-        };
+        return Gone::Deployed { by: deployed(memory, named), verdict: named.verdict };
     }
     if let Some(index) = picture.holders_of(digest).first() {
         return Gone::PartOf { index: index.clone() };
@@ -182,17 +153,25 @@ fn digests<'a>(picture: &'a Picture, named: &'a Named) -> Vec<&'a Digest> {
 fn of_memories<'a>(
     picture: &'a Picture,
     needed: impl Fn(&'a Memory) -> Vec<&'a Named>,
-    reason: impl Fn(&Memory, &Named) -> Kept,
+    reason: fn(Deployed) -> Kept,
 ) -> Vec<(Digest, Kept)> {
     let mut found = Vec::new();
     for memory in &picture.memories {
         for named in needed(memory) {
             for digest in digests(picture, named) {
-                found.push((digest.clone(), reason(memory, named)));
+                found.push((digest.clone(), reason(deployed(memory, named))));
             }
         }
     }
     found
+}
+
+fn deployed(memory: &Memory, named: &Named) -> Deployed {
+    Deployed {
+        service: memory.stream.service.clone(),
+        number: named.number,
+        in_another_clone: memory.in_another_clone,
+    }
 }
 
 #[cfg(test)]

@@ -18,31 +18,49 @@ pub struct MarkedRelease {
     pub endpoint: Option<String>,
     /// Its deployment, as it was before.
     pub row: Row,
-    /// Whether its image is what is live, under whatever number.
-    pub serves: bool,
-    /// Whether a prune deleted its image.
-    pub pruned: bool,
+    /// What is known of its image.
+    pub image: Whereabouts,
     /// Whether it is good.
     pub good: bool,
     /// Why.
     pub reason: String,
 }
 
+/// What the journal knows of the image of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It is what is live, under whatever number.
+    Live,
+    /// A prune deleted it.
+    Pruned,
+    /// It was proven live once.
+    Proven,
+    /// It never was.
+    Unproven,
+}
+
 impl MarkedRelease {
     fn next(&self) -> Vec<String> {
-        let command = if self.serves && !self.good { "rollback" } else { "history" };
+        let serves_badly = self.image == Whereabouts::Live && !self.good;
+        let command = if serves_badly { "rollback" } else { "history" };
         vec![format!("surefoot {command} --service-name {}", self.service.service)]
     }
 
     /// What follows from it.
     fn meaning(&self) -> &'static str {
-        match (self.good, self.serves) {
-            (true, _) if self.pruned => {
+        match (self.good, self.image) {
+            (true, Whereabouts::Pruned) => {
                 "A prune deleted its image: it can be deployed again, and not be gone back to."
             }
+            (true, Whereabouts::Unproven) => {
+                "It can be deployed again, and its image is kept. It was never proven live, so nobody \
+                 goes back to it."
+            }
             (true, _) => "It can be gone back to and deployed again, and its image is kept.",
-            (false, true) => "It still serves. It is not deployed again unasked.",
-            (false, false) => "It is neither gone back to nor deployed again unasked.",
+            (false, Whereabouts::Live) => {
+                "By the journal it is what serves. It is not deployed again unasked."
+            }
+            (false, _) => "It is neither gone back to nor deployed again unasked.",
         }
     }
 }

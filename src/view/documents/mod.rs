@@ -21,7 +21,7 @@ pub use findings::Findings;
 pub use history::{Histories, HistoryRow, HistoryTable};
 pub use journal::{Exported, ImportReport, JournalCheck, JournalHeads, RepairReport, Sound};
 pub use log::{LogLines, RawEvents};
-pub use marked_release::MarkedRelease;
+pub use marked_release::{MarkedRelease, Whereabouts};
 pub use nothing::NothingDeployed;
 pub use page::PageWritten;
 pub use prune::{PruneOutcomeSheet, PruneSheet};

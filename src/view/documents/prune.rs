@@ -155,10 +155,10 @@ fn counts(choices: &[&Choice]) -> Option<String> {
 fn kind(reason: &Kept) -> &'static str {
     match reason {
         Kept::RunsNow { .. } => "that run",
-        Kept::Live { .. } => "live by the journal",
-        Kept::RollbackTarget { .. } => "for a rollback",
-        Kept::Unsettled { .. } => "that deployments may need",
-        Kept::MarkedGood { .. } => "marked good",
+        Kept::Live(_) => "live by the journal",
+        Kept::RollbackTarget(_) => "for a rollback",
+        Kept::Unsettled(_) => "that deployments may need",
+        Kept::MarkedGood(_) => "marked good",
         Kept::Latest => "named `latest`",
         Kept::ForeignTag { .. } => "with somebody else's tag",
         Kept::Young => "within the grace period",
@@ -335,6 +335,7 @@ impl Document for PruneOutcomeSheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::projection::Deployed;
     use crate::projection::examples::{digest, morning};
     use crate::world::registry::{Held, Image};
 
@@ -369,10 +370,11 @@ mod tests {
     fn many() -> Vec<Choice> {
         let service = || "shop".parse().unwrap();
         let number = crate::names::DeploymentNumber(3);
+        let deployed = Deployed { service: service(), number, in_another_clone: false };
         let young = (0..25).map(|number| choice(number, Kept::Young));
         let tags = (25..30).map(|number| choice(number, Kept::ForeignTag { tag: "v1".into() }));
         let needed = [
-            choice(30, Kept::RollbackTarget { service: service(), number }),
+            choice(30, Kept::RollbackTarget(deployed)),
             choice(31, Kept::RunsNow { service: service() }),
         ];
         young.chain(tags).chain(needed).collect()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::nothing::nothing_deployed;
 use super::{heading, image_words, short_image};
 use crate::names::{OperationId, ServiceName};
-use crate::projection::{Compared, Row, Status, Unfinished};
+use crate::projection::{Compared, RECOVERED, Row, Status, Unfinished};
 use crate::release::Difference;
 use crate::view::look::{Accent, pad, shorten, width_of};
 use crate::view::plan_sheet::differences;
@@ -236,7 +236,10 @@ impl StatusSheet {
         let image = image_words(row.tag.as_ref(), row.digest.as_ref());
         let age = measure::age(row.started_at, self.now);
         let note = row.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-        format!("{}  {image}  {}, {age} by {}{note}", row.number, row.verdict.words(), row.by)
+        // Nobody deployed it then: it was found.
+        let found = if row.number == RECOVERED { "found " } else { "" };
+        let (number, verdict) = (row.number, row.verdict.words());
+        format!("{number}  {image}  {verdict}, {found}{age} by {}{note}", row.by)
     }
 
     fn unfinished(&self, look: Look) -> String {

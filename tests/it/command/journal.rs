@@ -255,7 +255,7 @@ fn a_fresh_clone_goes_on_with_what_aws_tells() {
     clone.release("release three");
     clone.deploy().says("recorded");
     assert!(world.serves("shop", "release three"));
-    clone.run(&["history"]).exits(0).says("recovered from AWS").says("#0").says("#1");
+    clone.run(&["history"]).exits(0).says("found running").says("#0").says("#1");
     clone.run(&["journal", "verify"]).exits(0);
     // What ran before is no deployment of this journal.
     let told = clone.run(&["stats", "--json"]).exits(0).result()["statistics"].clone();
@@ -448,7 +448,7 @@ fn what_ran_before_the_journal_began_is_shown_and_gone_back_to_by_its_number() {
     let clone = recovered(&project);
     let listed = clone.run(&["rollback", "--list", "--json"]).exits(0).result();
     assert_eq!(listed["rollback_targets"]["targets"][0]["number"], 0, "{listed}");
-    let shown = clone.run(&["show", "0"]).exits(0).says("recovered from AWS").says("superseded");
+    let shown = clone.run(&["show", "0"]).exits(0).says("found running").says("superseded");
     shown.says("surefoot rollback 0").says("recorded").does_not_say("begun");
     let story = clone.run(&["show", "0", "--json"]).exits(0).result();
     assert_eq!(story["deployment"]["number"], 0);

@@ -100,7 +100,7 @@ fn a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to() {
     project.run(&["rollback"]).exits(0).says("#1").says("databases");
     // What serves now is #3, and its image is that of #1.
     let serving = project.run(&["mark", "1", "bad", "--reason", "it leaks"]).exits(0);
-    serving.says("It still serves").says("surefoot rollback");
+    serving.says("By the journal it is what serves").says("surefoot rollback");
     project.run(&["mark", "1", "good", "--reason", "it does not"]).exits(0);
     world.clear();
     let ended = project.run(&["deploy"]).exits(26).names("bad-release");
@@ -289,4 +289,35 @@ fn hostile_reasons_reach_no_terminal() {
     assert!(!ended.out.contains('\u{1b}') && !ended.out.contains('\u{202e}'), "{}", ended.out);
     let history = project.run(&["history"]).exits(0);
     assert!(!history.out.contains('\u{1b}') && !history.out.contains("\u{202e}"));
+}
+
+/// Elsewhere the same commit becomes another image: a fresh clone builds it anew.
+#[test]
+fn another_build_of_a_commit_that_was_marked_bad_is_refused_before_it_is_built() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.write(".gitignore", "local.txt\n");
+    let with_it = "FROM scratch\nCOPY . /\nENTRYPOINT [\"/app\"]\n";
+    project.write("Dockerfile", with_it);
+    project.commit("one file of the image is not of the commit");
+    project.deploy();
+    project.release("release two");
+    project.deploy();
+    project.run(&["mark", "2", "bad", "--reason", "memory grows"]).exits(0);
+    project.write("local.txt", "not of the commit, and in the image\n");
+    world.clear();
+    let ended = project.run(&["deploy"]).exits(26).names("bad-release");
+    ended.says("the commit").says("memory grows").says("#2").says("--allow-bad");
+    assert!(world.effects().is_empty(), "{:?}", world.effects());
+    project.run(&["deploy", "--allow-bad"]).exits(0);
+    let rows = project.run(&["history", "--json"]).result()["history"]["deployments"].clone();
+    assert_ne!(rows[0]["digest"], rows[1]["digest"], "{rows}");
+    // That build was proven, and nobody said a word against it.
+    project.run(&["deploy"]).exits(0);
+    project.run(&["mark", "3", "bad", "--reason", "so does this one"]).exits(0);
+    project.write("local.txt", "a third build\n");
+    project.run(&["deploy"]).exits(26).says("the commit").says("so does this one");
+    // What differs from the commit is another release.
+    project.write("index.html", "mended, and not committed\n");
+    project.run(&["deploy"]).exits(0);
 }
