@@ -36,7 +36,9 @@ pub(super) fn refuse_pending_elsewhere(stream: &StreamName, setup: &Setup) -> Re
     for directory in holding::clones(setup, stream) {
         // What cannot be read there is no reason to stop here.
         let Ok(journal) = RedbJournal::open(&directory) else { continue };
-        let Ok(ledger) = setup.ledger(Arc::new(journal), stream.clone()) else { continue };
+        let Ok(ledger) = setup.unchecked_ledger(Arc::new(journal), stream.clone()) else {
+            continue;
+        };
         if let Ok(Some(deployment)) = pending(&ledger) {
             return Err(trouble::elsewhere(in_the_way(&deployment), &directory));
         }

@@ -17,6 +17,7 @@ const ALL: usize = 0;
 pub(super) fn of_status(setup: &Setup) -> Result<Vec<Recorded>, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(Vec::new()) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(Vec::new()) };
+    setup.refuse_to_be_behind(journal.as_ref(), &stream)?;
     let broken = |error| trouble::journal(&error, &setup.history);
     let head = journal.head(&stream).map_err(broken)?;
     let newest = if head.is_some_and(|head| head.sequence <= CHECKED_BY_EVERY_COMMAND) {
@@ -34,6 +35,7 @@ pub(super) fn of_history(
 ) -> Result<Vec<(StreamName, Newest)>, Problem> {
     let Some((journal, streams)) = record::meant(setup)? else { return Ok(Vec::new()) };
     let read = |stream: StreamName| {
+        setup.refuse_to_be_behind(journal.as_ref(), &stream)?;
         let newest = newest::deployments(journal.as_ref(), &stream, count);
         let newest = newest.map_err(|error| trouble::journal(&error, &setup.history))?;
         Ok((stream, newest))

@@ -112,7 +112,8 @@ pub(super) fn export(journal: &dyn Journal, stream: &StreamName, setup: &Setup) 
     match archive::update(journal, &setup.history, stream) {
         Ok(Some(Archived { parted: Some(parted), .. })) => {
             let place = parted.display();
-            setup.view.say(&format!("note: an export of another history is kept in {place}"));
+            let what = "an export that the journal does not contain is kept in";
+            setup.view.say(&format!("note: {what} {place}"));
         }
         Ok(_) => {}
         Err(error) => {

@@ -11,7 +11,7 @@ use crate::config::{
 };
 use crate::event::envelope::Actor;
 use crate::journal::memory::MemoryJournal;
-use crate::journal::redb::{JournalId, RedbJournal, Repair, RepairError};
+use crate::journal::redb::{JournalId, Record, RedbJournal, Repair, RepairError};
 use crate::journal::{Journal, JournalError, archive, import};
 use crate::ledger::{Chance, Ledger};
 use crate::look::{self, Questions};
@@ -261,9 +261,12 @@ impl Setup {
         RedbJournal::open(&self.history).ok()
     }
 
-    /// The journal brought back, where it is damaged.
-    pub(super) fn repaired_journal(&self) -> Result<Option<Repair>, RepairError> {
-        RedbJournal::repair(&self.history, fresh_id())
+    /// The journal brought back, where it is damaged; `record` writes that down before it takes its place.
+    pub(super) fn repaired_journal(
+        &self,
+        record: Record<'_>,
+    ) -> Result<Option<Repair>, RepairError> {
+        RedbJournal::repair(&self.history, fresh_id(), record)
     }
 
     /// The journal to read from: where there is none but its export, that. Writes nothing.
@@ -332,8 +335,29 @@ impl Setup {
         journal: Arc<dyn Journal>,
         stream: StreamName,
     ) -> Result<Ledger, Problem> {
+        self.refuse_to_be_behind(journal.as_ref(), &stream)?;
+        self.unchecked_ledger(journal, stream)
+            .map_err(|error| trouble::journal(&error, &self.history))
+    }
+
+    /// The journal of one service, without a look at the export: one of another clone, or one that is being
+    /// brought back.
+    pub(super) fn unchecked_ledger(
+        &self,
+        journal: Arc<dyn Journal>,
+        stream: StreamName,
+    ) -> Result<Ledger, JournalError> {
         let chance: Chance = Box::new(rand);
         Ledger::open(journal, stream, self.actor.clone(), chance)
+    }
+
+    /// Refuses a journal that is older than its own export.
+    pub(super) fn refuse_to_be_behind(
+        &self,
+        journal: &dyn Journal,
+        stream: &StreamName,
+    ) -> Result<(), Problem> {
+        archive::refuse_to_be_behind(journal, &self.history, stream)
             .map_err(|error| trouble::journal(&error, &self.history))
     }
 

@@ -84,6 +84,13 @@ pub(super) fn journal(error: &JournalError, path: &Path) -> Problem {
             "journal-unwritable",
             format!("let this user write {place}, or name another with --history-dir"),
         ),
+        JournalError::Behind { .. } => {
+            let export = quoted(&path.join(archive::EXPORTS).display().to_string());
+            (
+                "journal-behind",
+                format!("bring it up to its export: `surefoot journal import {export}`"),
+            )
+        }
         JournalError::Busy { .. } | JournalError::Conflict { .. } => {
             ("journal-busy", "run the same command again".to_owned())
         }

@@ -72,6 +72,21 @@ pub fn update(
     Ok(Some(Archived { directory: place, sequence: head.sequence, parted }))
 }
 
+/// Refuses a journal whose own export is ahead of it: an export is written behind the journal, so the journal
+/// is an older one, and what it says is not how things stand.
+pub fn refuse_to_be_behind(
+    journal: &dyn Journal,
+    history: &Path,
+    stream: &StreamName,
+) -> Result<(), JournalError> {
+    let Some(end) = newest_end(&directory(history, stream), stream) else { return Ok(()) };
+    let ours = journal.head(stream)?.map_or(0, |head| head.sequence);
+    if end.sequence <= ours {
+        return Ok(());
+    }
+    Err(JournalError::Behind { stream: stream.clone(), journal: ours, export: end.sequence })
+}
+
 /// The part that an event lies in, from 0.
 fn part_of(sequence: u64) -> u64 {
     (sequence - 1) / EVENTS_PER_FILE

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::event::envelope::{Actor, Draft, EventHash, EventId, LARGEST_EVENT, StoredEvent};
 use crate::names::{DeploymentNumber, StreamName, ValueHash};
 
+use super::memory::MemoryJournal;
 use super::{Journal, JournalError, LARGEST_VALUE};
 
 /// Opens another handle of one journal.
@@ -32,6 +33,7 @@ pub(super) fn hold(fresh: &dyn Fn() -> Handles) {
         the_chain_links_every_event,
         the_way_back_is_the_way_there,
         stored_events_move_to_another_journal,
+        portions_are_appended_all_or_none,
     ] {
         clause(&*fresh());
     }
@@ -301,6 +303,29 @@ fn the_way_back_is_the_way_there(open: &dyn Fn() -> Box<dyn Journal>) {
             (1..=5).contains(&sequence).then_some(sequence)
         );
     }
+}
+
+fn portions_are_appended_all_or_none(open: &dyn Fn() -> Box<dyn Journal>) {
+    let there = MemoryJournal::new();
+    let events = there.append(&shop(), 0, &drafts(1..=4)).unwrap();
+    let others = there.append(&depot(), 0, &drafts(11..=12)).unwrap();
+    let journal = open();
+    let refused = journal.append_portions(&mut |append| {
+        append(&shop(), 0, &events[..2])?;
+        append(&depot(), 0, &others)?;
+        // One is missing.
+        append(&shop(), 2, &events[3..])
+    });
+    assert!(refused.is_err());
+    assert!(journal.streams().unwrap().is_empty(), "half of it is there");
+    let filled = journal.append_portions(&mut |append| {
+        append(&shop(), 0, &events[..2])?;
+        append(&depot(), 0, &others)?;
+        append(&shop(), 2, &events[2..])
+    });
+    filled.unwrap();
+    assert_eq!(open().read(&shop(), 0).unwrap(), events);
+    assert_eq!(open().read(&depot(), 0).unwrap(), others);
 }
 
 fn stored_events_move_to_another_journal(open: &dyn Fn() -> Box<dyn Journal>) {

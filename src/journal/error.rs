@@ -49,6 +49,18 @@ pub enum JournalError {
         /// What is wrong.
         detail: String,
     },
+    /// The export that the journal wrote itself is ahead of it: an older file was put in its place.
+    #[error(
+        "its own export of {stream} goes on to event {export}, and the journal ends at {journal}"
+    )]
+    Behind {
+        /// The stream.
+        stream: StreamName,
+        /// The last event of the journal, 0 for none.
+        journal: u64,
+        /// The last event of the export.
+        export: u64,
+    },
     /// Somebody else appended to the stream.
     #[error("the stream ends at event {found}, not at {expected}")]
     Conflict {

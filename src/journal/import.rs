@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use super::export::{EXPORT_FORMAT, Note};
 use super::memory::MemoryJournal;
-use super::{Journal, StreamHead};
+use super::{Append, Journal, JournalError, StreamHead};
 use crate::event::envelope::{EventHash, LARGEST_EVENT, Link, LinkReader, StoredEvent};
 use crate::names::StreamName;
 
 pub use error::ImportError;
 
-/// Events that are written in one transaction.
+/// Events that are handed over at once.
 const AT_ONCE: usize = 2_000;
 
-/// Bytes of events that are written in one transaction.
+/// Bytes of events that are handed over at once.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 
 /// More events than anybody writes: no number of one is higher.
@@ -341,18 +341,36 @@ fn parting(
     Ok(ImportError::Fork { stream: stream.clone(), sequence, ours, theirs: parted.map(Box::new) })
 }
 
-/// Writes what is new, in portions. A death in between leaves a journal that is whole as far as it
-/// goes; the next import goes on from there.
+/// Writes what is new, all of it or nothing: half a history would be taken for a whole one.
 fn write(
     journal: &dyn Journal,
     files: &[PathBuf],
     imported: &[Imported],
 ) -> Result<(), ImportError> {
-    let mut ends: BTreeMap<&StreamName, u64> =
-        imported.iter().map(|one| (&one.stream, one.sequence - one.added)).collect();
     if imported.iter().all(|one| one.added == 0) {
         return Ok(());
     }
+    let mut refused = None;
+    let written = journal.append_portions(&mut |append| {
+        hand_over(files, imported, append).map_err(|error| match error {
+            ImportError::Journal(error) => error,
+            other => {
+                refused = Some(other);
+                JournalError::corrupt("the export could not be read to its end")
+            }
+        })
+    });
+    refused.map_or_else(|| written.map_err(ImportError::from), Err)
+}
+
+/// Hands over what is new, portion by portion.
+fn hand_over(
+    files: &[PathBuf],
+    imported: &[Imported],
+    append: &mut Append<'_>,
+) -> Result<(), ImportError> {
+    let mut ends: BTreeMap<&StreamName, u64> =
+        imported.iter().map(|one| (&one.stream, one.sequence - one.added)).collect();
     let mut portion = Portion::default();
     each_event(files, &mut |event| {
         let end = ends.get_mut(event.stream()).expect("every stream was judged");
@@ -360,9 +378,9 @@ fn write(
             return Ok(());
         }
         *end = event.sequence();
-        portion.take(journal, event)
+        portion.take(append, event)
     })?;
-    portion.write(journal)
+    portion.write(append)
 }
 
 /// Events of one stream on their way into the journal.
@@ -373,19 +391,19 @@ struct Portion {
 }
 
 impl Portion {
-    fn take(&mut self, journal: &dyn Journal, event: StoredEvent) -> Result<(), ImportError> {
+    fn take(&mut self, append: &mut Append<'_>, event: StoredEvent) -> Result<(), ImportError> {
         let other = self.events.first().is_some_and(|first| first.stream() != event.stream());
         if other || self.events.len() >= AT_ONCE || self.size >= BYTES_AT_ONCE {
-            self.write(journal)?;
+            self.write(append)?;
         }
         self.size += event.bytes().len();
         self.events.push(event);
         Ok(())
     }
 
-    fn write(&mut self, journal: &dyn Journal) -> Result<(), ImportError> {
+    fn write(&mut self, append: &mut Append<'_>) -> Result<(), ImportError> {
         let Some(first) = self.events.first() else { return Ok(()) };
-        journal.append_stored(first.stream(), first.sequence() - 1, &self.events)?;
+        append(first.stream(), first.sequence() - 1, &self.events)?;
         self.events.clear();
         self.size = 0;
         Ok(())

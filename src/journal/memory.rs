@@ -9,7 +9,7 @@ use crate::event::envelope::{Draft, EventId, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
 use super::chain::{Appended, Chain, refuse_large_values, refuse_twin_events, refuse_twins};
-use super::{Journal, JournalError, StreamHead};
+use super::{Append, Journal, JournalError, StreamHead};
 
 /// A journal that lives as long as its last handle. Clones are handles of the same journal.
 #[derive(Clone, Default)]
@@ -17,7 +17,7 @@ pub struct MemoryJournal {
     content: Arc<Mutex<Content>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Content {
     streams: BTreeMap<StreamName, Vec<StoredEvent>>,
     places: HashMap<EventId, (StreamName, usize)>,
@@ -52,6 +52,30 @@ impl Content {
     fn stored(&self, id: EventId) -> Option<StoredEvent> {
         let (stream, index) = self.places.get(&id)?;
         self.streams.get(stream)?.get(*index).cloned()
+    }
+
+    fn append_stored(
+        &mut self,
+        stream: &StreamName,
+        expected_sequence: u64,
+        events: &[StoredEvent],
+    ) -> Result<(), JournalError> {
+        let mut chain = Chain::behind(stream, self.head(stream).as_ref());
+        if chain.sequence() != expected_sequence {
+            let found = chain.sequence();
+            return Err(JournalError::Conflict { expected: expected_sequence, found });
+        }
+        refuse_twin_events(events)?;
+        for event in events {
+            chain.admit(event)?;
+            if self.places.contains_key(&event.id()) {
+                return Err(JournalError::IdTaken { id: event.id() });
+            }
+        }
+        for event in events {
+            self.push(stream, event);
+        }
+        Ok(())
     }
 
     fn put_values(&mut self, values: &BTreeMap<ValueHash, String>) {
@@ -96,22 +120,18 @@ impl Journal for MemoryJournal {
         expected_sequence: u64,
         events: &[StoredEvent],
     ) -> Result<(), JournalError> {
-        let mut content = self.content();
-        let mut chain = Chain::behind(stream, content.head(stream).as_ref());
-        if chain.sequence() != expected_sequence {
-            let found = chain.sequence();
-            return Err(JournalError::Conflict { expected: expected_sequence, found });
-        }
-        refuse_twin_events(events)?;
-        for event in events {
-            chain.admit(event)?;
-            if content.places.contains_key(&event.id()) {
-                return Err(JournalError::IdTaken { id: event.id() });
-            }
-        }
-        for event in events {
-            content.push(stream, event);
-        }
+        self.content().append_stored(stream, expected_sequence, events)
+    }
+
+    fn append_portions(
+        &self,
+        fill: &mut dyn FnMut(&mut Append<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut filled = self.content().clone();
+        fill(&mut |stream, expected_sequence, events| {
+            filled.append_stored(stream, expected_sequence, events)
+        })?;
+        *self.content() = filled;
         Ok(())
     }
 

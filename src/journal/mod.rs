@@ -42,6 +42,9 @@ pub struct StreamHead {
     pub hash: EventHash,
 }
 
+/// Takes events that another journal made: the stream, the number of its last event before, the events.
+pub type Append<'a> = dyn FnMut(&StreamName, u64, &[StoredEvent]) -> Result<(), JournalError> + 'a;
+
 /// A store of events. Every call opens what it needs and lets go of it before it returns.
 pub trait Journal: Send + Sync {
     /// Appends events and stores values, all of it or nothing, durable on return.
@@ -63,6 +66,14 @@ pub trait Journal: Send + Sync {
         stream: &StreamName,
         expected_sequence: u64,
         events: &[StoredEvent],
+    ) -> Result<(), JournalError>;
+
+    /// Appends what `fill` hands over, portion by portion, all of it or nothing, durable on return. Each
+    /// portion is judged as by [`Journal::append_stored`]. `fill` is asked anew where the disk was full for
+    /// a moment.
+    fn append_portions(
+        &self,
+        fill: &mut dyn FnMut(&mut Append<'_>) -> Result<(), JournalError>,
     ) -> Result<(), JournalError>;
 
     /// Shows the events after `after_sequence` to `visitor`, in order, each verified, and checks

@@ -20,7 +20,7 @@ use crate::event::envelope::{Draft, StoredEvent};
 use crate::names::{StreamName, ValueHash};
 
 use super::chain::{refuse_large_values, refuse_twin_events, refuse_twins};
-use super::{Journal, JournalError, StreamHead};
+use super::{Append, Journal, JournalError, StreamHead};
 
 mod append;
 mod check;
@@ -42,7 +42,7 @@ mod whole;
 pub use check::Checked;
 pub use held::HeldJournal;
 pub use marker::JournalId;
-pub use repair::{Repair, RepairError, RestoredStream};
+pub use repair::{Record, Repair, RepairError, RestoredStream};
 pub use whole::CHECKED_BY_EVERY_COMMAND;
 
 use append::{append, append_stored, put_values};
@@ -133,17 +133,17 @@ impl RedbJournal {
     /// disk that was full for a moment, or an error of the medium, is met by a fresh open once.
     fn write<T>(
         &self,
-        change: impl Fn(&WriteTransaction) -> Result<T, JournalError>,
+        mut change: impl FnMut(&WriteTransaction) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        match self.write_once(&change) {
-            Err(JournalError::Full | JournalError::Io(_)) => self.write_once(&change),
+        match self.write_once(&mut change) {
+            Err(JournalError::Full | JournalError::Io(_)) => self.write_once(&mut change),
             done => done,
         }
     }
 
     fn write_once<T>(
         &self,
-        change: &impl Fn(&WriteTransaction) -> Result<T, JournalError>,
+        change: &mut impl FnMut(&WriteTransaction) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
         let database = open_to_write(&*self.storage)?;
         let mut transaction = database.begin_write().map_err(from_redb)?;
@@ -223,6 +223,18 @@ impl Journal for RedbJournal {
     ) -> Result<(), JournalError> {
         refuse_twin_events(events)?;
         self.write(|transaction| append_stored(transaction, stream, expected_sequence, events))
+    }
+
+    fn append_portions(
+        &self,
+        fill: &mut dyn FnMut(&mut Append<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            fill(&mut |stream, expected_sequence, events| {
+                refuse_twin_events(events)?;
+                append_stored(transaction, stream, expected_sequence, events)
+            })
+        })
     }
 
     fn visit_back(

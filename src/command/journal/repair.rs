@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
 use crate::command::setup::Setup;
 use crate::command::{holding, run, trouble};
 use crate::event::Event;
-use crate::journal::Journal as _;
 use crate::journal::archive::EXPORTS;
-use crate::journal::redb::{Repair, RestoredStream};
+use crate::journal::redb::Repair;
+use crate::journal::{Journal, JournalError};
+use crate::ledger::LedgerError;
 use crate::names::StreamName;
 use crate::problem::{ExitCode, Problem};
 use crate::view::documents::{RepairReport, Sound};
@@ -21,13 +23,13 @@ pub(super) fn repair(setup: &Setup) -> Result<ExitCode, Problem> {
         .iter()
         .map(|stream| holding::lock_now(setup, stream))
         .collect::<Result<_, _>>()?;
-    let repaired = setup.repaired_journal().map_err(|error| trouble::repair(&error, setup))?;
-    let Some(repair) = repaired else {
-        setup.view.data(&Sound { place: setup.history.clone() });
-        return Ok(ExitCode::Success);
+    let repaired = setup.repaired_journal(&mut |journal, repair| record(setup, &journal, repair));
+    let Some(repair) = repaired.map_err(|error| trouble::repair(&error, setup))? else {
+        return sound(setup);
     };
+    let journal = setup.journal()?;
     for stream in &repair.streams {
-        record(setup, &repair, stream)?;
+        run::export(journal.as_ref(), &stream.stream, setup);
     }
     drop(locks);
     let exit = if repair.is_partial() { ExitCode::Journal } else { ExitCode::Success };
@@ -50,20 +52,31 @@ fn streams(setup: &Setup) -> Vec<StreamName> {
     streams
 }
 
-fn record(setup: &Setup, repair: &Repair, stream: &RestoredStream) -> Result<(), Problem> {
-    let moved_to = repair.moved_to.as_ref().and_then(|path| path.file_name());
-    let event = Event::JournalRestored {
-        damage: repair.damage.to_string(),
-        moved_to: moved_to.map(|name| name.to_string_lossy().into_owned()),
-        from_export: stream.from_export,
-        saved: stream.saved,
-    };
+/// There is nothing to repair, unless the journal is older than its own export.
+fn sound(setup: &Setup) -> Result<ExitCode, Problem> {
     let journal = setup.journal()?;
-    let mut ledger = setup.ledger(journal.clone(), stream.stream.clone())?;
-    let at = SystemClock::start().now();
-    ledger
-        .append_beside(&event, &BTreeMap::new(), at)
-        .map_err(|error| trouble::reading(&error, &setup.history))?;
-    run::export(journal.as_ref(), &stream.stream, setup);
+    for stream in streams(setup) {
+        setup.refuse_to_be_behind(journal.as_ref(), &stream)?;
+    }
+    setup.view.data(&Sound { place: setup.history.clone() });
+    Ok(ExitCode::Success)
+}
+
+fn record(setup: &Setup, journal: &Arc<dyn Journal>, repair: &Repair) -> Result<(), JournalError> {
+    let moved_to = repair.moved_to.as_ref().and_then(|path| path.file_name());
+    for stream in &repair.streams {
+        let event = Event::JournalRestored {
+            damage: repair.damage.to_string(),
+            moved_to: moved_to.map(|name| name.to_string_lossy().into_owned()),
+            from_export: stream.from_export,
+            saved: stream.saved,
+        };
+        let mut ledger = setup.unchecked_ledger(journal.clone(), stream.stream.clone())?;
+        let at = SystemClock::start().now();
+        ledger.append_beside(&event, &BTreeMap::new(), at).map_err(|error| match error {
+            LedgerError::Journal(error) | LedgerError::Unwritten { source: error, .. } => error,
+            other => JournalError::Unreadable { detail: other.to_string() },
+        })?;
+    }
     Ok(())
 }

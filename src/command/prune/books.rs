@@ -206,8 +206,9 @@ fn of_clones(setup: &Setup, stream: &StreamName) -> Result<Vec<Memory>, Problem>
                 return Err(unreadable(&problem));
             }
         };
-        let ledger =
-            setup.ledger(journal, stream.clone()).map_err(|problem| unreadable(&problem))?;
+        let ledger = setup.unchecked_ledger(journal, stream.clone());
+        let ledger = ledger
+            .map_err(|error| unreadable(&super::super::trouble::journal(&error, &directory)))?;
         let memory = remember(stream, &record::records(&ledger));
         if memory.endpoint == setup.endpoint() {
             memories.push(Memory { in_another_clone: true, ..memory });

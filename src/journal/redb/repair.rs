@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::names::StreamName;
 
 use super::super::archive::EXPORTS;
 use super::super::import::{self, ImportError};
-use super::super::{Journal as _, JournalError, StreamHead};
+use super::super::{Journal, JournalError, StreamHead};
 use super::storage::FileStorage;
 use super::{JournalId, RedbJournal, home, id_of, make, salvage};
+
+/// Writes a repair down in the journal that was restored.
+pub type Record<'a> = &'a mut dyn FnMut(Arc<dyn Journal>, &Repair) -> Result<(), JournalError>;
 
 /// How a repair went.
 #[derive(Debug)]
@@ -74,8 +78,14 @@ impl From<io::Error> for RepairError {
 
 impl RedbJournal {
     /// Brings the journal in `directory` back, if it is damaged; none where it is sound. `id` is
-    /// random, and used where the damaged one can no longer be read.
-    pub fn repair(directory: &Path, id: JournalId) -> Result<Option<Repair>, RepairError> {
+    /// random, and used where the damaged one can no longer be read. `record` writes into the new journal
+    /// what was done, before that takes the place of the damaged one: a death in between leaves no repair that
+    /// nobody knows of.
+    pub fn repair(
+        directory: &Path,
+        id: JournalId,
+        record: Record<'_>,
+    ) -> Result<Option<Repair>, RepairError> {
         let Err(damage) = Self::open(directory).and_then(|journal| journal.check()) else {
             return Ok(None);
         };
@@ -95,8 +105,9 @@ impl RedbJournal {
         let restored = restore(directory, &exports, &unfinished, id);
         let done = match restored {
             Ok((streams, values, refused)) if !streams.is_empty() => {
-                let moved_to = put_in_place(directory, &unfinished, id)?;
-                Ok(Some(Repair { damage, moved_to, streams, values, refused }))
+                let moved_to = aside(directory);
+                let repair = Repair { damage, moved_to, streams, values, refused };
+                finish(directory, &unfinished, id, &repair, record).map(|()| Some(repair))
             }
             Ok((_, _, refused)) => Err(RepairError::NoExport { damage, refused }),
             Err(error) => Err(error.into()),
@@ -107,6 +118,27 @@ impl RedbJournal {
         drop(lock);
         done
     }
+}
+
+/// Writes down what is being done, and puts the new database in its place.
+fn finish(
+    directory: &Path,
+    unfinished: &Path,
+    id: JournalId,
+    repair: &Repair,
+    record: Record<'_>,
+) -> Result<(), RepairError> {
+    let storage = Box::new(FileStorage(unfinished.to_owned()));
+    record(Arc::new(RedbJournal { storage, id }), repair)?;
+    File::open(unfinished)?.sync_all()?;
+    Ok(put_in_place(directory, unfinished, id, repair.moved_to.as_deref())?)
+}
+
+/// Where the damaged files will be; none where there are none.
+fn aside(directory: &Path) -> Option<PathBuf> {
+    let kept = home::database(directory).exists() || home::is_complete(directory);
+    let mut numbered = (1..).map(|number: u32| directory.join(format!("damaged-{number}")));
+    kept.then(|| numbered.find(|path| !path.exists()).expect("numbers do not run out"))
 }
 
 type Restored = (Vec<RestoredStream>, usize, Vec<ImportError>);
@@ -136,7 +168,6 @@ fn restore(
     let streams = restored.iter().map(|head| restored_stream(head, &exported, &heads)).collect();
     let values = salvage::values(&damaged, &fresh)?;
     fresh.check()?;
-    File::open(unfinished)?.sync_all()?;
     Ok((streams, values, refused))
 }
 
@@ -183,31 +214,26 @@ fn put_in_place(
     directory: &Path,
     unfinished: &Path,
     id: JournalId,
-) -> Result<Option<PathBuf>, JournalError> {
+    aside: Option<&Path>,
+) -> Result<(), JournalError> {
     let database = home::database(directory);
-    let aside = (1..).map(|number: u32| directory.join(format!("damaged-{number}")));
-    let aside = aside.into_iter().find(|path| !path.exists()).expect("numbers do not run out");
-    let kept = database.exists() || home::is_complete(directory);
-    if kept {
-        home::make_directory(&aside)?;
-    }
-    if database.exists() {
-        fs::hard_link(&database, aside.join("journal.redb"))?;
-    }
     let marker_is_right =
         home::marker(directory).ok().flatten().is_some_and(|marker| marker.id == id);
-    if !marker_is_right && home::is_complete(directory) {
-        fs::rename(home::marker_file(directory), aside.join("FORMAT"))?;
-    }
-    if kept {
+    if let Some(aside) = aside {
+        home::make_directory(aside)?;
+        if database.exists() {
+            fs::hard_link(&database, aside.join("journal.redb"))?;
+        }
+        if !marker_is_right && home::is_complete(directory) {
+            fs::rename(home::marker_file(directory), aside.join("FORMAT"))?;
+        }
         // From here on this is where what was damaged can be found.
-        home::sync_directory(&aside)?;
+        home::sync_directory(aside)?;
         home::sync_directory(directory)?;
     }
     fs::rename(unfinished, &database)?;
     if !marker_is_right {
         home::publish_marker(directory, id)?;
     }
-    home::sync_directory(directory)?;
-    Ok(kept.then_some(aside))
+    Ok(home::sync_directory(directory)?)
 }

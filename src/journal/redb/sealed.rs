@@ -103,7 +103,7 @@ impl StorageBackend for SealedPages {
         let end = offset + out.len() as u64;
         if end <= PAGE {
             self.inner.read(PREAMBLE_SIZE + offset, out)?;
-            return if offset == 0 { header_damage(out) } else { Ok(()) };
+            return if offset == 0 { header_damage(out, self.len()? / PAGE) } else { Ok(()) };
         }
         let pages = offset / PAGE..end.div_ceil(PAGE);
         if pages.start == 0 {
@@ -210,16 +210,33 @@ mod header {
     pub(super) const UNFLUSHED: u8 = 8;
     pub(super) const KNOWN: u8 = 15;
     pub(super) const PADDING: std::ops::Range<usize> = 10..12;
+    /// Page size, pages of a region's header, and data pages of a region: as they are at the creation, and
+    /// never written again.
+    pub(super) const GEOMETRY: std::ops::Range<usize> = 12..24;
+    pub(super) const FULL_REGIONS: std::ops::Range<usize> = 24..28;
+    pub(super) const DATA_PAGES_BEHIND_THEM: std::ops::Range<usize> = 28..32;
+    pub(super) const UNUSED: std::ops::Range<usize> = 32..64;
+    /// What redb makes of a file of 4 GiB regions.
+    pub(super) const REGION_PAGES: u32 = 1 << 20;
     pub(super) const COMMIT_NUMBERS: [std::ops::Range<usize>; 2] = [168..176, 296..304];
     pub(super) const SIZE: usize = 320;
 }
 
-/// Refuses a header whose flags name the older of the two commits although it was closed in order:
-/// redb would take the journal to end one commit earlier, without a word.
-fn header_damage(bytes: &[u8]) -> io::Result<()> {
+/// Refuses a header that redb would believe, although it cannot be what was written: with flags that name the
+/// older of the two commits of a journal that was closed in order, redb would take it to end one commit earlier,
+/// without a word; by a wrong geometry it would look for pages in wrong places. `pages` is the length of
+/// the file.
+fn header_damage(bytes: &[u8], pages: u64) -> io::Result<()> {
     if bytes.len() < header::SIZE {
         return Ok(());
     }
+    if flags_are_wrong(bytes) || geometry_is_wrong(bytes, pages) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, BrokenHeader));
+    }
+    Ok(())
+}
+
+fn flags_are_wrong(bytes: &[u8]) -> bool {
     let flags = bytes[header::FLAGS];
     let closed = flags & header::IN_USE == 0;
     let number = |slot: usize| -> u64 {
@@ -229,8 +246,19 @@ fn header_damage(bytes: &[u8]) -> io::Result<()> {
     let primary = usize::from(flags & header::PRIMARY);
     let older = number(primary) < number(1 - primary);
     let strange = flags & !header::KNOWN != 0 || bytes[header::PADDING] != [0, 0];
-    if strange || closed && (older || flags & header::UNFLUSHED != 0) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, BrokenHeader));
-    }
-    Ok(())
+    strange || closed && (older || flags & header::UNFLUSHED != 0)
+}
+
+/// A journal that is open may be growing; redb then takes its size from the file.
+fn geometry_is_wrong(bytes: &[u8], pages: u64) -> bool {
+    let number = |place: Range<usize>| -> u32 {
+        u32::from_le_bytes(bytes[place].try_into().expect("the range has four bytes"))
+    };
+    let page = u32::try_from(PAGE).expect("a page is small");
+    let fixed = [page, 0, header::REGION_PAGES].map(u32::to_le_bytes).concat();
+    let closed = bytes[header::FLAGS] & header::IN_USE == 0;
+    let full = u64::from(number(header::FULL_REGIONS)) * u64::from(header::REGION_PAGES);
+    let told = 1 + full + u64::from(number(header::DATA_PAGES_BEHIND_THEM));
+    let unused = bytes[header::UNUSED].iter().all(|byte| *byte == 0);
+    bytes[header::GEOMETRY] != fixed[..] || !unused || closed && told > pages
 }

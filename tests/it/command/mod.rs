@@ -7,6 +7,7 @@
 
 mod arguments;
 mod bad_input;
+mod brought_back;
 mod damaged;
 mod deploying;
 mod docker;

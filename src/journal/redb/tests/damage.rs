@@ -163,6 +163,28 @@ fn damage_is_an_error_or_harmless_and_never_an_abort() {
     assert!(place.path().join("done").exists(), "the child did not run");
 }
 
+/// What the header says of the layout has no checksum of redb's, and a larger journal has pages wherever a wrong
+/// layout leads: sealed, whole, and others than the ones that were meant.
+#[test]
+fn a_wrong_layout_in_the_header_of_a_larger_journal_is_refused() {
+    let disk = Disk::default();
+    make(Box::new(disk.clone()), JournalId(1)).unwrap();
+    journal_on(&disk).append(&shop(), 0, &drafts(1..=400)).unwrap();
+    let whole = disk.content().bytes.clone();
+    let header = super::super::sealed::PREAMBLE.len();
+    let refused = |bytes: Vec<u8>| {
+        let read = journal_on(&Disk::with(bytes)).read(&shop(), 0);
+        matches!(read, Err(JournalError::Corrupt { .. }))
+    };
+    for bit in (header + 12) * 8..(header + 64) * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        // Fewer pages than there are is what a file looks like that grew: nothing is hidden by it.
+        let may_pass = (header + 28..header + 32).contains(&(bit / 8));
+        assert!(may_pass || refused(bytes), "bit {} of byte {}", bit % 8, bit / 8);
+    }
+}
+
 #[test]
 fn a_header_that_names_the_older_commit_is_refused() {
     let whole = whole();

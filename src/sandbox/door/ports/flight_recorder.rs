@@ -11,7 +11,7 @@ use super::mishap::{Kind, Mishap};
 use super::{Machine, State, answer};
 use crate::event::envelope::{Draft, StoredEvent};
 use crate::journal::memory::MemoryJournal;
-use crate::journal::{Journal, JournalError, StreamHead};
+use crate::journal::{Append, Journal, JournalError, StreamHead};
 use crate::names::{DeploymentNumber, StreamName, ValueHash};
 use crate::world::service::{Operation, Service};
 
@@ -188,6 +188,13 @@ impl Journal for FlightRecorder {
         events: &[StoredEvent],
     ) -> Result<(), JournalError> {
         self.journal().append_stored(stream, expected_sequence, events)
+    }
+
+    fn append_portions(
+        &self,
+        fill: &mut dyn FnMut(&mut Append<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.journal().append_portions(fill)
     }
 
     fn visit(

@@ -1,0 +1,130 @@
+//! A journal that is brought back, and a death in the middle of it: whole before or whole after, never a
+//! part of a history that would be taken for all of it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::support::{Project, World, shell};
+
+/// Two services with one journal between them, and two deployments each.
+fn two_services(world: &World) -> Project<'_> {
+    let project = Project::new(world, "shop");
+    for release in ["release one", "release two"] {
+        project.release(release);
+        project.deploy();
+        project.run(&["deploy", "--service-name", "depot", "--ecr-repo", "shop"]).exits(0);
+    }
+    project
+}
+
+fn rows(project: &Project<'_>, service: &str) -> Vec<Value> {
+    let ended = project.run(&["history", "--offline", "--json", "--service-name", service]);
+    ended.exits(0).result()["history"]["deployments"].as_array().unwrap().clone()
+}
+
+fn copied(from: &Path, to: &Path) {
+    drop(fs::remove_dir_all(to));
+    shell(&format!("mkdir -p '{0}' && cp -a '{1}/.' '{0}'", to.display(), from.display()));
+}
+
+#[test]
+fn a_process_killed_while_the_journal_comes_back_from_its_export_leaves_all_of_it_or_none() {
+    let world = World::open();
+    let project = two_services(&world);
+    let runner = project.cloned("runner");
+    let mut whole = 0;
+    for delay in (2..62).step_by(4) {
+        drop(fs::remove_dir_all(runner.history()));
+        copied(&project.history().join("export"), &runner.history().join("export"));
+        let run = runner.start(&["mark", "1", "good", "--reason", "kept"]);
+        std::thread::sleep(Duration::from_millis(delay));
+        whole += u32::from(run.kill().code == 0);
+        assert_eq!(rows(&runner, "shop").len(), 2, "after {delay} ms");
+        assert_eq!(rows(&runner, "depot").len(), 2, "after {delay} ms");
+        runner.run(&["mark", "1", "good", "--reason", "x", "--service-name", "depot"]).exits(0);
+        runner.run(&["journal", "verify"]).exits(0);
+    }
+    assert!(whole < 15, "no process was killed in the middle");
+}
+
+#[test]
+fn an_import_that_is_killed_imports_all_of_it_or_nothing() {
+    let world = World::open();
+    let project = two_services(&world);
+    let clone = project.cloned("clone");
+    let export = project.history().join("export").display().to_string();
+    for delay in (1..40).step_by(3) {
+        drop(fs::remove_dir_all(clone.history()));
+        let run = clone.start(&["journal", "import", &export]);
+        std::thread::sleep(Duration::from_millis(delay));
+        run.kill();
+        let heads = clone.run(&["journal", "head"]).out;
+        assert!(matches!(heads.lines().count(), 0 | 2), "after {delay} ms: {heads}");
+        clone.run(&["journal", "import", &export]).exits(0);
+        assert_eq!(rows(&clone, "depot"), rows(&project, "depot"));
+    }
+}
+
+#[test]
+fn a_repair_that_is_killed_is_recorded_or_did_not_happen() {
+    let world = World::open();
+    let project = two_services(&world);
+    let broken = project.cloned("broken");
+    copied(project.history(), broken.history());
+    let database = broken.history().join("journal.redb");
+    let mut bytes = fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes.truncate(middle);
+    fs::write(&database, bytes).unwrap();
+    let damaged = broken.history().with_file_name("damaged");
+    copied(broken.history(), &damaged);
+    for delay in (1..90).step_by(6) {
+        copied(&damaged, broken.history());
+        let run = broken.start(&["journal", "repair"]);
+        std::thread::sleep(Duration::from_millis(delay));
+        run.kill();
+        broken.run(&["journal", "repair"]).exits(0);
+        for service in ["shop", "depot"] {
+            let history = broken.run(&["history", "--offline", "--service-name", service]);
+            history.exits(0).says("the journal was damaged").says("damaged-");
+            assert_eq!(rows(&broken, service), rows(&project, service), "after {delay} ms");
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_is_older_than_its_own_export_is_not_believed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let database = project.history().join("journal.redb");
+    let older = fs::read(&database).unwrap();
+    project.release("release two");
+    project.deploy();
+    fs::write(&database, older).unwrap();
+    for command in [
+        &["status"][..],
+        &["status", "--offline"],
+        &["history"],
+        &["show", "1"],
+        &["deploy"],
+        &["rollback", "--list"],
+        &["mark", "1", "good", "--reason", "x"],
+        &["prune"],
+        &["verify"],
+        &["journal", "verify"],
+        &["journal", "repair"],
+    ] {
+        project.run(command).exits(74).names("journal-behind").says("surefoot journal import");
+    }
+    let export = project.history().join("export").display().to_string();
+    project.run(&["journal", "import", &export]).exits(0);
+    assert_eq!(rows(&project, "shop").len(), 2);
+    project.run(&["journal", "verify"]).exits(0);
+    project.run(&["rollback"]).exits(0);
+    assert!(world.serves("shop", "release one"));
+    assert!(!project.history().join("export-parted").exists(), "nothing parted");
+}
