@@ -3,11 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::support::{Project, World, shell};
+
+/// Moments at which each command is killed.
+const KILLS: u32 = 16;
 
 /// Two services with one journal between them, and two deployments each.
 fn two_services(world: &World) -> Project<'_> {
@@ -30,24 +33,42 @@ fn copied(from: &Path, to: &Path) {
     shell(&format!("mkdir -p '{0}' && cp -a '{1}/.' '{0}'", to.display(), from.display()));
 }
 
+/// Runs a command once to its end, to know how long it takes, and then kills it at moments spread over that.
+fn killed_at_every_moment(
+    project: &Project<'_>,
+    command: &[&str],
+    afresh: impl Fn(),
+    examine: impl Fn(&str),
+) {
+    afresh();
+    #[expect(clippy::disallowed_methods, reason = "how long a process takes is of this machine")]
+    let begun = Instant::now();
+    project.run(command).exits(0);
+    let whole = begun.elapsed();
+    for moment in 1..=KILLS {
+        afresh();
+        let run = project.start(command);
+        std::thread::sleep(whole * moment / KILLS);
+        run.kill();
+        examine(&format!("killed at {moment}/{KILLS} of {whole:?}"));
+    }
+}
+
 #[test]
 fn a_process_killed_while_the_journal_comes_back_from_its_export_leaves_all_of_it_or_none() {
     let world = World::open();
     let project = two_services(&world);
     let runner = project.cloned("runner");
-    let mut whole = 0;
-    for delay in (2..62).step_by(4) {
+    let afresh = || {
         drop(fs::remove_dir_all(runner.history()));
         copied(&project.history().join("export"), &runner.history().join("export"));
-        let run = runner.start(&["mark", "1", "good", "--reason", "kept"]);
-        std::thread::sleep(Duration::from_millis(delay));
-        whole += u32::from(run.kill().code == 0);
-        assert_eq!(rows(&runner, "shop").len(), 2, "after {delay} ms");
-        assert_eq!(rows(&runner, "depot").len(), 2, "after {delay} ms");
+    };
+    killed_at_every_moment(&runner, &["mark", "1", "good", "--reason", "kept"], afresh, |when| {
+        assert_eq!(rows(&runner, "shop").len(), 2, "{when}");
+        assert_eq!(rows(&runner, "depot").len(), 2, "{when}");
         runner.run(&["mark", "1", "good", "--reason", "x", "--service-name", "depot"]).exits(0);
         runner.run(&["journal", "verify"]).exits(0);
-    }
-    assert!(whole < 15, "no process was killed in the middle");
+    });
 }
 
 #[test]
@@ -56,16 +77,13 @@ fn an_import_that_is_killed_imports_all_of_it_or_nothing() {
     let project = two_services(&world);
     let clone = project.cloned("clone");
     let export = project.history().join("export").display().to_string();
-    for delay in (1..40).step_by(3) {
-        drop(fs::remove_dir_all(clone.history()));
-        let run = clone.start(&["journal", "import", &export]);
-        std::thread::sleep(Duration::from_millis(delay));
-        run.kill();
+    let afresh = || drop(fs::remove_dir_all(clone.history()));
+    killed_at_every_moment(&clone, &["journal", "import", &export], afresh, |when| {
         let heads = clone.run(&["journal", "head"]).out;
-        assert!(matches!(heads.lines().count(), 0 | 2), "after {delay} ms: {heads}");
+        assert!(matches!(heads.lines().count(), 0 | 2), "{when}: {heads}");
         clone.run(&["journal", "import", &export]).exits(0);
         assert_eq!(rows(&clone, "depot"), rows(&project, "depot"));
-    }
+    });
 }
 
 #[test]
@@ -81,18 +99,15 @@ fn a_repair_that_is_killed_is_recorded_or_did_not_happen() {
     fs::write(&database, bytes).unwrap();
     let damaged = broken.history().with_file_name("damaged");
     copied(broken.history(), &damaged);
-    for delay in (1..90).step_by(6) {
-        copied(&damaged, broken.history());
-        let run = broken.start(&["journal", "repair"]);
-        std::thread::sleep(Duration::from_millis(delay));
-        run.kill();
+    let afresh = || copied(&damaged, broken.history());
+    killed_at_every_moment(&broken, &["journal", "repair"], afresh, |when| {
         broken.run(&["journal", "repair"]).exits(0);
         for service in ["shop", "depot"] {
             let history = broken.run(&["history", "--offline", "--service-name", service]);
             history.exits(0).says("the journal was damaged").says("damaged-");
-            assert_eq!(rows(&broken, service), rows(&project, service), "after {delay} ms");
+            assert_eq!(rows(&broken, service), rows(&project, service), "{when}");
         }
-    }
+    });
 }
 
 #[test]

@@ -134,6 +134,30 @@ fn a_file_that_is_gone_and_a_directory_of_its_export_alone_come_back() {
 }
 
 #[test]
+fn a_repair_that_cannot_be_recorded_moves_nothing() {
+    let home = home();
+    let whole = fs::read(database(&home.directory)).unwrap();
+    let damaged = &whole[..whole.len() / 2];
+    fs::write(database(&home.directory), damaged).unwrap();
+    let refused = RedbJournal::repair(&home.directory, JournalId(2), &mut |journal, repair| {
+        assert_eq!(journal.streams().unwrap().len(), repair.streams.len());
+        Err(JournalError::Full)
+    });
+    assert!(matches!(refused, Err(RepairError::Journal(JournalError::Full))), "{refused:?}");
+    assert_eq!(fs::read(database(&home.directory)).unwrap(), damaged);
+    assert!(!home.directory.join("damaged-1").exists());
+    assert!(!home.directory.join("journal.redb.new").exists());
+    // What is written then is there afterwards.
+    let repaired = RedbJournal::repair(&home.directory, JournalId(2), &mut |journal, _| {
+        let end = journal.head(&depot())?.unwrap().sequence;
+        journal.append(&depot(), end, &[draft(900)]).map(drop)
+    });
+    assert!(repaired.unwrap().is_some());
+    let journal = RedbJournal::open(&home.directory).unwrap();
+    assert_eq!(journal.read(&depot(), 0).unwrap().len(), home.truth[1].len() + 1);
+}
+
+#[test]
 fn another_format_text_is_replaced_and_kept() {
     let home = home();
     fs::write(home.directory.join("FORMAT"), "something else\n").unwrap();
