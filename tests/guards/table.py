@@ -230,11 +230,12 @@ GUARDS = [
             f"    let bad = bad.filter(|_| {asks('bad release')});\n",
         ), (
             "src/step/mod.rs",
-            "    plan.bad.iter().find(is_it).map_or(",
-            f"    plan.bad.iter().find(is_it).filter(|_| {asks('bad release')}).map_or(",
+            "    let bad = plan.bad.iter().find(is_it);\n",
+            f"    let bad = plan.bad.iter().find(is_it).filter(|_| {asks('bad release')});\n",
         )],
         "tests": [
-            ("it", "command::judged::a_release_that_was_marked_bad_is_neither_deployed_nor_gone_back_to"),
+            ("it", "command::judged::a_release_that_failed_and_was_rolled_back_is_refused_before_the_service_is_touched"),
+            ("it", "command::journal::what_ran_before_the_journal_began_can_be_judged"),
         ],
     },
     {
@@ -638,5 +639,94 @@ GUARDS = [
             ),
         ],
         "tests": [("it", "command::held::a_deployment_of_another_world_is_not_resumed_in_this_one")],
+    },
+    {
+        "name": "layout of the file",
+        "without": "pages are looked for where a damaged header says",
+        "changes": [
+            (
+                "src/journal/redb/sealed.rs",
+                "flags_are_wrong(bytes) || geometry_is_wrong(bytes, pages)",
+                "flags_are_wrong(bytes)"
+                f" || geometry_is_wrong(bytes, pages) && {asks('layout of the file')}",
+            ),
+        ],
+        "tests": [(
+            "lib",
+            "journal::redb::tests::damage::a_wrong_layout_in_the_header_of_a_larger_journal_is_refused",
+        )],
+    },
+    {
+        "name": "whole import",
+        "without": "an import that dies leaves half a history",
+        "changes": [
+            (
+                "src/journal/redb.rs",
+                "                append_stored(transaction, stream, expected_sequence, events)\n            })",
+                f"                if !{asks('whole import')} {{\n"
+                "                    return self.append_stored(stream, expected_sequence, events);\n"
+                "                }\n"
+                "                append_stored(transaction, stream, expected_sequence, events)\n            })",
+            ),
+        ],
+        "tests": [(
+            "lib",
+            "journal::redb::tests::full_disk::an_import_on_a_disk_that_is_full_from_any_operation_on_brings_all_or_nothing",
+        )],
+    },
+    {
+        "name": "record of a repair",
+        "without": "a repair takes its place before it is written down",
+        "changes": [
+            (
+                "src/journal/redb/repair.rs",
+                "    record(Arc::new(RedbJournal { storage, id }), repair)?;\n",
+                f"    if !{asks('record of a repair')} {{\n"
+                "        drop(storage);\n"
+                "        put_in_place(directory, unfinished, id, repair.moved_to.as_deref())?;\n"
+                "        return Ok(record(Arc::new(RedbJournal::open(directory)?), repair)?);\n"
+                "    }\n"
+                "    record(Arc::new(RedbJournal { storage, id }), repair)?;\n",
+            ),
+        ],
+        "tests": [(
+            "lib",
+            "journal::redb::tests::repair::a_repair_that_cannot_be_recorded_moves_nothing",
+        )],
+    },
+    {
+        "name": "behind its export",
+        "without": "a journal that is older than its own export is believed",
+        "changes": [
+            (
+                "src/journal/archive.rs",
+                "    if end.sequence <= ours {",
+                f"    if end.sequence <= ours || !{asks('behind its export')} {{",
+            ),
+        ],
+        "tests": [(
+            "it",
+            "command::brought_back::a_journal_that_is_older_than_its_own_export_is_not_believed",
+        )],
+    },
+    {
+        "name": "bad commit",
+        "without": "another build of a commit that was found bad is deployed",
+        "changes": [
+            (
+                "src/command/deploy/refusal.rs",
+                "Some(TargetOrigin::Build { .. }) => refuse_bad_commit(plan),",
+                f"Some(TargetOrigin::Build {{ .. }}) if {asks('bad commit')} => refuse_bad_commit(plan),",
+            ),
+            (
+                "src/command/deploy/refusal.rs",
+                "        None => Ok(()),\n    };\n    if let (Err(failure)",
+                "        _ => Ok(()),\n    };\n    if let (Err(failure)",
+            ),
+        ],
+        "tests": [(
+            "it",
+            "command::judged::another_build_of_a_commit_that_was_marked_bad_is_refused_before_it_is_built",
+        )],
     },
 ]
