@@ -95,8 +95,9 @@ pub(super) async fn go_on(
     }
     match ended {
         Ok(deployment) => {
-            let now = world.clock.now();
-            setup.view.summary(&summary(&deployment, started.unwrap_or(now), now));
+            // As the journal has it: what `history` says of it later.
+            let ended = last_word(&ledger, number).unwrap_or_else(|| world.clock.now());
+            setup.view.summary(&summary(&deployment, started.unwrap_or(ended), ended));
             match problem_of(&deployment) {
                 Some(problem) => Err(problem),
                 None => Ok(deployment.exit_code()),
@@ -125,6 +126,10 @@ pub(super) fn export(journal: &dyn Journal, stream: &StreamName, setup: &Setup) 
 
 fn started(ledger: &Ledger, number: DeploymentNumber) -> Option<chrono::DateTime<chrono::Utc>> {
     ledger.entries().iter().find(|entry| entry.deployment == Some(number)).map(|entry| entry.at)
+}
+
+fn last_word(ledger: &Ledger, number: DeploymentNumber) -> Option<chrono::DateTime<chrono::Utc>> {
+    ledger.entries().iter().rfind(|entry| entry.deployment == Some(number)).map(|entry| entry.at)
 }
 
 /// The journal failed in the middle: what is known is what it holds, and what could not be written.

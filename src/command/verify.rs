@@ -55,7 +55,10 @@ fn nothing(records: &[Recorded]) -> Problem {
     let what = "the journal proves no release, so there is nothing to prove again";
     let problem = Problem::new(ExitCode::Drift, "nothing-proven", what);
     match projection::status(records).last {
-        None => problem.because("nothing was deployed from here").hint("deploy: `surefoot deploy`"),
+        None => problem
+            .because("nothing was deployed from here")
+            .hint("bring its history in: `surefoot journal import FILE`")
+            .hint("or deploy: `surefoot deploy`"),
         Some(last) => problem
             .because(format!("{} ended `{}`", last.number, last.verdict.words()))
             .hint(format!("see it: `surefoot show {}`", last.number.0)),

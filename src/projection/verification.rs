@@ -159,8 +159,8 @@ fn mark(expected: &Expectation, service: &Service) -> Finding {
     match &service.mark {
         Some(mark) if mark == wanted => Finding::passed("mark", mark.clone()),
         other => {
-            let now = other.as_deref().unwrap_or("none");
-            failed("mark", format!("it carries the mark {now}, not {wanted}")).fix(look(expected))
+            let now = other.as_ref().map_or("no mark".into(), |now| format!("the mark {now}"));
+            failed("mark", format!("it carries {now}, not {wanted}")).fix(look(expected))
         }
     }
 }
@@ -217,10 +217,12 @@ fn configuration(expected: &Expectation, evidence: &Evidence, service: &Service)
         .map(|difference| difference.field)
         .filter(|field| field != "image")
         .collect();
+    // What was live already was sent by somebody else.
+    let before = if expected.operation.is_some() { "sent" } else { "found" };
     if names.is_empty() {
-        return Finding::passed("configuration", "as it was sent");
+        return Finding::passed("configuration", format!("as it was {before}"));
     }
-    Finding::warned("configuration", format!("not as it was sent: {}", names.join(", ")))
+    Finding::warned("configuration", format!("not as it was {before}: {}", names.join(", ")))
         .fix(look(expected))
         .fix(back(expected, evidence))
 }

@@ -183,6 +183,11 @@ fn cells(row: &HistoryRow, now: DateTime<Utc>, narrow: bool) -> [String; COLUMNS
     let tag = row.tag.as_ref().map(ToString::to_string);
     let dirty = if row.dirty { "+" } else { "" };
     let commit = row.commit.as_ref().map(|commit| format!("{}{dirty}", commit.short()));
+    // The first digits of the commit beside it say it again.
+    let again = |tag: &String| {
+        let whole = row.commit.as_ref().map(crate::names::Commit::as_str);
+        narrow && whole.is_some_and(|commit| commit.starts_with(tag.as_str()))
+    };
     let held = match (&row.digest, in_registry) {
         (None, _) => "",
         (_, Some(true)) => "yes",
@@ -193,7 +198,7 @@ fn cells(row: &HistoryRow, now: DateTime<Utc>, narrow: bool) -> [String; COLUMNS
         row.number.to_string(),
         row.verdict.words().into(),
         commit.or_else(|| tag.clone()).unwrap_or_default(),
-        tag.unwrap_or_default(),
+        tag.filter(|tag| !again(tag)).unwrap_or_default(),
         row.digest.as_ref().map(|digest| digest.short().to_owned()).unwrap_or_default(),
         held.into(),
         if narrow {

@@ -47,7 +47,12 @@ pub(super) fn text(look: Look, problem: &Problem) -> String {
         shown.push('\n');
     }
     for hint in &problem.next {
-        shown.push_str(&look.to_type("hint: ", Accent::Good, hint));
+        // A sentence without a command in it is broken like any other.
+        shown.push_str(&if hint.contains('`') {
+            look.to_type("hint: ", Accent::Good, hint)
+        } else {
+            look.hanging("hint: ", Accent::Good, hint)
+        });
     }
     shown
 }

@@ -67,10 +67,10 @@ impl StatisticsSheet {
         let rate =
             found.change_failure_rate.map_or("no change reached the service".into(), |rate| {
                 format!(
-                    "{:.0} %   {} of {} changes",
+                    "{:.0} %   {} of {}",
                     rate * 100.0,
                     found.failed_changes,
-                    found.changes
+                    crate::text::counted(found.changes, "change")
                 )
             });
         let unrestored = match found.unrestored {

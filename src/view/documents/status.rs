@@ -292,7 +292,7 @@ impl StatusSheet {
                 }
                 None => "somebody changed the service outside surefoot:",
             };
-            shown.push_str(&look.block(0, Accent::Warning, title));
+            shown.push_str(&format!("\n{}", look.block(0, Accent::Warning, title)));
             shown.push_str(&differences(look, &aws.drift));
         }
         shown
