@@ -14,6 +14,7 @@ use crate::plan::{Intent, Plan, steps};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Candidate, RECOVERED, Recorded};
 use crate::release::Configuration;
+use crate::step;
 use crate::view::documents::{RollbackTarget, RollbackTargets};
 use crate::world::World;
 
@@ -52,6 +53,7 @@ pub(super) async fn rollback(arguments: &Rollback, setup: &Setup) -> Result<Exit
     let inventory = setup.look_as(&world, caller, &questions(setup, &ledger)).await?;
     refuse_a_service_that_is_gone(&inventory, ledger.stream(), &chosen)?;
     let plan = plan(arguments, setup, &inventory, &ledger, &chosen);
+    refuse_unknown_values(&plan, &inventory, &ledger)?;
     warn(arguments, setup, &inventory, &chosen);
     say_what_is_left(setup, &records, &chosen);
     if arguments.dry_run {
@@ -317,6 +319,13 @@ fn refuse_a_service_that_is_gone(
     }
     let gone = inventory::nothing_to_go_back_on(&stream.service, &chosen.release.image);
     Err(Problem::from(&gone))
+}
+
+/// Found before a deployment is written down that could not go on.
+fn refuse_unknown_values(plan: &Plan, seen: &Inventory, ledger: &Ledger) -> Result<(), Problem> {
+    let Intent::Rollback { release, .. } = &plan.intent else { return Ok(()) };
+    step::refuse_unknown_values(release, seen.service.as_ref(), ledger)
+        .map_err(|failure| Problem::from(&failure))
 }
 
 fn questions(setup: &Setup, ledger: &Ledger) -> Questions {

@@ -24,7 +24,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// There is something else in its place.
-    #[error("`{}` is not a surefoot journal: {detail}", path.display())]
+    #[error("`{}` is not the journal that belongs here: {detail}", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

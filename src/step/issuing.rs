@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Bench, Outcome, StepError, asked};
+use super::{Bench, Outcome, StepError, Vault, asked};
 use crate::event::{Event, Failure, Interruption, Issue, Observation};
 use crate::names::{
     DeploymentId, Digest, ImageIdentifier, PayloadHash, Reference, ServiceArn, ServiceName,
@@ -175,19 +175,28 @@ pub fn found(
 /// The values behind the hashes of a release: from our own table, else from the live service where
 /// they are the very same.
 fn values(bench: &Bench<'_>, request: &Request<'_>) -> Result<Values, StepError> {
+    Ok(known_values(&request.release, request.service, bench.vault)?)
+}
+
+/// The same, wherever it is asked.
+pub(super) fn known_values(
+    release: &Release,
+    service: Option<&Service>,
+    vault: &dyn Vault,
+) -> Result<Values, Failure> {
     let mut values = BTreeMap::new();
     let mut missing: Vec<&VariableName> = Vec::new();
-    for (name, hash) in &request.release.configuration.environment {
-        let live = request.service.and_then(|service| service.values.get(name));
+    for (name, hash) in &release.configuration.environment {
+        let live = service.and_then(|service| service.values.get(name));
         let live = live.filter(|value| crate::names::ValueHash::of(name, value) == *hash);
-        match live.map(str::to_owned).or_else(|| bench.vault.value(hash)) {
+        match live.map(str::to_owned).or_else(|| vault.value(hash)) {
             Some(value) => {
                 values.insert(name.clone(), value);
             }
             None => missing.push(name),
         }
     }
-    if missing.is_empty() { Ok(Values::new(values)) } else { Err(unknown_values(&missing).into()) }
+    if missing.is_empty() { Ok(Values::new(values)) } else { Err(unknown_values(&missing)) }
 }
 
 fn unknown_values(missing: &[&VariableName]) -> Failure {

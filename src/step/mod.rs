@@ -294,6 +294,16 @@ pub fn refuse_bad_commit(plan: &crate::plan::Plan) -> Result<(), Failure> {
     bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &what)))
 }
 
+/// Refuses a release whose environment values this machine does not have: neither the journal nor the service,
+/// as it is now, knows them.
+pub fn refuse_unknown_values(
+    release: &Release,
+    service: Option<&Service>,
+    vault: &dyn Vault,
+) -> Result<(), Failure> {
+    issuing::known_values(release, service, vault).map(drop)
+}
+
 fn image_words(image: &ImageIdentifier) -> String {
     format!("the image {}", image.short())
 }

@@ -147,7 +147,7 @@ pub(crate) fn from_database(error: DatabaseError) -> JournalError {
 /// redb's words for a failed read or write in ours.
 pub(crate) fn from_storage(error: StorageError) -> JournalError {
     match error {
-        StorageError::Corrupted(detail) => JournalError::corrupt(detail),
+        StorageError::Corrupted(detail) => corrupt(detail),
         StorageError::Io(error) => from_io(error),
         StorageError::PreviousIo => JournalError::Io(io::Error::other("an earlier access failed")),
         other => JournalError::Io(io::Error::other(other.to_string())),
@@ -157,7 +157,7 @@ pub(crate) fn from_storage(error: StorageError) -> JournalError {
 /// The words of [`from_storage`] for every error of redb that carries one.
 pub(crate) fn from_redb(error: impl Into<redb::Error>) -> JournalError {
     match error.into() {
-        redb::Error::Corrupted(detail) => JournalError::corrupt(detail),
+        redb::Error::Corrupted(detail) => corrupt(detail),
         redb::Error::Io(error) => from_io(error),
         redb::Error::PreviousIo => from_storage(StorageError::PreviousIo),
         redb::Error::TableDoesNotExist(table) => {
@@ -165,6 +165,14 @@ pub(crate) fn from_redb(error: impl Into<redb::Error>) -> JournalError {
         }
         other => JournalError::corrupt(other.to_string()),
     }
+}
+
+/// Who reads this never heard of redb's commits.
+fn corrupt(detail: String) -> JournalError {
+    if detail.starts_with("Primary is corrupted") {
+        return JournalError::corrupt("its newest state is not what was written");
+    }
+    JournalError::corrupt(detail)
 }
 
 fn from_io(error: io::Error) -> JournalError {

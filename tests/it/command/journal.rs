@@ -306,8 +306,10 @@ fn an_imported_history_rolls_back_with_live_values_and_names_the_others() {
     let file = project.path().join("later.jsonl").display().to_string();
     late.run(&["journal", "export", &file]).exits(0);
     elsewhere.run(&["journal", "import", &file]).exits(0);
-    let refused = elsewhere.run(&["rollback"]).names("value-missing");
+    let before = elsewhere.run(&["journal", "head"]).out;
+    let refused = elsewhere.run(&["rollback"]).exits(12).names("value-missing");
     refused.says("CHANGED").does_not_say("KEPT");
+    assert_eq!(elsewhere.run(&["journal", "head"]).out, before, "no deployment was begun");
 }
 
 #[test]
