@@ -46,7 +46,7 @@ fn history_is_chosen_by_number_verdict_and_time_and_knows_what_ecr_holds() {
     assert!(all[last - 1]["committed_at"].is_string(), "{}", all[last - 1]);
     project.run(&["history", "--status", "fine"]).exits(2).says("rolled-back");
     project.run(&["history", "--since", "soon"]).exits(2).says("30d");
-    project.run(&["history", "--since", "2100-01-01"]).exits(2).says("not over yet");
+    project.run(&["history", "--since", "2100-01-01"]).exits(2).says("has not come yet");
     project.run(&["history", "--status", "abandoned"]).exits(0).says("No deployment matches.");
     project
         .run(&["history"])
