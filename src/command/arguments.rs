@@ -280,7 +280,7 @@ pub struct Show {
 }
 
 /// `surefoot logs`
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Logs {
     /// Go on as lines come
     #[arg(short, long)]

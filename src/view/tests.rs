@@ -186,7 +186,7 @@ fn documents(records: &[Recorded]) -> Vec<Box<dyn Document>> {
         Box::new(RawEvents { events: records.to_vec() }),
         Box::new(sheet()),
         Box::new(findings()),
-        Box::new(LogLines { source: LogSource::Application, lines }),
+        Box::new(LogLines { source: LogSource::Application, lines, left_out_before: None }),
     ]
 }
 

@@ -135,6 +135,9 @@ fn the_first_line_of_talk_names_the_sandbox_whatever_is_said_first() {
     project.deploy();
     first(&["rollback"]);
     first(&["logs", "--grep", "no such line anywhere"]);
+    let none = project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
+    let whole = |line: &str| line.matches('`').count().is_multiple_of(2);
+    assert!(none.err.lines().all(whole), "a command in two parts: {}", none.err);
 }
 
 #[test]

@@ -259,6 +259,29 @@ fn stats_tell_the_four_measures() {
 }
 
 #[test]
+fn lines_that_a_look_leaves_out_are_said_and_told() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    if !world.runs_images() {
+        return;
+    }
+    let left_out = "lines of the application from before ";
+    project.run(&["logs"]).exits(0).does_not_say(left_out);
+    // The application writes a line for each.
+    for _ in 0..1001 {
+        world.ask("shop", "/");
+    }
+    project.run(&["logs"]).exits(0).says(left_out).says("surefoot logs --grep TEXT");
+    let told = project.run(&["logs", "--json"]).exits(0).lines();
+    let moments: Vec<_> = told.iter().map(|line| &line["log"]["left_out_before"]).collect();
+    assert_eq!(moments.iter().filter(|moment| moment.is_string()).count(), 1);
+    project.run(&["logs", "--source", "service"]).exits(0).does_not_say(left_out);
+    let searched = project.run(&["logs", "--grep", "no such line"]).exits(0);
+    searched.does_not_say(left_out).says("no line that matches since");
+}
+
+#[test]
 fn logs_are_searched_and_kept_to_a_deployment() {
     let world = World::open();
     let project = Project::new(&world, "shop");
@@ -275,7 +298,8 @@ fn logs_are_searched_and_kept_to_a_deployment() {
     let none = project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
     none.says("no line that matches since").says("surefoot logs --since 1d");
     project.run(&["logs", "--grep", "("]).exits(2).says("regular expression");
-    project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
+    let first = project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
+    first.says("Service creation started.").does_not_say("are not shown");
     // Both limits hold: nothing is shown from before its beginning, and nothing from after its end.
     project.release("release two");
     project.deploy();
