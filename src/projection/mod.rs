@@ -55,7 +55,7 @@ pub use recovered::{RECOVERED, not_a_target};
 pub use restorations::{Restoration, restorations};
 pub use selection::{Selection, select};
 pub use standing::{next_commands, standing};
-pub use statistics::{Spread, Statistics, StepTime, statistics};
+pub use statistics::{Spread, Statistics, StepTime, spread, statistics};
 pub use status::{Status, Unfinished, has_arrived, is_under_way, knows_mark, status};
 pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, stories, story};
 pub use summary::{Summary, health_words, summary};

@@ -95,6 +95,43 @@ fn several_services_in_one_journal_are_all_told_where_none_is_named() {
 }
 
 #[test]
+fn a_page_of_a_selection_names_it_and_counts_all() {
+    let world = World::open();
+    let project = eventful(&world);
+    let page = |arguments: &[&str]| {
+        project.run(&[&["history", "--html", "-"], arguments].concat()).exits(0).out
+    };
+    let figures = |page: &str| {
+        let (_, rest) = page.split_once(r#""figures":"#).unwrap();
+        rest.split_once('}').unwrap().0.to_owned()
+    };
+    let all = page(&[]);
+    assert!(all.contains(r#""listed":null"#));
+    for (arguments, listed) in [
+        (&["--status", "rolled-back"][..], r#"{"of":4,"shown":1,"typed":"--status rolled-back"}"#),
+        (&["--since", "0s", "-n", "2"], r#"{"of":4,"shown":0,"typed":"--since 0s -n 2"}"#),
+    ] {
+        let some = page(arguments);
+        assert!(some.contains(&format!(r#""listed":{listed}"#)), "{some}");
+        assert_eq!(figures(&some), figures(&all));
+    }
+}
+
+#[test]
+fn where_nothing_was_deployed_the_page_says_so() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let nothing = "Nothing was deployed from here yet.";
+    let piped = project.run(&["history", "--html", "-"]).exits(0);
+    assert!(piped.out.starts_with("<!doctype html>"), "{}", piped.out);
+    assert!(piped.err.contains(nothing), "{}", piped.err);
+    let named = project.run(&["history", "--html", "page.html", "--json"]).exits(0).says(nothing);
+    assert_eq!(named.result()["page"]["deployments"], 0);
+    let page = std::fs::read_to_string(project.path().join("page.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>"));
+}
+
+#[test]
 fn the_page_is_written_whole_and_a_directory_that_is_not_there_is_told() {
     let world = World::open();
     let project = eventful(&world);
