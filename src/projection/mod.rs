@@ -56,7 +56,7 @@ pub use restorations::{Restoration, restorations};
 pub use selection::{Selection, select};
 pub use standing::{next_commands, standing};
 pub use statistics::{Spread, Statistics, StepTime, spread, statistics};
-pub use status::{Status, Unfinished, has_arrived, is_under_way, knows_mark, status};
+pub use status::{Status, Unfinished, endpoint, has_arrived, is_under_way, knows_mark, status};
 pub use story::{Moment, Record, Sent, Story, StoryStep, WayBack, stories, story};
 pub use summary::{Summary, health_words, summary};
 pub use verification::{Evidence, verdict, verify};

@@ -56,6 +56,8 @@ impl Document for LogLines {
 /// Events as they stand in the journal, a JSON object a line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawEvents {
+    /// An endpoint other than AWS itself.
+    pub endpoint: Option<String>,
     /// The events.
     pub events: Vec<Recorded>,
 }
@@ -63,6 +65,10 @@ pub struct RawEvents {
 impl Document for RawEvents {
     fn name(&self) -> &'static str {
         "events"
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
     }
 
     fn text(&self, _look: Look) -> String {
