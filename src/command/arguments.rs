@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -280,7 +280,7 @@ pub struct Show {
 }
 
 /// `surefoot logs`
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Logs {
     /// Go on as lines come
     #[arg(short, long)]
@@ -327,7 +327,7 @@ impl JournalCommand {
     pub fn asks_only(&self) -> bool {
         match self {
             Self::Verify(_) | Self::Head => true,
-            Self::Export(export) => export.file.is_none(),
+            Self::Export(export) => export.named_file().is_none(),
             Self::Import(_) | Self::Repair => false,
         }
     }
@@ -349,11 +349,18 @@ pub struct JournalVerify {
 /// `surefoot journal export`
 #[derive(Debug, Clone, Args)]
 pub struct JournalExport {
-    /// Where to [standard output]
+    /// Where to; - is standard output, too [standard output]
     pub file: Option<PathBuf>,
     /// jsonl can be imported again; csv is for spreadsheets
     #[arg(long, default_value = "jsonl", value_parser = ["jsonl", "csv"])]
     pub format: String,
+}
+
+impl JournalExport {
+    /// The file that was named, where it is not standard output.
+    pub fn named_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|file| *file != Path::new("-"))
+    }
 }
 
 /// `surefoot journal import`

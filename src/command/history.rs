@@ -32,12 +32,18 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
     let now = SystemClock::start().now();
     let selection = selection(arguments, now)?;
     let loaded = load(arguments, &selection, setup)?;
-    if loaded.is_empty() {
-        setup.view.data(&NothingDeployed { name: "history", known: record::known(setup)? });
-        return Ok(ExitCode::Success);
-    }
     if let Some(file) = &arguments.html {
-        return write_page(file, &loaded, &selection, setup, now);
+        let of_service = |(stream, Newest { records, .. })| (stream, projection::stories(&records));
+        let services = loaded.into_iter().map(of_service).collect();
+        return write_page(
+            file,
+            &Page { services, selection, typed: typed(arguments), now },
+            setup,
+        );
+    }
+    if loaded.is_empty() {
+        setup.view.data(&nothing(setup)?);
+        return Ok(ExitCode::Success);
     }
     let mut tables = Vec::new();
     for (service, Newest { records, older: unread }) in loaded {
@@ -144,20 +150,19 @@ async fn ask(rows: &[Row], service: &StreamName, world: &World) -> Known {
     known
 }
 
-fn write_page(
-    file: &Path,
-    loaded: &[(StreamName, Newest)],
-    selection: &Selection,
-    setup: &Setup,
-    now: DateTime<Utc>,
-) -> Result<ExitCode, Problem> {
-    let of_service = |(stream, Newest { records, .. }): &(StreamName, Newest)| {
-        let mut stories = projection::stories(records);
-        stories.retain(|story| selection.takes(&story.row));
-        let surplus = selection.limit.map_or(0, |limit| stories.len().saturating_sub(limit));
-        (stream.clone(), stories.split_off(surplus))
-    };
-    let page = Page { services: loaded.iter().map(of_service).collect(), now };
+fn nothing(setup: &Setup) -> Result<NothingDeployed, Problem> {
+    Ok(NothingDeployed { name: "history", known: record::known(setup)? })
+}
+
+/// What was chosen, in the words of the command line.
+fn typed(arguments: &History) -> String {
+    let status = arguments.status.as_ref().map(|verdict| format!("--status {verdict}"));
+    let since = arguments.since.as_ref().map(|moment| format!("--since {moment}"));
+    let number = arguments.number.map(|count| format!("-n {count}"));
+    [status, since, number].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn write_page(file: &Path, page: &Page, setup: &Setup) -> Result<ExitCode, Problem> {
     let unwritable = |error| unwritable(file, &error);
     let file = if file == Path::new("-") { Path::new("/dev/stdout") } else { file };
     let target = Target::of(file, &setup.history).map_err(unwritable)?;
@@ -173,6 +178,9 @@ fn write_page(
         Err(TargetError::Unwritable(error))
             if carries_the_page && error.kind() == ErrorKind::BrokenPipe => {}
         other => other.map_err(unwritable)?,
+    }
+    if page.services.is_empty() {
+        setup.view.say(&nothing(setup)?.words());
     }
     if carries_the_page {
         return Ok(ExitCode::Success);

@@ -26,6 +26,9 @@ const LINES_SEARCHED: usize = 10_000;
 /// How far back, where nothing else was said.
 const USUAL: TimeDelta = TimeDelta::hours(1);
 
+/// Said where not all lines were searched, and none of those matches.
+const UNFOUND: &str = "no line that matches among those that were searched";
+
 /// Lines come to CloudWatch some time after they were written.
 const LATE: TimeDelta = TimeDelta::seconds(60);
 
@@ -70,16 +73,23 @@ async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::Success);
     }
     let mut shown = Shown::default();
+    let mut before = None;
     loop {
         let looked = place.world.clock.now();
-        let mut lines = read(&place, &service, &wanted).await?;
+        let Found { mut lines, cut } = read(&place, &service, &wanted).await?;
         lines.retain(|(source, line)| shown.is_new(*source, line));
         if lines.is_empty() && !arguments.follow {
-            setup.view.say(&nothing(&wanted, arguments));
+            let unfound = if cut.is_empty() { nothing(&wanted, arguments) } else { UNFOUND.into() };
+            setup.view.say(&unfound);
         }
         for (source, line) in lines {
-            setup.view.stream(&LogLines { source, lines: vec![line] });
+            setup.view.stream(&LogLines::of(source, line));
         }
+        // What was shown before need not be there again.
+        for (source, from) in cut.into_iter().filter(|(_, from)| before.is_none_or(|b| *from > b)) {
+            say_cut(source, from, &wanted, arguments, setup);
+        }
+        before = Some(looked);
         if !arguments.follow || wanted.until.is_some_and(|until| looked > until) {
             return Ok(ExitCode::Success);
         }
@@ -93,7 +103,7 @@ async fn all(arguments: &Logs, setup: &Setup) -> Result<ExitCode, Problem> {
 /// What was shown already and may come again.
 #[derive(Default)]
 struct Shown {
-    ids: BTreeMap<String, DateTime<Utc>>,
+    ids: BTreeMap<(LogSource, String), DateTime<Utc>>,
     /// Lines of App Runner: when, in which stream.
     said: BTreeMap<String, Vec<(DateTime<Utc>, String)>>,
 }
@@ -102,7 +112,7 @@ impl Shown {
     /// Whether it was not shown yet, which it is from now on. App Runner writes one line into two streams:
     /// that of the service's events and that of the deployment.
     fn is_new(&mut self, source: LogSource, line: &LogLine) -> bool {
-        if self.ids.insert(line.id.clone(), line.at).is_some() {
+        if self.ids.insert((source, line.id.clone()), line.at).is_some() {
             return false;
         }
         if source == LogSource::Application {
@@ -140,6 +150,43 @@ fn nothing(wanted: &Wanted, arguments: &Logs) -> String {
         _ => "",
     };
     format!("no line{matching} since {since}{further}")
+}
+
+/// Said where a log has more lines than one look takes: from when on they are here, and how others
+/// are found.
+fn say_cut(
+    source: LogSource,
+    from: DateTime<Utc>,
+    wanted: &Wanted,
+    arguments: &Logs,
+    setup: &Setup,
+) {
+    setup.view.say(&cut(source, from, wanted, arguments));
+    if setup.json {
+        let left_out_before = Some(from);
+        setup.view.stream(&LogLines { source, lines: Vec::new(), left_out_before });
+    }
+}
+
+fn cut(source: LogSource, from: DateTime<Utc>, wanted: &Wanted, arguments: &Logs) -> String {
+    let whose = match source {
+        LogSource::Application => "of the application",
+        LogSource::Service => "of App Runner",
+    };
+    let from = from.format("%Y-%m-%d %H:%M:%S UTC");
+    let (is, limit) =
+        if wanted.pattern.is_some() { ("searched", LINES_SEARCHED) } else { ("shown", LINES) };
+    let typed = [("--deployment", &arguments.deployment), ("--since", &arguments.since)];
+    let typed = typed.map(|(name, value)| value.as_ref().map(|value| format!(" {name} {value}")));
+    let typed = typed.into_iter().flatten().collect::<String>();
+    let further = match (&wanted.pattern, &arguments.deployment) {
+        (None, _) => format!("; search {LINES_SEARCHED}: `surefoot logs{typed} --grep TEXT`"),
+        (Some(_), None) => {
+            "; search the time of a deployment: `surefoot logs --deployment N --grep TEXT`".into()
+        }
+        (Some(_), Some(_)) => String::new(),
+    };
+    format!("lines {whose} from before {from} are not {is}, only its newest {limit}{further}")
 }
 
 /// Where to look, for what. The time of a deployment means nothing in another place than its own;
@@ -244,12 +291,15 @@ fn sources(named: &str) -> &'static [LogSource] {
     }
 }
 
-async fn read(
-    place: &Place,
-    service: &Service,
-    wanted: &Wanted,
-) -> Result<Vec<(LogSource, LogLine)>, Problem> {
-    let mut lines = Vec::new();
+/// What one look found.
+struct Found {
+    lines: Vec<(LogSource, LogLine)>,
+    /// The logs that had more lines than that, each with the moment of the oldest that was read.
+    cut: Vec<(LogSource, DateTime<Utc>)>,
+}
+
+async fn read(place: &Place, service: &Service, wanted: &Wanted) -> Result<Found, Problem> {
+    let (mut lines, mut cut) = (Vec::new(), Vec::new());
     for source in wanted.sources {
         let query = LogQuery {
             service: service.name.clone(),
@@ -262,11 +312,13 @@ async fn read(
         };
         let page = place.world.logs.lines(&query).await;
         let page = page.map_err(|error| trouble::world(&error, place.region.as_ref()))?;
+        let oldest = page.lines.first().filter(|_| page.is_cut);
+        cut.extend(oldest.map(|line| (*source, line.at)));
         lines.extend(page.lines.into_iter().map(|line| (*source, line)));
     }
     lines.retain(|(_, line)| wanted.pattern.as_ref().is_none_or(|p| p.is_match(&line.text)));
     lines.sort_by_key(|(_, line)| line.at);
-    Ok(lines)
+    Ok(Found { lines, cut })
 }
 
 #[cfg(test)]
@@ -286,6 +338,46 @@ mod tests {
         shown.forget_before(line(40).at);
         assert_eq!(shown.ids.len(), 10);
         assert!((40..50).all(|second| !shown.is_new(LogSource::Service, &line(second))));
+    }
+
+    #[test]
+    fn what_a_look_leaves_out_is_said_with_what_finds_more() {
+        let said = |deployment: Option<&str>, since: Option<&str>, grep: Option<&str>| {
+            let arguments = Logs {
+                deployment: deployment.map(Into::into),
+                since: since.map(Into::into),
+                grep: grep.map(Into::into),
+                ..Logs::default()
+            };
+            let pattern = grep.map(|text| pattern(text).unwrap());
+            let sources = sources("both");
+            let wanted = Wanted { sources, since: line(0).at, until: None, pattern };
+            cut(LogSource::Application, line(30).at, &wanted, &arguments)
+        };
+        insta::assert_snapshot!(
+            [
+                said(None, None, None),
+                said(Some("17"), Some("2d"), None),
+                said(None, Some("2d"), Some("x")),
+                said(Some("17"), None, Some("x")),
+            ]
+            .join("\n"),
+            @r"
+        lines of the application from before 2026-11-23 10:00:30 UTC are not shown, only its newest 1000; search 10000: `surefoot logs --grep TEXT`
+        lines of the application from before 2026-11-23 10:00:30 UTC are not shown, only its newest 1000; search 10000: `surefoot logs --deployment 17 --since 2d --grep TEXT`
+        lines of the application from before 2026-11-23 10:00:30 UTC are not searched, only its newest 10000; search the time of a deployment: `surefoot logs --deployment N --grep TEXT`
+        lines of the application from before 2026-11-23 10:00:30 UTC are not searched, only its newest 10000
+        "
+        );
+    }
+
+    #[test]
+    fn an_id_is_known_in_its_own_log() {
+        let mut shown = Shown::default();
+        for source in [LogSource::Service, LogSource::Application] {
+            assert!(shown.is_new(source, &line(1)));
+            assert!(!shown.is_new(source, &line(1)));
+        }
     }
 
     #[test]

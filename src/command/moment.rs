@@ -12,7 +12,7 @@ pub(super) fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Pro
     let found = ago(text).and_then(|back| now.checked_sub_signed(back)).or_else(|| date(text));
     let why = match found {
         Some(moment) if moment <= now => return Ok(moment),
-        Some(_) => "is not over yet",
+        Some(_) => "has not come yet",
         None => "is no moment",
     };
     let what = format!("`{}` {why}", crate::text::printable(text, 40));
@@ -74,6 +74,10 @@ mod tests {
         ] {
             let problem = since(text, now()).unwrap_err();
             assert!(problem.next[0].contains("30d"), "{text}");
+        }
+        for tomorrow in ["2026-11-24", "2026-11-23T12:00:01Z"] {
+            let problem = since(tomorrow, now()).unwrap_err();
+            assert_eq!(problem.what, format!("`{tomorrow}` has not come yet"));
         }
     }
 }

@@ -18,8 +18,16 @@ pub(super) type Loaded = (StreamName, Vec<Recorded>);
 pub(super) fn load(setup: &Setup) -> Result<Option<Loaded>, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(None) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(None) };
-    let ledger = setup.ledger(journal, stream.clone())?;
-    Ok(Some((stream, records(&ledger))))
+    Ok(Some(read(journal, stream, setup)?))
+}
+
+fn read(journal: Arc<dyn Journal>, stream: StreamName, setup: &Setup) -> Result<Loaded, Problem> {
+    let records = records(&setup.ledger(journal, stream.clone())?);
+    // Where nobody asks AWS, what is shown is of the world that the journal tells of.
+    if let Some(endpoint) = projection::endpoint(&records).filter(|_| !setup.asks_aws()) {
+        setup.view.sandbox(endpoint);
+    }
+    Ok((stream, records))
 }
 
 /// The service meant, as far as the journal has it.
@@ -31,11 +39,7 @@ pub(super) fn stream(setup: &Setup) -> Result<Option<StreamName>, Problem> {
 /// The records of every service that may be meant.
 pub(super) fn load_all(setup: &Setup) -> Result<Vec<Loaded>, Problem> {
     let Some((journal, streams)) = meant(setup)? else { return Ok(Vec::new()) };
-    let loaded = streams.into_iter().map(|stream| {
-        let ledger = setup.ledger(journal.clone(), stream.clone())?;
-        Ok((stream, records(&ledger)))
-    });
-    loaded.collect()
+    streams.into_iter().map(|stream| read(journal.clone(), stream, setup)).collect()
 }
 
 /// The journal, and the services of it that may be meant.

@@ -161,6 +161,11 @@ impl Setup {
         Ok(setup)
     }
 
+    /// Whether this command asks AWS at all.
+    pub(super) fn asks_aws(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// An endpoint other than AWS itself: the sandbox.
     pub(super) fn endpoint(&self) -> Option<String> {
         self.connection.as_ref().and_then(Connection::endpoint_override)

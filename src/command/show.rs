@@ -16,7 +16,7 @@ pub(super) fn show(arguments: &Show, setup: &Setup) -> Result<ExitCode, Problem>
     let story = projection::story(&records, number).ok_or_else(|| unknown(number))?;
     if arguments.events {
         let events = records.into_iter().filter(|record| is_of(record, number)).collect();
-        setup.view.data(&RawEvents { events });
+        setup.view.data(&RawEvents { endpoint: story.endpoint, events });
     } else {
         setup.view.data(&StorySheet { story });
     }

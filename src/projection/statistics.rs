@@ -219,7 +219,8 @@ fn step_times(records: &[Recorded], from: DateTime<Utc>) -> Vec<StepTime> {
     times.into_iter().map(|(step, times)| StepTime { step, spread: spread(times) }).collect()
 }
 
-fn spread(mut times: Vec<Duration>) -> Spread {
+/// Times in order, and what is usual among them.
+pub fn spread(mut times: Vec<Duration>) -> Spread {
     times.sort_unstable();
     let at = |percent: usize| {
         // Nearest rank: the smallest that this share does not exceed.

@@ -8,6 +8,7 @@ use super::judgement::bad_releases;
 use super::keep::pruned;
 use super::standing::{next_commands, previous_name, standing};
 use super::{Recorded, recovered};
+use crate::event::Event;
 use crate::event::deployment::{Deployment, Phase};
 use crate::names::{Digest, OperationId, StreamName, service_address};
 use crate::plan::Step;
@@ -78,6 +79,16 @@ pub fn status(records: &[Recorded]) -> Status {
         unfinished,
         next,
     }
+}
+
+/// The endpoint other than AWS itself that the newest deployment went to.
+pub fn endpoint(records: &[Recorded]) -> Option<&str> {
+    let newest = records.iter().rev().find_map(|record| match &record.event {
+        Ok(Event::DeploymentPlanned(plan)) => Some(plan.endpoint.as_deref()),
+        Ok(Event::RecordRecovered { endpoint, .. }) => Some(endpoint.as_deref()),
+        _ => None,
+    });
+    newest.flatten()
 }
 
 fn address(state: &Deployment) -> Option<String> {

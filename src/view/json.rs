@@ -47,6 +47,9 @@ impl JsonView {
     }
 
     fn keep_document(&self, document: &dyn Document) {
+        if let Some(endpoint) = document.endpoint() {
+            self.sandbox(endpoint);
+        }
         self.keep(document.name(), document.json());
     }
 }

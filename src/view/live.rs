@@ -256,7 +256,7 @@ impl View for LiveView {
     }
 
     fn say(&self, line: &str) {
-        self.talk(&self.talk.1.block(0, Accent::None, line));
+        self.talk(&self.talk.1.talk(line));
     }
 
     fn data(&self, document: &dyn Document) {

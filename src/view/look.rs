@@ -67,6 +67,18 @@ impl Look {
         lines.map(|line| format!("{margin}{}\n", self.paint(accent, &line))).collect()
     }
 
+    /// A line of talk, wrapped, with what is to be typed in one piece; newlines are kept.
+    pub(super) fn talk(self, text: &str) -> String {
+        let shown = |line: &str| {
+            if line.contains('`') {
+                self.to_type("", Accent::None, line)
+            } else {
+                self.block(0, Accent::None, line)
+            }
+        };
+        text.lines().map(shown).collect()
+    }
+
     /// `label` and a text that hangs beside it, wrapped.
     pub(super) fn hanging(self, label: &str, accent: Accent, text: &str) -> String {
         let label = &harmless(label);
@@ -243,6 +255,18 @@ mod tests {
         );
         assert_eq!(look.to_type("next: ", Accent::None, command), format!("next: {command}\n"));
         assert_eq!(look.to_type("hint: ", Accent::None, "a: `b c`"), "hint: a: `b c`\n");
+    }
+
+    #[test]
+    fn talk_is_wrapped_around_what_is_to_be_typed() {
+        let look = Look { width: 60, colour: false };
+        let line = "no line that matches since 2026-11-23; look: `surefoot logs --since 1d`";
+        assert_eq!(
+            look.talk(&format!("note\n{line}")),
+            "note\nno line that matches since 2026-11-23; look:\n`surefoot logs --since 1d`\n"
+        );
+        let long = "words ".repeat(30);
+        assert!(look.talk(&long).lines().all(|line| line.len() <= 60));
     }
 
     #[test]

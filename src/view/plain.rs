@@ -120,7 +120,7 @@ impl View for PlainView {
     }
 
     fn say(&self, line: &str) {
-        self.talk(&self.talk.1.block(0, Accent::None, line));
+        self.talk(&self.talk.1.talk(line));
     }
 
     fn data(&self, document: &dyn Document) {

@@ -183,10 +183,10 @@ fn documents(records: &[Recorded]) -> Vec<Box<dyn Document>> {
         Box::new(table(records)),
         Box::new(status_sheet(records)),
         Box::new(StorySheet { story: story(records, number).unwrap() }),
-        Box::new(RawEvents { events: records.to_vec() }),
+        Box::new(RawEvents { endpoint: None, events: records.to_vec() }),
         Box::new(sheet()),
         Box::new(findings()),
-        Box::new(LogLines { source: LogSource::Application, lines }),
+        Box::new(LogLines { source: LogSource::Application, lines, left_out_before: None }),
     ]
 }
 

@@ -20,14 +20,14 @@ use crate::view::raw_output;
 pub(super) fn export(arguments: &JournalExport, setup: &Setup) -> Result<ExitCode, Problem> {
     let journal = setup.stored_journal()?;
     let csv = arguments.format == "csv";
-    let Some(file) = &arguments.file else {
+    let Some(file) = arguments.named_file() else {
         return to_standard_output(&journal, csv, setup);
     };
     let target = Target::of(file, &setup.history).map_err(|error| failed(&error, file, setup))?;
     if target.is_standard_output() {
         return to_standard_output(&journal, csv, setup);
     }
-    let mut exported = Exported { file: file.clone(), events: 0, bytes: 0, heads: Vec::new() };
+    let mut exported = Exported { file: file.to_owned(), events: 0, bytes: 0, heads: Vec::new() };
     let written = target.write(OWNER, &mut |out| {
         let mut out = Counted { out, bytes: 0 };
         (exported.heads, exported.events) = write(&journal, csv, &mut out)?;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::refusal::{not_found, refuse, unreadable};
 use crate::sandbox::{ApiError, Timestamp};
@@ -155,7 +156,8 @@ impl Logs {
     }
 
     /// The newest `limit` lines of the streams of this prefix from `since` to `until`, oldest first,
-    /// each with its moment, its stream and its place there: for the door in process.
+    /// each with its moment, its stream and its place there, and how many older ones the limit leaves
+    /// out: for the door in process.
     pub(crate) fn between(
         &self,
         group: &str,
@@ -163,7 +165,7 @@ impl Logs {
         since: Timestamp,
         until: Timestamp,
         limit: usize,
-    ) -> Vec<(Timestamp, &str, usize, &str)> {
+    ) -> (Vec<(Timestamp, &str, usize, &str)>, usize) {
         let streams = self.groups.get(group).into_iter().flat_map(|group| &group.streams);
         let mut found: Vec<_> = streams
             .filter(|(name, _)| name.starts_with(prefix))
@@ -176,7 +178,7 @@ impl Logs {
             .collect();
         found.sort_unstable_by_key(|(at, stream, position, _)| (*at, *stream, *position));
         let surplus = found.len().saturating_sub(limit);
-        found.split_off(surplus)
+        (found.split_off(surplus), surplus)
     }
 
     /// Whether there is such a group.
@@ -275,7 +277,8 @@ impl Logs {
     }
 
     fn filter_events(&self, request: &Request, reader: Reader<'_>) -> Result<Value, ApiError> {
-        let group = self.group(&request.group()?, reader)?;
+        let group_name = request.group()?;
+        let group = self.group(&group_name, reader)?;
         let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or(""))?;
         let limit = request.limit(MOST_EVENTS)?;
         let offset = request.offset()?;
@@ -295,7 +298,8 @@ impl Logs {
         }
         found.sort_by_key(|(at, name, position, _)| (*at, *name, *position));
         let more = found.len() > offset + limit;
-        let events: Vec<_> = found.into_iter().skip(offset).take(limit).map(filtered_row).collect();
+        let row = |row| filtered_row(&group_name, row);
+        let events: Vec<_> = found.into_iter().skip(offset).take(limit).map(row).collect();
         let mut answer = json!({ "events": events, "searchedLogStreams": [] });
         if more {
             answer["nextToken"] = json!(format!("offset/{}", offset + limit));
@@ -309,12 +313,21 @@ fn visible(stream: &Stream, reader: Reader<'_>) -> usize {
     stream.events.iter().take_while(|event| event.at <= reader.visible_until).count()
 }
 
-fn filtered_row(row: (Timestamp, &String, usize, &Event)) -> Value {
+fn filtered_row(group: &str, row: (Timestamp, &String, usize, &Event)) -> Value {
     let (at, stream, position, event) = row;
     json!({
         "logStreamName": stream, "timestamp": at, "ingestionTime": at, "message": event.message,
-        "eventId": format!("{at:020}{position:036}"),
+        "eventId": event_id(at, group, stream, position),
     })
+}
+
+/// Fifty-six digits, as CloudWatch's own, and like those unique in the account: two streams have
+/// events of one millisecond at the same place.
+fn event_id(at: Timestamp, group: &str, stream: &str, position: usize) -> String {
+    // A colon is in no group's name and in no stream's.
+    let hash = Sha256::digest(format!("{group}:{stream}"));
+    let place = hash.iter().take(8).fold(0_u64, |place, byte| place << 8 | u64::from(*byte));
+    format!("{at:020}{place:020}{position:016}")
 }
 
 fn group_row(name: &str, group: &Group, reader: Reader<'_>) -> Value {
@@ -553,6 +566,24 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn no_two_events_have_one_id_and_each_keeps_its_own() {
+        let mut logs = filled();
+        for (group, stream) in [("/g", "a"), ("/g", "b"), ("/h", "a")] {
+            logs.write(group, stream, 1_000, "said in the same millisecond");
+        }
+        let ids = |group: &str| -> Vec<String> {
+            let answer = ask(&logs, "FilterLogEvents", json!({"logGroupName": group}));
+            let events = answer["events"].as_array().unwrap().clone();
+            events.iter().map(|event| event["eventId"].as_str().unwrap().to_owned()).collect()
+        };
+        let all = [ids("/g"), ids("/h")].concat();
+        let unique: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!((all.len(), unique.len()), (14, 14));
+        assert!(all.iter().all(|id| id.len() == 56 && id.bytes().all(|b| b.is_ascii_digit())));
+        assert_eq!(all, [ids("/g"), ids("/h")].concat());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Log lines of a service, and raw events of the journal.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::projection::Recorded;
@@ -14,6 +15,15 @@ pub struct LogLines {
     pub source: LogSource,
     /// The lines, oldest first.
     pub lines: Vec<LogLine>,
+    /// Where older lines are left out: those from before this moment.
+    pub left_out_before: Option<DateTime<Utc>>,
+}
+
+impl LogLines {
+    /// One line.
+    pub fn of(source: LogSource, line: LogLine) -> Self {
+        Self { source, lines: vec![line], left_out_before: None }
+    }
 }
 
 impl Document for LogLines {
@@ -35,13 +45,19 @@ impl Document for LogLines {
     }
 
     fn json(&self) -> Value {
-        json!({ "source": self.source, "lines": to_json(&self.lines) })
+        json!({
+            "source": self.source,
+            "lines": to_json(&self.lines),
+            "left_out_before": self.left_out_before,
+        })
     }
 }
 
 /// Events as they stand in the journal, a JSON object a line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawEvents {
+    /// An endpoint other than AWS itself.
+    pub endpoint: Option<String>,
     /// The events.
     pub events: Vec<Recorded>,
 }
@@ -49,6 +65,10 @@ pub struct RawEvents {
 impl Document for RawEvents {
     fn name(&self) -> &'static str {
         "events"
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
     }
 
     fn text(&self, _look: Look) -> String {

@@ -26,8 +26,8 @@ impl Document for NothingDeployed {
     }
 
     fn text(&self, look: Look) -> String {
-        let text = nothing_deployed(look, &self.known);
-        text + &next_lines(look, &["surefoot deploy".to_owned()])
+        look.hanging("", Accent::None, &self.words())
+            + &next_lines(look, &["surefoot deploy".to_owned()])
     }
 
     fn json(&self) -> Value {
@@ -42,10 +42,22 @@ impl Document for NothingDeployed {
     }
 }
 
-/// Says so, and what the journal has instead: a name may be misspelled.
+impl NothingDeployed {
+    /// Says so, and what the journal has instead.
+    pub fn words(&self) -> String {
+        words(&self.known)
+    }
+}
+
+/// Says so, and what the journal has instead.
 pub(super) fn nothing_deployed(look: Look, known: &[ServiceName]) -> String {
+    look.hanging("", Accent::None, &words(known))
+}
+
+/// A name may be misspelled: those that the journal has are named.
+fn words(known: &[ServiceName]) -> String {
     let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    let text = match &names[..] {
+    match &names[..] {
         [] => "Nothing was deployed from here yet.".to_owned(),
         names => {
             format!(
@@ -53,6 +65,5 @@ pub(super) fn nothing_deployed(look: Look, known: &[ServiceName]) -> String {
                 names.join(", ")
             )
         }
-    };
-    look.hanging("", Accent::None, &text)
+    }
 }

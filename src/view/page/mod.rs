@@ -4,16 +4,23 @@
 //! What is told stands in the page as data; the page's own script writes it as text, never as HTML.
 //! The page forbids every script and style but its own, by their hashes.
 
+mod figures;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use self::figures::{course, figures, live};
 use super::look::shorten;
 use super::measure;
 use crate::names::{DeploymentNumber, StreamName};
-use crate::projection::{RECOVERED, Story, StoryStep, Tone, Verdict};
+use crate::projection::{RECOVERED, Selection, Story, StoryStep, Tone, Verdict};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -22,29 +29,49 @@ const FRAME: &str = include_str!("frame.html");
 /// Columns of a foreign text on the page: a megabyte in a commit message is not shown.
 const LONGEST: usize = 300;
 
+/// Columns of a commit's subject, which the page tells whole: longer ones were not written by people.
+const LONGEST_SUBJECT: usize = 1000;
+
 /// What the page shows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// Each service with its deployments, oldest first.
+    /// Each service with all its deployments, oldest first: the figures count them all.
     pub services: Vec<(StreamName, Vec<Story>)>,
+    /// Which of them are listed.
+    pub selection: Selection,
+    /// The selection as it was typed.
+    pub typed: String,
     /// The moment it was made.
     pub now: DateTime<Utc>,
 }
 
 impl Page {
-    /// How many deployments it shows; what ran before the journal began is none.
+    /// How many deployments it lists; what ran before the journal began is none.
     pub fn deployments(&self) -> usize {
-        let stories = self.services.iter().flat_map(|(_, stories)| stories);
-        stories.filter(|story| story.row.number != RECOVERED).count()
+        let listed = self.services.iter().flat_map(|(_, stories)| self.listed(stories));
+        listed.filter(|story| story.row.number != RECOVERED).count()
+    }
+
+    /// Those of one service that were chosen, oldest first.
+    fn listed<'a>(&self, stories: &'a [Story]) -> impl Iterator<Item = &'a Story> {
+        let wanted: Vec<&Story> =
+            stories.iter().filter(|story| self.selection.takes(&story.row)).collect();
+        let surplus = self.selection.limit.map_or(0, |limit| wanted.len().saturating_sub(limit));
+        wanted.into_iter().skip(surplus)
+    }
+
+    fn title(&self) -> String {
+        let names: BTreeSet<&str> =
+            self.services.iter().map(|(stream, _)| stream.service.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        if names.is_empty() { "nothing yet".into() } else { names.join(", ") }
     }
 
     /// The whole page.
     pub fn html(&self) -> String {
-        let names: Vec<&str> =
-            self.services.iter().map(|(stream, _)| stream.service.as_str()).collect();
         let parts = [
             ("{{policy}}", policy()),
-            ("{{title}}", escaped(&names.join(", "))),
+            ("{{title}}", escaped(&self.title())),
             ("{{made}}", escaped(&measure::moment(self.now))),
             ("{{style}}", STYLE.to_owned()),
             ("{{data}}", data(&self.data())),
@@ -66,19 +93,32 @@ impl Page {
         let service = |(stream, stories): &(StreamName, Vec<Story>)| {
             let endpoint = stories.iter().find_map(|story| story.endpoint.as_deref());
             json!({
+                "key": stream,
                 "name": stream.service,
                 "region": stream.region,
                 "account": stream.account,
                 "endpoint": endpoint,
-                "deployments": stories.iter().map(|story| deployment(story, stories)).collect::<Vec<_>>(),
+                "live": live(stories),
+                "deployments": self.listed(stories).map(|story| deployment(story, stories)).collect::<Vec<_>>(),
             })
         };
+        let all: Vec<&Story> = self.services.iter().flat_map(|(_, stories)| stories).collect();
+        let figures = figures(&all);
         json!({
             "now": self.now.timestamp_millis(),
             // Longest first: `rollback failed` is not `failed`.
             "verdicts": verdicts(),
             "services": self.services.iter().map(service).collect::<Vec<_>>(),
+            "listed": self.part(&figures["deployments"]),
+            "figures": figures,
+            "course": course(&all, self.now),
         })
+    }
+
+    /// What part of all deployments the page lists; nothing where it lists them all.
+    fn part(&self, of: &Value) -> Option<Value> {
+        let shown = self.deployments();
+        (*of != shown).then(|| json!({ "shown": shown, "of": of, "typed": self.typed }))
     }
 }
 
@@ -93,12 +133,9 @@ fn deployment(story: &Story, all: &[Story]) -> Value {
         "commit": row.commit.as_ref().map(crate::names::Commit::short),
         "dirty": row.dirty,
         "branch": text(&row.branch),
-        "subject": text(&row.subject),
+        "subject": row.subject.as_deref().map(|subject| shorten(subject, LONGEST_SUBJECT)),
         "digest": row.digest,
         "short": row.digest.as_ref().map(crate::names::Digest::short),
-        "went": story.effect.went_live,
-        "change": story.effect.change,
-        "failed": story.effect.failed,
         "by": shorten(&row.by, LONGEST),
         "run": text(&row.ci_run),
         "at": row.started_at.timestamp_millis(),
@@ -196,106 +233,4 @@ fn data(value: &Value) -> String {
         .replace('&', "\\u0026")
         .replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::projection::{examples, stories};
-    use crate::text::is_hostile;
-
-    fn page(stories: Vec<Story>) -> Page {
-        let now = examples::morning() + chrono::TimeDelta::hours(2);
-        let stream = "123456789012/eu-central-1/shop".parse().unwrap();
-        Page { services: vec![(stream, stories)], now }
-    }
-
-    /// The data of a page, as the browser reads it.
-    fn read(html: &str) -> Value {
-        let (_, rest) = html.split_once(r#"<script type="application/json" id="data">"#).unwrap();
-        serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
-    }
-
-    #[test]
-    fn the_data_of_the_page_tells_each_deployment() {
-        let html = page(stories(&examples::several())).html();
-        let data = read(&html);
-        let rows = data["services"][0]["deployments"].as_array().unwrap().clone();
-        let told: Vec<String> = rows
-            .iter()
-            .map(|row| format!("{} {} back to {}", row["number"], row["verdict"], row["back"]))
-            .collect();
-        insta::assert_debug_snapshot!(told, @r#"
-        [
-            "16 \"good\" back to null",
-            "17 \"superseded\" back to null",
-            "18 \"rolled back\" back to 17",
-            "19 \"live\" back to 17",
-        ]
-        "#);
-        assert_eq!(rows[2]["steps"].as_array().unwrap().len(), 12);
-    }
-
-    #[test]
-    fn the_page_counts_as_the_figures_do() {
-        let records = examples::several();
-        let now = examples::morning() + chrono::TimeDelta::hours(2);
-        let figures = crate::projection::statistics(&records, None, now);
-        let data = read(&page(stories(&records)).html());
-        let rows = data["services"][0]["deployments"].as_array().unwrap().clone();
-        let count = |member: &str| rows.iter().filter(|row| row[member] == true).count();
-        assert_eq!(
-            (count("went"), count("change"), count("failed")),
-            (figures.live, figures.changes, figures.failed_changes)
-        );
-        assert_eq!(rows[0]["short"], examples::digest("v1.4.1").short(), "for one without a tag");
-    }
-
-    #[test]
-    fn the_page_fetches_nothing_and_names_its_own_script_and_style() {
-        let html = page(stories(&examples::several())).html();
-        for sign in ["src=", "href=", "@import", "{{", "innerHTML", "eval("] {
-            assert!(!html.contains(sign), "{sign}");
-        }
-        assert!(!STYLE.contains("url("));
-        let hash = STANDARD.encode(Sha256::digest(SCRIPT));
-        assert!(html.contains(&format!("script-src 'sha256-{hash}'")));
-        assert!(html.contains(&format!("<script>{SCRIPT}</script>")));
-        assert!(html.contains(&format!("<style>{STYLE}</style>")));
-    }
-
-    #[test]
-    fn hostile_texts_stay_texts() {
-        let mut told = stories(&examples::several());
-        let hostile = "</script><script>alert(1)</script><!-- \" ' & \u{202e}\u{1b}[2J {{script}}";
-        for story in &mut told {
-            story.row.subject = Some(hostile.into());
-            story.row.branch = Some(hostile.into());
-            story.row.by = hostile.into();
-            story.row.note = Some(hostile.into());
-            story.steps[0].text = hostile.into();
-        }
-        let html = page(told).html();
-        assert_eq!(html.matches("<script").count(), 2, "the data and the page's own");
-        assert_eq!(html.matches("</script").count(), 2);
-        assert!(!html.contains("<!-- \""));
-        let others = |c: char| is_hostile(c) && c != '\n';
-        assert!(!html.chars().any(others), "control characters and reordering marks");
-        let row = &read(&html)["services"][0]["deployments"][0];
-        assert!(row["subject"].as_str().unwrap().starts_with("</script><script>alert(1)"));
-    }
-
-    #[test]
-    fn text_between_tags_is_escaped() {
-        assert_eq!(escaped("<a b='c' d=\"e\">&"), "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;");
-    }
-
-    #[test]
-    fn a_megabyte_in_a_message_is_cut() {
-        let mut told = stories(&examples::several());
-        for story in &mut told {
-            story.row.subject = Some("x".repeat(1_000_000));
-        }
-        assert!(page(told).html().len() < 100_000);
-    }
 }

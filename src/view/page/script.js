@@ -2,6 +2,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const CHUNK = 100;
+  // Of a figure, and between two, in rem: as in the style.
+  const NARROWEST = 9.5, GAP = 2;
   const by = (id) => document.getElementById(id);
   const svg = (name, attributes = {}) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -17,12 +19,20 @@
   };
 
   const several = data.services.length > 1;
+  const unique = (list) => [...new Set(list)];
+  // A name may be in several regions and accounts: there it says which one it is.
+  const repeats = (service, ...members) =>
+    data.services.filter((other) => members.every((member) => other[member] === service[member])).length > 1;
+  for (const service of data.services) {
+    service.label = [service.name, repeats(service, "name") && service.region,
+      repeats(service, "name", "region") && service.account].filter(Boolean).join(" ");
+  }
   const all = data.services.flatMap((service) =>
-    service.deployments.map((deployment) => ({ ...deployment, service: service.name })));
+    service.deployments.map((deployment) => ({ ...deployment, service })));
   all.sort((a, b) => b.at - a.at || b.number - a.number);
   for (const one of all) {
-    one.key = `${one.service}/${one.number}`;
-    one.words = [`#${one.number}`, one.verdict, one.service, one.tag, one.commit, one.branch,
+    one.key = `${one.service.key}/${one.number}`;
+    one.words = [`#${one.number}`, one.verdict, one.service.label, one.tag, one.commit, one.branch,
       one.subject, one.digest, one.by, one.note, one.problem].filter(Boolean).join("\n").toLowerCase();
     // What a person wrote: there the word of a verdict may stand for itself.
     one.written = [one.tag, one.branch, one.subject].filter(Boolean).join("\n").toLowerCase();
@@ -45,10 +55,6 @@
     const date = new Date(at);
     return `${day(at)} ${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`;
   };
-  const median = (values) => {
-    const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
-    return sorted.length ? sorted[Math.ceil(sorted.length / 2) - 1] : null;
-  };
   // What ran before the journal began, #0, is shown and is no deployment.
   const begun = (list) => list.filter((one) => one.number > 0);
   const named = (one) => one.tag || one.commit || one.short || "";
@@ -56,12 +62,14 @@
 
   const head = () => {
     const place = by("head");
-    place.append(make("h1", "", data.services.map((service) => service.name).join(" · ")));
-    const first = data.services[0];
-    if (first) place.append(make("p", "", `${first.region}, account ${first.account}`));
-    const endpoint = data.services.map((service) => service.endpoint).find(Boolean);
-    const local = /^https?:\/\/(127\.|localhost|\[::1\])/.test(endpoint || "");
-    if (endpoint) place.append(make("p", "world", `${local ? "sandbox" : "endpoint"}  ${endpoint}`));
+    const names = unique(data.services.map((service) => service.name)).join(" · ");
+    place.append(make("h1", "", names || "Nothing was deployed from here yet"));
+    const places = data.services.map((service) => `${service.region}, account ${service.account}`);
+    for (const one of unique(places)) place.append(make("p", "", one));
+    for (const endpoint of unique(data.services.map((service) => service.endpoint).filter(Boolean))) {
+      const local = /^https?:\/\/(127\.|localhost|\[::1\])/.test(endpoint);
+      place.append(make("p", "world", `${local ? "sandbox" : "endpoint"}  ${endpoint}`));
+    }
     place.append(make("p", "", `as of ${moment(data.now)} UTC`));
   };
 
@@ -71,20 +79,27 @@
     by("figures").append(box);
   };
   const figures = () => {
-    for (const service of data.services) {
-      const live = all.find((one) => one.service === service.name && one.kind === "live");
-      const label = several ? `${service.name} runs` : "live";
-      if (live) figure(label, named(live) || "an image", `#${live.number}, ${moment(live.at)}`);
-      else figure(label, "nothing proven", "");
+    const { deployments, since, changes, failed, usual } = data.figures;
+    for (const { label, live } of data.services) {
+      const of = several ? `${label} runs` : "live";
+      if (live) figure(of, named(live) || "an image", `#${live.number}, ${moment(live.at)}`);
+      else figure(of, "nothing proven", "");
     }
-    const own = begun(all);
-    figure("deployments", String(own.length), own.length ? `since ${day(own[own.length - 1].at)}` : "");
-    const changes = all.filter((one) => one.change), failed = changes.filter((one) => one.failed);
-    figure("change failure rate", changes.length ? `${Math.round(100 * failed.length / changes.length)} %` : "no change",
-      changes.length ? `${failed.length} of ${plural(changes.length, "change")}` : "");
-    const usual = median(all.filter((one) => one.went).map((one) => one.took));
+    figure("deployments", String(deployments), since === null ? "" : `since ${day(since)}`);
+    figure("change failure rate", changes ? `${Math.round(100 * failed / changes)} %` : "no change",
+      changes ? `${failed} of ${plural(changes, "change")}` : "");
     figure("usual duration", usual === null ? "unknown" : duration(usual), "median of those that went live");
   };
+  // As many in each row as can be: none stands alone beneath many.
+  const balance = () => {
+    const place = by("figures"), count = place.childElementCount;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const most = Math.max(1, Math.floor((place.clientWidth / rem + GAP) / (NARROWEST + GAP)));
+    const columns = Math.ceil(count / Math.ceil(count / most));
+    place.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  };
+
+  const listed = ({ shown, of, typed }) => `Listed are ${shown} of ${plural(of, "deployment")}: ${typed}`;
 
   const swatches = (place, entries) => {
     for (const [kind, words] of entries) {
@@ -97,14 +112,8 @@
 
   const COURSE = [["fine", "went live"], ["bad", "failed, taken back or called bad"], ["other", "changed nothing, or is not over"]];
   const course = () => {
-    const own = begun(all);
-    if (own.length < 2) return;
-    const from = own[own.length - 1].at, to = Math.max(data.now, own[0].at + 1), count = 60;
-    const columns = Array.from({ length: count }, () => ({ fine: 0, bad: 0, other: 0 }));
-    for (const one of own) {
-      const at = Math.min(count - 1, Math.floor(count * (one.at - from) / (to - from)));
-      columns[at][one.failed ? "bad" : one.went ? "fine" : "other"] += 1;
-    }
+    if (!data.course) return;
+    const { from, to, columns } = data.course;
     const most = Math.max(...columns.map((column) => column.fine + column.bad + column.other));
     const picture = svg("svg", { viewBox: "0 0 600 56", preserveAspectRatio: "none", role: "img" });
     picture.append(svg("line", { x1: 0, x2: 600, y1: 55.5, y2: 55.5, class: "base" }));
@@ -151,6 +160,7 @@
     const fact = (name, value) => value && list.append(make("dt", "", name), make("dd", "", value));
     fact("begun", `${moment(one.at)} UTC by ${one.by}`);
     fact("CI run", one.run);
+    fact("subject", one.subject);
     fact("branch", one.branch);
     fact("commit", one.commit && one.commit + (one.dirty ? ", with uncommitted changes" : ""));
     fact("tag", one.tag);
@@ -174,16 +184,23 @@
     return box;
   };
 
+  // Cut on the screen where there is no room; whole in the details, and where the pointer rests.
+  const subject = (text) => {
+    const element = make("span", "subject", text);
+    element.title = text;
+    return element;
+  };
+
   const item = (one) => {
     const element = make("li", `k-${one.kind}`);
     const row = make("button", "row"), title = make("span", "title");
     row.type = "button";
     row.setAttribute("aria-expanded", "false");
     title.append(make("span", "number", `#${one.number}`));
-    if (several) title.append(make("span", "service", one.service));
+    if (several) title.append(make("span", "service", one.service.label));
     title.append(make("span", "verdict", one.verdict));
     title.append(make("span", "mono", named(one)));
-    if (one.subject) title.append(make("span", "subject", one.subject));
+    if (one.subject) title.append(subject(one.subject));
     const meta = [one.by, one.branch, one.note].filter(Boolean).join(" · ");
     row.append(title, make("span", "when", `${moment(one.at)}${one.took === null ? "" : `, ${duration(one.took)}`}`));
     if (one.steps.length) row.append(steps(one));
@@ -211,7 +228,7 @@
     definitions.append(marker);
     picture.append(definitions);
     for (const one of shown.filter((one) => one.back !== null)) {
-      const from = stand(one), to = stand(index.get(`${one.service}/${one.back}`));
+      const from = stand(one), to = stand(index.get(`${one.service.key}/${one.back}`));
       if (from === null || to === null) continue;
       const reach = Math.max(2, 22 - Math.sqrt(to - from) * 0.9);
       const path = svg("path", { d: `M25 ${from} C ${reach} ${from + 14}, ${reach} ${to - 14}, 24 ${to}`, "marker-end": "url(#tip)" });
@@ -234,6 +251,10 @@
     by("more").textContent = `show ${Math.min(CHUNK, left)} more of ${left}`;
     arrows();
   };
+  // A number means the deployment itself, wherever else it is spoken of.
+  const test = (word) => /^#\d+$/.test(word)
+    ? (one) => one.number === Number(word.slice(1))
+    : (one) => one.words.includes(word);
   // A verdict's word means the verdict, as `history --status` takes it: with a blank, a dash or an underscore.
   const tests = (text) => {
     let rest = ` ${text.toLowerCase().trim().replace(/\s+/g, " ")} `;
@@ -246,12 +267,12 @@
         found.push((one) => one.verdict === verdict || (!several && one.written.includes(verdict)));
       }
     }
-    return found.concat(rest.split(" ").filter(Boolean).map((word) => (one) => one.words.includes(word)));
+    return found.concat(rest.split(" ").filter(Boolean).map(test));
   };
   const filter = () => {
     const fits = tests(by("filter").value);
     const service = by("service").value;
-    wanted = all.filter((one) => (!service || one.service === service) && fits.every((fit) => fit(one)));
+    wanted = all.filter((one) => (!service || one.service.key === service) && fits.every((fit) => fit(one)));
     shown = [];
     by("list").replaceChildren();
     if (wanted.length === 0) by("list").append(make("li", "none", "No deployment is like that."));
@@ -262,15 +283,20 @@
 
   if (several) {
     by("service").hidden = false;
-    by("service").append(new Option("all services", ""), ...data.services.map((service) => new Option(service.name, service.name)));
+    by("service").append(new Option("all services", ""), ...data.services.map((service) => new Option(service.label, service.key)));
   }
   head();
-  figures();
+  if (data.services.length) {
+    figures();
+    balance();
+  }
   course();
+  if (data.listed) by("selection").textContent = listed(data.listed);
   legend();
   by("filter").addEventListener("input", filter);
   by("service").addEventListener("change", filter);
   by("more").addEventListener("click", extend);
-  window.addEventListener("resize", arrows);
-  filter();
+  window.addEventListener("resize", () => { balance(); arrows(); });
+  document.querySelector("search").hidden = data.services.length === 0;
+  if (data.services.length) filter();
 })();

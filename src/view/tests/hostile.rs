@@ -84,7 +84,8 @@ fn ten_thousand_hostile_deployments_fool_neither_terminal_nor_page() {
         statistics: statistics(&records[..5_000], None, now),
     };
     harmless(&figures.text(at(80)), 80, true);
-    let page = Page { services: vec![(sheet.service.clone(), told)], now };
+    let services = vec![(sheet.service.clone(), told)];
+    let page = Page { services, now, ..Page::default() };
     let html = page.html();
     assert_eq!((html.matches("<script").count(), html.matches("</script").count()), (2, 2));
     assert!(!html.contains("<img"));

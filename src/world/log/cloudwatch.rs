@@ -70,7 +70,10 @@ impl Logs for CloudWatchLogs {
                 break;
             }
         }
-        Ok(LogPage { group_exists: true, lines: lines(events, query.limit) })
+        let mut lines = lines(events);
+        let surplus = lines.len().saturating_sub(query.limit);
+        let is_cut = surplus > 0 || token.is_some();
+        Ok(LogPage { group_exists: true, lines: lines.split_off(surplus), is_cut })
     }
 }
 
@@ -93,8 +96,8 @@ fn is_newest_first(events: &[FilteredLogEvent]) -> bool {
     at(events.first()) > at(events.last())
 }
 
-/// The newest `limit` lines, oldest first, each once.
-fn lines(mut events: Vec<FilteredLogEvent>, limit: usize) -> Vec<LogLine> {
+/// The lines, oldest first, each once.
+fn lines(mut events: Vec<FilteredLogEvent>) -> Vec<LogLine> {
     if is_newest_first(&events) {
         events.reverse();
     }
@@ -103,7 +106,7 @@ fn lines(mut events: Vec<FilteredLogEvent>, limit: usize) -> Vec<LogLine> {
         events.into_iter().filter_map(line).filter(|line| seen.insert(line.id.clone())).collect();
     // Stable: lines of one millisecond stay in the order in which they came.
     lines.sort_by_key(|line| line.at);
-    lines.split_off(lines.len().saturating_sub(limit))
+    lines
 }
 
 fn line(event: FilteredLogEvent) -> Option<LogLine> {

@@ -39,7 +39,7 @@ pub struct LogQuery {
 }
 
 /// The two log groups. Source: App Runner developer guide, monitor-cwl.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogSource {
     /// What the container wrote.
@@ -55,6 +55,9 @@ pub struct LogPage {
     pub group_exists: bool,
     /// The lines, oldest first.
     pub lines: Vec<LogLine>,
+    /// Whether there are lines that were asked for and are not here: there were more than the limit,
+    /// or CloudWatch had not told all when it was asked no more.
+    pub is_cut: bool,
 }
 
 /// One line.

@@ -123,6 +123,11 @@ fn an_export_has_every_event_no_value_and_comes_back_whole() {
     let table = project.run(&["journal", "export", "--format", "csv"]).exits(0);
     assert_eq!(table.out.lines().count(), lines - 1);
     assert!(!table.out.contains("xyzzy-value"));
+    let dash = project.run(&["journal", "export", "-"]).exits(0);
+    assert_eq!(dash.out, piped.out, "standard output by its usual name");
+    project.run(&["journal", "export", "-", "--json"]).exits(2).says("name a file");
+    project.run(&["journal", "import", "-"]).exits(2).says("save it into a file");
+    assert!(!project.path().join("-").exists());
     project.run(&["journal", "export", "--json"]).exits(2);
     let clone = project.cloned("clone");
     clone.run(&["journal", "import", &name]).exits(0).says("events new");

@@ -117,6 +117,24 @@ fn every_screen_says_that_this_is_the_sandbox() {
     {
         project.run(arguments).exits(0).says("sandbox  http://127.0.0.1");
     }
+    // Who asks nobody knows it from the journal.
+    for (arguments, code) in [
+        (&["history", "--offline"][..], 0),
+        (&["history", "--html", "page.html", "--since", "1s"], 0),
+        (&["status", "--offline"], 0),
+        (&["stats"], 0),
+        (&["show", "1"], 0),
+        (&["show", "1", "--events"], 0),
+        (&["show", "9"], 2),
+    ] {
+        let ended = project.run(arguments).exits(code);
+        let shown = if code == 0 { &ended.out } else { &ended.err };
+        assert!(shown.starts_with("sandbox  http://127.0.0.1"), "{arguments:?} {ended:?}");
+        let result = project.run(&[arguments, &["--json"]].concat()).exits(code).result();
+        assert!(result["endpoint"].is_string(), "{arguments:?} {result}");
+    }
+    let page = std::fs::read_to_string(project.path().join("page.html")).unwrap();
+    assert!(page.contains(r#""endpoint":"http://127.0.0.1"#), "whatever is listed");
 }
 
 #[test]
@@ -135,6 +153,9 @@ fn the_first_line_of_talk_names_the_sandbox_whatever_is_said_first() {
     project.deploy();
     first(&["rollback"]);
     first(&["logs", "--grep", "no such line anywhere"]);
+    let none = project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
+    let whole = |line: &str| line.matches('`').count().is_multiple_of(2);
+    assert!(none.err.lines().all(whole), "a command in two parts: {}", none.err);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn history_is_chosen_by_number_verdict_and_time_and_knows_what_ecr_holds() {
     assert!(all[last - 1]["committed_at"].is_string(), "{}", all[last - 1]);
     project.run(&["history", "--status", "fine"]).exits(2).says("rolled-back");
     project.run(&["history", "--since", "soon"]).exits(2).says("30d");
-    project.run(&["history", "--since", "2100-01-01"]).exits(2).says("not over yet");
+    project.run(&["history", "--since", "2100-01-01"]).exits(2).says("has not come yet");
     project.run(&["history", "--status", "abandoned"]).exits(0).says("No deployment matches.");
     project
         .run(&["history"])
@@ -92,6 +92,43 @@ fn several_services_in_one_journal_are_all_told_where_none_is_named() {
     let one = project.run(&["history", "--json", "--service", "admin"]).exits(0);
     assert_eq!(one.result()["history"]["service"], "123456789012/eu-central-1/admin");
     project.run(&["history", "--html", "all.html"]).exits(0).says("2 deployments in all.html");
+}
+
+#[test]
+fn a_page_of_a_selection_names_it_and_counts_all() {
+    let world = World::open();
+    let project = eventful(&world);
+    let page = |arguments: &[&str]| {
+        project.run(&[&["history", "--html", "-"], arguments].concat()).exits(0).out
+    };
+    let figures = |page: &str| {
+        let (_, rest) = page.split_once(r#""figures":"#).unwrap();
+        rest.split_once('}').unwrap().0.to_owned()
+    };
+    let all = page(&[]);
+    assert!(all.contains(r#""listed":null"#));
+    for (arguments, listed) in [
+        (&["--status", "rolled-back"][..], r#"{"of":4,"shown":1,"typed":"--status rolled-back"}"#),
+        (&["--since", "0s", "-n", "2"], r#"{"of":4,"shown":0,"typed":"--since 0s -n 2"}"#),
+    ] {
+        let some = page(arguments);
+        assert!(some.contains(&format!(r#""listed":{listed}"#)), "{some}");
+        assert_eq!(figures(&some), figures(&all));
+    }
+}
+
+#[test]
+fn where_nothing_was_deployed_the_page_says_so() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    let nothing = "Nothing was deployed from here yet.";
+    let piped = project.run(&["history", "--html", "-"]).exits(0);
+    assert!(piped.out.starts_with("<!doctype html>"), "{}", piped.out);
+    assert!(piped.err.contains(nothing), "{}", piped.err);
+    let named = project.run(&["history", "--html", "page.html", "--json"]).exits(0).says(nothing);
+    assert_eq!(named.result()["page"]["deployments"], 0);
+    let page = std::fs::read_to_string(project.path().join("page.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>"));
 }
 
 #[test]
@@ -259,6 +296,29 @@ fn stats_tell_the_four_measures() {
 }
 
 #[test]
+fn lines_that_a_look_leaves_out_are_said_and_told() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    if !world.runs_images() {
+        return;
+    }
+    let left_out = "lines of the application from before ";
+    project.run(&["logs"]).exits(0).does_not_say(left_out);
+    // The application writes a line for each.
+    for _ in 0..1001 {
+        world.ask("shop", "/");
+    }
+    project.run(&["logs"]).exits(0).says(left_out).says("surefoot logs --grep TEXT");
+    let told = project.run(&["logs", "--json"]).exits(0).lines();
+    let moments: Vec<_> = told.iter().map(|line| &line["log"]["left_out_before"]).collect();
+    assert_eq!(moments.iter().filter(|moment| moment.is_string()).count(), 1);
+    project.run(&["logs", "--source", "service"]).exits(0).does_not_say(left_out);
+    let searched = project.run(&["logs", "--grep", "no such line"]).exits(0);
+    searched.does_not_say(left_out).says("no line that matches since");
+}
+
+#[test]
 fn logs_are_searched_and_kept_to_a_deployment() {
     let world = World::open();
     let project = Project::new(&world, "shop");
@@ -275,7 +335,8 @@ fn logs_are_searched_and_kept_to_a_deployment() {
     let none = project.run(&["logs", "--grep", "no such line anywhere"]).exits(0);
     none.says("no line that matches since").says("surefoot logs --since 1d");
     project.run(&["logs", "--grep", "("]).exits(2).says("regular expression");
-    project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
+    let first = project.run(&["logs", "--deployment", "1"]).exits(0).says("[AppRunner]");
+    first.says("Service creation started.").does_not_say("are not shown");
     // Both limits hold: nothing is shown from before its beginning, and nothing from after its end.
     project.release("release two");
     project.deploy();

@@ -25,14 +25,14 @@ impl Logs for Machine {
             if !logs.has_group(&group) {
                 return Ok(LogPage::default());
             }
-            let found = logs.between(&group, &prefix, since, until, query.limit);
+            let (found, older) = logs.between(&group, &prefix, since, until, query.limit);
             let lines = found.into_iter().map(|(at, stream, position, text)| LogLine {
                 id: format!("{stream}/{position}"),
                 at: DateTime::from_timestamp_millis(at).unwrap_or_default(),
                 stream: stream.to_owned(),
                 text: text.to_owned(),
             });
-            Ok(LogPage { group_exists: true, lines: lines.collect() })
+            Ok(LogPage { group_exists: true, lines: lines.collect(), is_cut: older > 0 })
         })
         .await
     }

@@ -68,6 +68,15 @@ async fn the_newest_lines_are_kept_whatever_order_they_come_in() {
 }
 
 #[tokio::test]
+async fn a_page_says_whether_it_is_all_that_was_asked_for() {
+    let cut = |pages: Vec<Answer>, limit| async move { read(&pages, &query(limit)).await.1.is_cut };
+    assert!(!cut(vec![page(&[3, 2, 1], None)], 3).await, "just as many as were asked for");
+    assert!(cut(vec![page(&[3, 2, 1], None)], 2).await, "one more");
+    assert!(cut(vec![page(&[3, 2], Some("n"))], 2).await, "there may be more");
+    assert!(cut(vec![page(&[1], Some("again"))], 5).await, "asked no more");
+}
+
+#[tokio::test]
 async fn an_old_beginning_is_not_asked_newest_first() {
     let mut query = query(5);
     query.since = DateTime::from_timestamp(1_600_000_000, 0).unwrap();
@@ -85,7 +94,7 @@ async fn a_group_that_is_not_there_is_a_finding_and_an_empty_one_another() {
     assert_eq!(read(&[missing], &query(5)).await.1, LogPage::default());
     assert_eq!(
         read(&[page(&[], None)], &query(5)).await.1,
-        LogPage { group_exists: true, lines: vec![] }
+        LogPage { group_exists: true, ..LogPage::default() }
     );
 }
 
