@@ -152,27 +152,28 @@ fn a_megabyte_in_a_message_is_cut() {
 }
 
 /// What a browser of this width shows of a page, and lists for each of these filters: by the page's
-/// own script, in a stand-in for a browser. Nothing where there is no Node.js.
-fn browsed(page: &Page, width: usize, filters: &[&str]) -> Option<Value> {
+/// own script, in a stand-in for a browser.
+fn browsed(page: &Page, width: usize, filters: &[&str]) -> Value {
     let node = Command::new("node")
         .args(["-e", include_str!("browser.js"), &width.to_string()])
         .args(filters)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();
-    let mut node = node.ok()?;
+    let mut node = node.expect("Node.js is installed");
     node.stdin.take().unwrap().write_all(page.html().as_bytes()).unwrap();
     let output = node.wait_with_output().unwrap();
     assert!(output.status.success());
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
-fn a_number_in_the_filter_means_the_deployment_and_no_other_that_speaks_of_it() {
+#[ignore = "needs Node.js"]
+fn browsed_a_number_in_the_filter_means_the_deployment_and_no_other_that_speaks_of_it() {
     let mut told = stories(&examples::several());
     told[0].row.note = Some("much like #1, and #17".into());
     let filters = ["", "#17", "#1", "17", "rolled-back", "like", "#99"];
-    let Some(shown) = browsed(&page(told), 1280, &filters) else { return };
+    let shown = browsed(&page(told), 1280, &filters);
     let expected = json!([
         ["#19", "#18", "#17", "#16"],
         ["#17"],
@@ -186,16 +187,18 @@ fn a_number_in_the_filter_means_the_deployment_and_no_other_that_speaks_of_it() 
 }
 
 #[test]
-fn a_subject_is_whole_in_the_details() {
+#[ignore = "needs Node.js"]
+fn browsed_a_subject_is_whole_in_the_details() {
     let mut told = stories(&examples::several());
     let long = "word ".repeat(100) + "end";
     told[3].row.subject = Some(long.clone());
-    let Some(shown) = browsed(&page(told), 1280, &[""]) else { return };
+    let shown = browsed(&page(told), 1280, &[""]);
     assert!(shown["details"].as_str().unwrap().contains(&long), "{shown}");
 }
 
 #[test]
-fn no_figure_stands_alone_beneath_many_where_it_can_be_helped() {
+#[ignore = "needs Node.js"]
+fn browsed_no_figure_stands_alone_beneath_many_where_it_can_be_helped() {
     let one = page(stories(&examples::several()));
     let several = |count: usize| {
         let stream = |at| format!("123456789012/eu-central-1/shop-{at}").parse().unwrap();
@@ -205,21 +208,22 @@ fn no_figure_stands_alone_beneath_many_where_it_can_be_helped() {
     for (services, width, columns) in
         [(1, 944, 4), (2, 944, 5), (3, 944, 3), (4, 944, 4), (5, 944, 4), (1, 361, 2), (1, 100, 1)]
     {
-        let Some(shown) = browsed(&several(services), width, &[""]) else { return };
+        let shown = browsed(&several(services), width, &[""]);
         let expected = format!("repeat({columns}, minmax(0, 1fr))");
         assert_eq!(shown["columns"], expected, "{services} in {width}");
     }
 }
 
 #[test]
-fn each_region_has_its_line_and_a_name_that_repeats_its_region() {
+#[ignore = "needs Node.js"]
+fn browsed_each_region_has_its_line_and_a_name_that_repeats_its_region() {
     let one = page(stories(&examples::several()));
     let stream = |text: &str| text.parse().unwrap();
     let names =
         ["1/eu-central-1/shop", "1/us-east-1/shop", "2/us-east-1/shop", "2/us-east-1/stall"];
     let whole = |name: &str| stream(&format!("12345678901{name}"));
     let services = names.map(|name| (whole(name), one.services[0].1.clone())).into();
-    let Some(shown) = browsed(&Page { services, ..one }, 1280, &[""]) else { return };
+    let shown = browsed(&Page { services, ..one }, 1280, &[""]);
     let head = shown["head"].as_str().unwrap();
     assert!(
         head.starts_with("shop · stall|eu-central-1, account 123456789011|us-east-1, "),
@@ -239,18 +243,20 @@ fn each_region_has_its_line_and_a_name_that_repeats_its_region() {
 }
 
 #[test]
-fn a_page_of_nothing_says_so_and_offers_no_filter() {
-    let Some(shown) = browsed(&Page::default(), 1280, &[]) else { return };
+#[ignore = "needs Node.js"]
+fn browsed_a_page_of_nothing_says_so_and_offers_no_filter() {
+    let shown = browsed(&Page::default(), 1280, &[]);
     assert!(shown["head"].as_str().unwrap().starts_with("Nothing was deployed from here yet|"));
     assert_eq!((&shown["figures"], &shown["searchable"]), (&json!(""), &json!(false)));
 }
 
 #[test]
-fn a_selection_is_named_above_the_list() {
+#[ignore = "needs Node.js"]
+fn browsed_a_selection_is_named_above_the_list() {
     let selection = Selection { verdict: Some(Verdict::RolledBack), ..Selection::default() };
     let typed = "--status rolled-back".into();
     let page = Page { selection, typed, ..page(stories(&examples::several())) };
-    let Some(shown) = browsed(&page, 1280, &[""]) else { return };
+    let shown = browsed(&page, 1280, &[""]);
     assert_eq!(shown["selection"], "Listed are 1 of 4 deployments: --status rolled-back");
     assert!(shown["figures"].as_str().unwrap().contains("|#19, "), "{shown}");
     assert_eq!(shown["lists"], json!([["#18"]]));
