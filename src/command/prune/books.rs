@@ -120,6 +120,7 @@ impl Books {
                 let gone = prune.intended.into_iter().filter(|digest| !picture.holds(digest));
                 let event = Event::ImagesPruned {
                     deleted: gone.collect(),
+                    not_there: Vec::new(),
                     failures: Vec::new(),
                     repository: prune.repository,
                     bytes: 0,
@@ -154,7 +155,8 @@ impl Books {
             }
             let bytes = images.iter().filter_map(|digest| sizes.get(digest)).sum();
             let repository = picture.repository.clone();
-            let event = Event::PruneStarted { repository, keep, images, bytes };
+            let asked = (book.memory.stream != main).then(|| main.service.clone());
+            let event = Event::PruneStarted { repository, keep, images, bytes, asked };
             append(book, &event, (&self.history, &self.again), "Nothing was deleted.")?;
         }
         Ok(())
@@ -176,12 +178,11 @@ impl Books {
             if share(book, &main, &intended).is_empty() {
                 continue;
             }
-            let gone: Vec<Digest> =
-                deletions.deleted.iter().chain(&deletions.not_there).cloned().collect();
-            let deleted = share(book, &main, &gone);
+            let deleted = share(book, &main, &deletions.deleted);
             let event = Event::ImagesPruned {
                 bytes: deleted.iter().filter_map(|digest| sizes.get(digest)).sum(),
                 deleted,
+                not_there: share(book, &main, &deletions.not_there),
                 failures: failures(book, &main, deletions),
                 repository: Some(sheet.repository.clone()),
                 found: false,

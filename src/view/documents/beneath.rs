@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::projection::{Prune, Restoration};
+use crate::projection::{Prune, PruneOutcome, Restoration};
 use crate::text::counted;
 use crate::view::look::{Accent, harmless};
 use crate::view::{Look, measure};
@@ -47,7 +47,11 @@ fn restored(restoration: &Restoration) -> String {
 fn words(prune: &Prune) -> String {
     let by = harmless(&prune.by);
     let intended = prune.intended.len();
-    let of = prune.repository.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+    let of = prune.repository.as_ref().map(|name| match prune.asked {
+        Some(_) => format!(" of this service in `{name}`"),
+        None => format!(" of `{name}`"),
+    });
+    let of = of.unwrap_or_default();
     let Some(outcome) = &prune.outcome else {
         let named = prune.repository.as_ref().map(|name| format!(" --ecr-repo {name}"));
         return format!(
@@ -62,13 +66,26 @@ fn words(prune: &Prune) -> String {
     } else {
         format!("{gone} of {}", counted(intended, "image"))
     };
-    let found = if outcome.found { ", found out afterwards" } else { "" };
-    let failed = match outcome.failures.len() {
+    if outcome.found {
+        // Nobody saw who deleted them.
+        return format!(
+            "gone, as was found out afterwards: {gone}{of}; the prune that {by} began did not say how it ended"
+        );
+    }
+    format!("{gone}{of} deleted by {by}{}{}", before(outcome), failed(outcome))
+}
+
+/// What somebody else deleted before it could be.
+fn before(outcome: &PruneOutcome) -> String {
+    match outcome.not_there.len() {
         0 => String::new(),
-        failures => {
-            let failures = counted(failures, "failure");
-            format!("; {failures}, the first: {}", harmless(&outcome.failures[0]))
-        }
-    };
-    format!("{gone}{of} deleted by {by}{found}{failed}")
+        1 => ", 1 was gone before".into(),
+        more => format!(", {more} were gone before"),
+    }
+}
+
+fn failed(outcome: &PruneOutcome) -> String {
+    let Some(first) = outcome.failures.first() else { return String::new() };
+    let failures = counted(outcome.failures.len(), "failure");
+    format!("; {failures}, the first: {}", harmless(first))
 }

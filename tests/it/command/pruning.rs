@@ -75,6 +75,10 @@ fn two_services_that_share_a_repository_can_both_restart_and_go_back_as_offered(
 
     shop.run(&APPLY).exits(0).says("Deleted: 2 images");
     assert_eq!(world.images("shop").len(), 6);
+    // Each deployed one of the two.
+    shop.run(&["history"]).exits(0).says("2 of 2 images of `shop` deleted by tester@");
+    let share = stall.run(&["history"]).exits(0);
+    share.says("1 of 1 image of this service in `shop` deleted by tester@");
     for (project, service) in [(&shop, "shop"), (&stall, "stall")] {
         world.app_runner("StartDeployment", &json!({"ServiceArn": world.arn(service)}));
         world.idle(service);
@@ -175,7 +179,10 @@ fn killed_in_the_middle_the_next_prune_and_the_history_tell_the_truth() {
     let gone = |place: usize| prunes[place]["outcome"]["deleted"].as_array().unwrap().len();
     assert_eq!((prunes.len(), gone(0), gone(1)), (2, 100, 30), "{history}");
     assert_eq!(prunes[0]["outcome"]["found"], true);
-    project.run(&["history"]).exits(0).says("found out afterwards");
+    // Who deleted them, nobody saw.
+    let history = project.run(&["history"]).exits(0);
+    history.says("gone, as was found out afterwards: 100 of 130 images of `shop`");
+    project.run(&["history"]).exits(0).does_not_say("100 of 130 images of `shop` deleted by");
 }
 
 #[test]
@@ -220,6 +227,8 @@ fn what_happens_between_the_looks_is_seen() {
     let project = Project::new(&world, "shop");
     project.deploy();
     let old = fill(&world, 3);
+    let asked = json!({"repositoryName": "shop", "imageIds": [{"imageDigest": old[2]}]});
+    let size = world.ecr("DescribeImages", &asked)["imageDetails"][0]["imageSizeInBytes"].clone();
 
     // An image goes, and another one is named by somebody.
     let run = between_the_looks(&world, &project);
@@ -227,6 +236,14 @@ fn what_happens_between_the_looks_is_seen() {
     world.push("shop", Some("stable"), "old 1");
     run.end().exits(0).says("Deleted: 1 image").says("Gone before: 1").says("Spared");
     assert!(world.images("shop").contains_key(&old[1]));
+    // What somebody else deleted is gone, and nobody is said to have deleted it.
+    project.run(&["history"]).exits(0).says("1 of 3 images of `shop` deleted by tester@");
+    project.run(&["history"]).exits(0).says("1 was gone before");
+    let history = project.run(&["history", "--json"]).exits(0).result();
+    let outcome = &history["history"]["prunes"][0]["outcome"];
+    assert_eq!(outcome["not_there"], json!([old[0]]), "{outcome}");
+    assert_eq!(outcome["deleted"], json!([old[2]]), "{outcome}");
+    assert_eq!(outcome["bytes"], size, "{outcome}");
 
     // A deployment begins, by somebody without surefoot: nothing more is deleted.
     let late = world.push("shop", Some("00000000000f"), "late");
