@@ -35,6 +35,8 @@ struct Book {
     memory: Memory,
     /// Prunes that could not say how they ended, oldest first.
     unsettled: Vec<Prune>,
+    /// Whether the intention of this one is written here.
+    begun: bool,
 }
 
 impl Books {
@@ -62,7 +64,7 @@ impl Books {
                 // A service of another world: its images are not here.
                 continue;
             }
-            books.push(Book { ledger, memory, unsettled });
+            books.push(Book { ledger, memory, unsettled, begun: false });
         }
         let mut clones = Vec::new();
         for book in &books {
@@ -158,6 +160,7 @@ impl Books {
             let asked = (book.memory.stream != main).then(|| main.service.clone());
             let event = Event::PruneStarted { repository, keep, images, bytes, asked };
             append(book, &event, (&self.history, &self.again), "Nothing was deleted.")?;
+            book.begun = true;
         }
         Ok(())
     }
@@ -170,14 +173,7 @@ impl Books {
         let sizes = sizes(&sheet.choices);
         let main = self.main.clone();
         let leaves = format!("Deleted from ECR: {}.", counted(deletions.deleted.len(), "image"));
-        for book in &mut self.all {
-            // Only where the intention was written.
-            let intended = sheet.choices.iter().filter(|choice| choice.goes());
-            let intended: Vec<Digest> =
-                intended.map(|choice| choice.held.image.digest.clone()).collect();
-            if share(book, &main, &intended).is_empty() {
-                continue;
-            }
+        for book in self.all.iter_mut().filter(|book| book.begun) {
             let deleted = share(book, &main, &deletions.deleted);
             let event = Event::ImagesPruned {
                 bytes: deleted.iter().filter_map(|digest| sizes.get(digest)).sum(),

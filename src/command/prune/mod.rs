@@ -218,7 +218,7 @@ async fn under_lock(
     };
     let deletions = delete(&pruning, picture, &sheet.choices).await;
     books.end(&sheet, &deletions)?;
-    let outcome = outcome(&sheet, deletions);
+    let outcome = outcome(wish, &sheet, deletions);
     setup.view.data(&outcome);
     report.add(&outcome);
     trouble::of_deletions(repository, &outcome, &wish.typed()).map_or(Ok(()), Err)
@@ -290,11 +290,15 @@ async fn sheet(
     }
 }
 
-fn outcome(sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
+fn outcome(wish: &Wish, sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
+    let (bytes, parts) = sheet.measure(&deletions.deleted);
     PruneOutcomeSheet {
         endpoint: sheet.endpoint.clone(),
         service: sheet.service.clone(),
-        bytes: sheet.bytes_of(&deletions.deleted),
+        bytes,
+        parts,
+        left: sheet.left(),
+        again: wish.typed(),
         deletions,
     }
 }

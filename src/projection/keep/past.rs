@@ -54,12 +54,11 @@ pub fn prunes(records: &[Recorded]) -> Vec<Prune> {
             }
             Ok(event) => {
                 let Some((repository, outcome)) = ended(event) else { continue };
-                match open(&mut found, repository, outcome.found) {
-                    Some(prune) => prune.outcome = Some(outcome),
-                    None => {
-                        let begun = begun(record, repository, &[]);
-                        found.push(Prune { outcome: Some(outcome), ..begun });
-                    }
+                if let Some(prune) = open(&mut found, repository, outcome.found) {
+                    prune.outcome = Some(outcome);
+                } else {
+                    let begun = begun(record, repository, &[]);
+                    found.push(Prune { outcome: Some(outcome), ..begun });
                 }
             }
             Err(_) => {}
