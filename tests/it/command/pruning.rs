@@ -147,7 +147,10 @@ fn an_index_never_misses_a_part_and_goes_before_its_own() {
     }
     assert!(left.contains_key(&named) && parts[2..5].iter().all(|part| left.contains_key(part)));
     whole(&world);
-    project.run(&[&APPLY[..], &["--tag-pattern", "sta*"]].concat()).exits(0).says("Deleted: 4");
+    project
+        .run(&[&APPLY[..], &["--tag-pattern", "sta*"]].concat())
+        .exits(0)
+        .says("Deleted: 1 image and 3 parts of indexes");
     assert_eq!(world.images("shop").len(), 1, "what runs");
 }
 
@@ -307,13 +310,14 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     }
     world.clear();
     world.fault(&json!({"operation": "BatchDeleteImage", "kind": "access-denied"}));
-    project.run(&APPLY).exits(1).names("prune-failed").says("Deleted: 0 images.");
+    project.run(&APPLY).exits(1).names("prune-failed").says("Nothing was deleted.");
 
     // A service of somebody else uses the repository: what it needs, nobody here knows.
     let mut other = Project::new(&world, "stall");
     other.set("ECR_REPOSITORY", "shop");
     other.deploy();
     let refused = project.run(&APPLY).exits(26).says("`stall` uses this repository");
+    assert!(refused.out.contains("Would be deleted if enough were known: 2 images"));
     // The limits that were typed are part of what to type next.
     refused.says("--keep 2 --grace 0s --apply --without-history stall");
     let misspelt = [&APPLY[..], &["--without-history", "stal"]].concat();
@@ -340,6 +344,32 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     project.run(&accepted).exits(0).says("Deleted: 2 images");
     let other = world.image("stall");
     assert!(world.images("shop").keys().any(|digest| other.ends_with(digest)));
+}
+
+#[test]
+fn what_could_not_be_seen_is_not_claimed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    fill(&world, 230);
+    let fails = |kind: &str, skip: u32| {
+        world.clear();
+        world.fault(
+            &json!({"operation": "ListServices", "kind": kind, "skip": skip, "times": null}),
+        );
+        project.run(&APPLY).does_not_say("is still there")
+    };
+    // The first look sees everything, and the one before each call nothing.
+    let refused = fails("access-denied", 1).exits(26).names("prune-incomplete");
+    refused.says("Nothing was deleted.").says("docs/guides/pruning.md has the policy");
+    for (kind, exit, code) in
+        [("access-denied", 26, "prune-incomplete"), ("error-before-effect", 1, "prune-failed")]
+    {
+        let stopped = fails(kind, 2).exits(exit).names(code).says("Deleted: 100 images.");
+        stopped.says("what is needed now is not known any more, so nothing more was deleted");
+    }
+    world.clear();
+    project.run(&APPLY).exits(0).says("Deleted: 30 images");
 }
 
 #[test]
