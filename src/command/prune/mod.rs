@@ -69,10 +69,8 @@ pub(super) async fn after_deployment(keep: u32, setup: &Setup, world: &World, st
     let wish = Wish { again, beside: true, ..wish };
     let mut report = Report::none();
     if let Err(problem) = carry_out(&wish, setup, world, stream, true, &mut report).await {
-        setup.view.say(&format!("the deployment succeeded; pruning did not: {}", problem.what));
-        for line in problem.because.iter().chain(&problem.next) {
-            setup.view.say(&format!("  {line}"));
-        }
+        let what = format!("the deployment succeeded; pruning did not: {}", problem.what);
+        setup.view.warn(&Problem { what, ..problem });
     }
 }
 

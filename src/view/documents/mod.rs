@@ -32,6 +32,7 @@ pub use story::StorySheet;
 pub use verification::Verification;
 
 pub(super) use findings::tree;
+pub(super) use problem::warning;
 
 use super::look::{Accent, Look, harmless};
 use crate::names::{Digest, ImageIdentifier, StreamName, Tag};
