@@ -373,6 +373,36 @@ fn what_could_not_be_seen_is_not_claimed() {
 }
 
 #[test]
+fn a_service_that_a_prune_holds_is_said_to_be_held_by_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    fill(&world, 1);
+    let run = between_the_looks(&world, &project);
+    let locked = project.run(&["resume"]).exits(23).names("locked").says("a prune holds `shop`");
+    locked.says("run this again when it has ended").does_not_say("another deployment");
+    run.end().exits(0).says("Deleted: 1 image");
+}
+
+#[test]
+fn an_error_of_app_runner_itself_is_no_fault_of_the_network() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    world.clear();
+    let fault = |kind: &str| {
+        world.clear();
+        world.fault(&json!({"operation": "ListServices", "kind": kind, "times": null}));
+        let told = project.run(&["prune"]).exits(20).names("aws-unreachable");
+        told.does_not_say("could not reach").does_not_say("check the network")
+    };
+    let broken = fault("error-before-effect").says("App Runner in eu-central-1 did not answer");
+    let broken = broken.says("an error of its own, InternalServiceErrorException");
+    broken.says("(request ").says("try again later");
+    fault("throttle").says("App Runner in eu-central-1 asks for fewer calls");
+}
+
+#[test]
 fn a_repository_of_others_is_not_pruned() {
     let world = World::open();
     let project = Project::new(&world, "shop");
@@ -541,7 +571,10 @@ fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
         world.fault(&json!({"operation": operation, "kind": kind, "times": null}));
         let ended = run.end().exits(0);
         assert_eq!(ended.result()["summary"]["verdict"], "live", "{operation} {kind}");
-        ended.says("the deployment succeeded; pruning did not");
+        let ended = ended.says("warning: the deployment succeeded; pruning did not");
+        let lines = |label: &str| ended.err.lines().any(|line| line.starts_with(label));
+        assert!(lines("  because: ") && lines("hint: "), "{}", ended.err);
+        ended.does_not_say("error[");
         world.clear();
         project.run(&["status", "--exit-code"]).exits(0);
         project.run(&["journal", "verify"]).exits(0);
@@ -640,6 +673,10 @@ fn what_is_younger_than_the_grace_period_stays_whatever_else_is_asked_for() {
     for nonsense in ["", "-1h", "2 hours", "1h2h", "99999999999999999999h"] {
         let asked = format!("--grace={nonsense}");
         project.run(&["prune", &asked]).exits(2).names("usage").says("--grace");
+    }
+    for (option, value) in [("--grace", "-1h"), ("--older-than", "-1d"), ("--grace", "--apply")] {
+        let refused = project.run(&["prune", option, value]).exits(2).names("usage");
+        refused.says(&format!("`{option} {value}`"));
     }
 }
 
