@@ -261,7 +261,7 @@ fn without_answer(place: &str, obstacle: Obstacle) -> (String, &'static str) {
     match obstacle {
         Obstacle::Broken => (
             format!("{place} did not answer as it should"),
-            "try again later; if it goes on, see what AWS says of its health, and any proxy in between",
+            "try again later; if it goes on, look at AWS's health page and any proxy",
         ),
         Obstacle::Throttled => (
             format!("{place} asks for fewer calls"),

@@ -58,7 +58,9 @@ fn words(prune: &Prune) -> String {
     let of = of.unwrap_or_default();
     let Some(outcome) = &prune.outcome else {
         let meant = counted(intended, "image");
-        return format!("{meant}{of} meant to go, by {by}; it did not say how it ended; to look:");
+        return format!(
+            "{meant}{of} meant to go, by {by}; it did not say how it ended; to see what is gone:"
+        );
     };
     let gone = outcome.deleted.len();
     let gone = if intended == 0 {
@@ -68,9 +70,8 @@ fn words(prune: &Prune) -> String {
     };
     if outcome.found {
         // Nobody saw who deleted them.
-        return format!(
-            "gone, as was found out afterwards: {gone}{of}; the prune that {by} began did not say how it ended"
-        );
+        let gone = format!("{gone}{of} gone, found out afterwards");
+        return format!("{gone}; the prune that {by} began did not say how it ended");
     }
     format!("{gone}{of} deleted by {by}{}{}", before(outcome), failed(outcome))
 }
@@ -124,7 +125,7 @@ mod tests {
         let told = words(&prune(Some(ended(false))));
         assert_eq!(told, "4 of 9 images of `shop` deleted by ada@laptop, 5 were gone before");
         let told = words(&prune(Some(ended(true))));
-        assert!(told.starts_with("gone, as was found out afterwards: 4 of 9 images of `shop`"));
+        assert!(told.starts_with("4 of 9 images of `shop` gone, found out afterwards; the prune"));
         assert!(!told.contains("deleted"), "{told}");
         let share = Prune { asked: Some("stall".parse().unwrap()), ..prune(Some(ended(false))) };
         assert!(words(&share).starts_with("4 of 9 images of this service in `shop` deleted"));
