@@ -392,10 +392,16 @@ mod tests {
     #[test]
     fn a_prune_that_did_not_say_how_it_ended_is_settled_by_the_next() {
         let repository: crate::names::RepositoryName = "shop".parse().unwrap();
-        let started =
-            |repository| Event::PruneStarted { repository, keep: 1, images: vec![], bytes: 0 };
+        let started = |repository| Event::PruneStarted {
+            repository,
+            keep: 1,
+            images: vec![],
+            bytes: 0,
+            asked: None,
+        };
         let pruned = Event::ImagesPruned {
             deleted: vec![],
+            not_there: Vec::new(),
             failures: vec![],
             repository: Some(repository.clone()),
             bytes: 0,

@@ -108,6 +108,11 @@ impl Flags {
         format!("{label}{}{end}", self.complete(command))
     }
 
+    fn in_problem(&self, problem: &Problem) -> Problem {
+        let next = problem.next.iter().map(|hint| self.in_text(hint)).collect();
+        Problem { leaves: self.in_text(&problem.leaves), next, ..problem.clone() }
+    }
+
     fn in_json(&self, value: Value) -> Value {
         match value {
             Value::String(text) if text.starts_with("surefoot ") => {
@@ -227,10 +232,11 @@ impl View for Addressed {
     }
 
     fn problem(&self, problem: &Problem) {
-        let mut problem = problem.clone();
-        problem.leaves = self.flags.in_text(&problem.leaves);
-        problem.next = problem.next.iter().map(|hint| self.flags.in_text(hint)).collect();
-        self.view.problem(&problem);
+        self.view.problem(&self.flags.in_problem(problem));
+    }
+
+    fn warn(&self, problem: &Problem) {
+        self.view.warn(&self.flags.in_problem(problem));
     }
 
     fn say(&self, line: &str) {
@@ -299,6 +305,9 @@ mod tests {
         fn problem(&self, problem: &Problem) {
             self.hear("problem", &problem.next[0]);
         }
+        fn warn(&self, problem: &Problem) {
+            self.hear("warn", &problem.next[0]);
+        }
         fn say(&self, line: &str) {
             self.hear("say", line);
         }
@@ -352,6 +361,7 @@ mod tests {
         summary.next = vec!["surefoot status".into()];
         view.summary(&summary);
         view.problem(&Problem::new(ExitCode::General, "x", "y").hint(hint));
+        view.warn(&Problem::new(ExitCode::General, "x", "y").hint(hint));
         view.say(hint);
         view.data(&Status);
         view.stream(&Status);
@@ -368,6 +378,7 @@ mod tests {
                 "event DeploymentPlanned",
                 "summary surefoot status --env prod",
                 "problem `surefoot status --env prod`",
+                "warn `surefoot status --env prod`",
                 "say `surefoot status --env prod`",
                 "data \"surefoot status --env prod\"",
                 "stream next: surefoot status --env prod\n",

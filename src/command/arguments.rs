@@ -391,10 +391,10 @@ pub struct Prune {
     #[arg(long, default_value_t = 10, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     pub keep: u32,
     /// Delete only what was pushed longer ago than this, such as 30d
-    #[arg(long, value_name = "AGE")]
+    #[arg(long, value_name = "AGE", allow_hyphen_values = true)]
     pub older_than: Option<String>,
     /// Never delete what was pushed within this time: a deployment may be about to use it
-    #[arg(long, default_value = "2h", value_name = "AGE")]
+    #[arg(long, default_value = "2h", value_name = "AGE", allow_hyphen_values = true)]
     pub grace: String,
     /// Tags of this form may go as surefoot's own may (`*` stands for anything); may be repeated
     #[arg(long, value_name = "GLOB")]

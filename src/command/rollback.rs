@@ -220,7 +220,7 @@ fn no_such_release(arguments: &Rollback, records: &[Recorded]) -> Problem {
             "nothing-to-go-back-to",
             format!("the image of {number} is gone"),
         )
-        .because("a prune deleted it")
+        .because("a prune deleted it, or found it gone")
         .hint(trouble::LIST_HINT);
     }
     if let Some(problem) = asked.and_then(|number| found_bad(records, number)) {

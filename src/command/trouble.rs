@@ -254,12 +254,30 @@ fn unreachable(place: Place, obstacle: Obstacle, reason: &str, region: Option<&R
         }
         Obstacle::Network | Obstacle::NotRunning | Obstacle::Broken | Obstacle::Throttled => {
             let region = region.map(|region| format!(" in {region}")).unwrap_or_default();
-            let what = format!("could not reach {place}{region}");
+            let (what, hint) = without_answer(&format!("{place}{region}"), obstacle);
             Problem::new(ExitCode::Preflight, "aws-unreachable", what)
                 .because(reason)
                 .leaves(nothing)
-                .hint("check the network, the region's name and any proxy, then try again")
+                .hint(hint)
         }
+    }
+}
+
+/// What stood between us and an answer, and what helps: who answered was reached.
+fn without_answer(place: &str, obstacle: Obstacle) -> (String, &'static str) {
+    match obstacle {
+        Obstacle::Broken => (
+            format!("{place} did not answer as it should"),
+            "try again later; if it goes on, look at AWS's health page and any proxy",
+        ),
+        Obstacle::Throttled => (
+            format!("{place} asks for fewer calls"),
+            "wait a minute, then run the same command again",
+        ),
+        _ => (
+            format!("could not reach {place}"),
+            "check the network, the region's name and any proxy, then try again",
+        ),
     }
 }
 
@@ -274,26 +292,38 @@ pub(super) fn elsewhere(mut problem: Problem, directory: &Path) -> Problem {
     problem.because(format!("another clone on this machine began it: its journal is {place}"))
 }
 
-/// Another deployment holds the service.
+/// Something else holds the service.
 pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
     let name = &stream.service;
     match error {
         LockError::Held(owner) => {
-            let what = format!("another deployment holds `{name}`");
-            let problem = Problem::new(ExitCode::Locked, "locked", what);
-            let problem = match owner {
-                Some(owner) => problem.because(held_by(owner)),
-                None => problem,
-            };
-            problem
-                .hint(format!("watch it: `surefoot status --service-name {name}`"))
-                .hint("run this again when it has ended")
+            let holder = holder(owner.as_deref());
+            let what = format!("{holder} holds `{name}`");
+            let mut problem = Problem::new(ExitCode::Locked, "locked", what);
+            problem.because.extend(owner.as_deref().map(held_by));
+            if holder == DEPLOYMENT {
+                problem =
+                    problem.hint(format!("watch it: `surefoot status --service-name {name}`"));
+            }
+            problem.hint("run this again when it has ended")
         }
         LockError::Unusable { .. } => {
             Problem::new(ExitCode::General, "lock-unusable", "cannot use the lock")
                 .caused_by(error)
                 .hint("set XDG_STATE_HOME to a directory that this user can write")
         }
+    }
+}
+
+/// What holds a service most of the time, and where nobody says what it is.
+const DEPLOYMENT: &str = "another deployment";
+
+/// What holds a service, by its command.
+fn holder(owner: Option<&Owner>) -> &'static str {
+    match owner.and_then(|owner| owner.command.rsplit(' ').next()) {
+        Some("prune") => "a prune",
+        Some("mark" | "journal") => "another surefoot",
+        _ => DEPLOYMENT,
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{
     Commit, DeploymentNumber, Digest, OperationId, PayloadHash, RepositoryName, ServiceArn,
-    StreamName, Tag,
+    ServiceName, StreamName, Tag,
 };
 use crate::plan::{Plan, Step};
 use crate::release::Release;
@@ -228,17 +228,23 @@ pub enum Event {
         images: Vec<Digest>,
         /// What they take, in bytes.
         bytes: u64,
+        /// The service that was asked about, where that is another one.
+        #[serde(default)]
+        asked: Option<ServiceName>,
     },
     /// Images were deleted, by ECR's own answer.
     ImagesPruned {
-        /// Those that are gone.
+        /// Those that were deleted. Found out afterwards: those that are gone, whoever deleted them.
         deleted: Vec<Digest>,
+        /// Those that were gone before they could be deleted.
+        #[serde(default)]
+        not_there: Vec<Digest>,
         /// Those that are not, and why.
         failures: Vec<String>,
         /// The repository.
         #[serde(default)]
         repository: Option<RepositoryName>,
-        /// What those that are gone took, in bytes.
+        /// What those that were deleted took, in bytes.
         #[serde(default)]
         bytes: u64,
         /// Whether this was found out afterwards, because the process that deleted could not say.

@@ -290,12 +290,19 @@ fn aside(event: &Event) -> Option<Told> {
             let are = if images.len() == 1 { "is" } else { "are" };
             Told::note(format!("{} {are} about to be deleted", counted(images.len(), "image")))
         }
-        Event::ImagesPruned { deleted, failures, .. } if failures.is_empty() => {
-            Told::note(format!("{} deleted", counted(deleted.len(), "image")))
+        Event::ImagesPruned { deleted, found: true, .. } => {
+            Told::note(format!("{} gone, found out afterwards", counted(deleted.len(), "image")))
         }
-        Event::ImagesPruned { deleted, failures, .. } => {
-            let (gone, left) = (counted(deleted.len(), "image"), failures.len());
-            Told::trouble(format!("{gone} deleted, {left} could not be"))
+        Event::ImagesPruned { deleted, not_there, failures, .. } => {
+            let before = match not_there.len() {
+                0 => String::new(),
+                before => format!(", {before} gone before"),
+            };
+            let gone = format!("{} deleted{before}", counted(deleted.len(), "image"));
+            match failures.len() {
+                0 => Told::note(gone),
+                left => Told::trouble(format!("{gone}, {left} could not be")),
+            }
         }
         Event::RecordRecovered { found, .. } => Told::note(super::recovered::words(found)),
         Event::JournalRestored { from_export, saved, .. } => Told::note(format!(

@@ -23,7 +23,7 @@ pub async fn delete(pruning: &Pruning<'_>, seen: Picture, choices: &[Choice]) ->
     let mut picture = match fresh.await {
         Ok(Some(picture)) => picture,
         Ok(None) => return Deletions { stopped: Some(Stopped::RepositoryGone), ..deletions },
-        Err(error) => return Deletions { stopped: Some(Stopped::World(error)), ..deletions },
+        Err(error) => return Deletions { stopped: Some(Stopped::Blind(error)), ..deletions },
     };
     for (place, call) in calls.into_iter().enumerate() {
         if let Err(stopped) = one_call(pruning, &mut picture, place, &call, &mut deletions).await {
@@ -45,7 +45,7 @@ async fn one_call(
         return Err(Stopped::Signal(signal));
     }
     if place > 0 {
-        picture.services = services(pruning.world).await.map_err(Stopped::World)?;
+        picture.services = services(pruning.world).await.map_err(Stopped::Blind)?;
     }
     let missing = missing(picture, pruning.limits.keep, pruning.without_history);
     if !missing.is_empty() {

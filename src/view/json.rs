@@ -97,6 +97,10 @@ impl View for JsonView {
         self.talk.problem(problem);
     }
 
+    fn warn(&self, problem: &Problem) {
+        self.talk.warn(problem);
+    }
+
     fn say(&self, line: &str) {
         self.talk.say(line);
     }

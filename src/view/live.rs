@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::documents::{endpoint_line, tree};
+use super::documents::{endpoint_line, tree, warning};
 use super::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use super::narration::{Pace, beneath, place, waiting};
 use super::{Document, Look, Output, View, measure, screen, terminal};
@@ -253,6 +253,11 @@ impl View for LiveView {
     fn problem(&self, problem: &Problem) {
         self.clear();
         self.talk(&format!("\n{}", problem.text(self.talk.1)));
+    }
+
+    fn warn(&self, problem: &Problem) {
+        self.clear();
+        self.talk(&warning(self.talk.1, problem));
     }
 
     fn say(&self, line: &str) {

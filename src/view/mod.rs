@@ -61,6 +61,8 @@ pub trait View: ProgressSink {
     fn summary(&self, summary: &Summary);
     /// What went wrong.
     fn problem(&self, problem: &Problem);
+    /// What went wrong beside what was asked for, which stands.
+    fn warn(&self, problem: &Problem);
     /// A line of talk.
     fn say(&self, line: &str);
     /// What was asked for: a table, a story, a sheet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::documents::{endpoint_line, tree};
+use super::documents::{endpoint_line, tree, warning};
 use super::look::{Accent, harmless};
 use super::narration::{Pace, beneath, waiting};
 use super::{Document, Look, Output, View, measure, terminal};
@@ -117,6 +117,10 @@ impl View for PlainView {
 
     fn problem(&self, problem: &Problem) {
         self.talk(&format!("\n{}", problem.text(self.talk.1)));
+    }
+
+    fn warn(&self, problem: &Problem) {
+        self.talk(&warning(self.talk.1, problem));
     }
 
     fn say(&self, line: &str) {

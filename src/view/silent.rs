@@ -29,6 +29,7 @@ impl View for SilentView {
     fn event(&self, _event: &Event, _state: &Deployment, _at: DateTime<Utc>, _elapsed: Duration) {}
     fn summary(&self, _summary: &Summary) {}
     fn problem(&self, _problem: &Problem) {}
+    fn warn(&self, _problem: &Problem) {}
     fn say(&self, _line: &str) {}
     fn data(&self, _document: &dyn Document) {}
     fn stream(&self, _document: &dyn Document) {}

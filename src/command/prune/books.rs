@@ -35,6 +35,8 @@ struct Book {
     memory: Memory,
     /// Prunes that could not say how they ended, oldest first.
     unsettled: Vec<Prune>,
+    /// Whether the intention of this one is written here.
+    begun: bool,
 }
 
 impl Books {
@@ -62,7 +64,7 @@ impl Books {
                 // A service of another world: its images are not here.
                 continue;
             }
-            books.push(Book { ledger, memory, unsettled });
+            books.push(Book { ledger, memory, unsettled, begun: false });
         }
         let mut clones = Vec::new();
         for book in &books {
@@ -120,6 +122,7 @@ impl Books {
                 let gone = prune.intended.into_iter().filter(|digest| !picture.holds(digest));
                 let event = Event::ImagesPruned {
                     deleted: gone.collect(),
+                    not_there: Vec::new(),
                     failures: Vec::new(),
                     repository: prune.repository,
                     bytes: 0,
@@ -154,8 +157,10 @@ impl Books {
             }
             let bytes = images.iter().filter_map(|digest| sizes.get(digest)).sum();
             let repository = picture.repository.clone();
-            let event = Event::PruneStarted { repository, keep, images, bytes };
+            let asked = (book.memory.stream != main).then(|| main.service.clone());
+            let event = Event::PruneStarted { repository, keep, images, bytes, asked };
             append(book, &event, (&self.history, &self.again), "Nothing was deleted.")?;
+            book.begun = true;
         }
         Ok(())
     }
@@ -168,20 +173,12 @@ impl Books {
         let sizes = sizes(&sheet.choices);
         let main = self.main.clone();
         let leaves = format!("Deleted from ECR: {}.", counted(deletions.deleted.len(), "image"));
-        for book in &mut self.all {
-            // Only where the intention was written.
-            let intended = sheet.choices.iter().filter(|choice| choice.goes());
-            let intended: Vec<Digest> =
-                intended.map(|choice| choice.held.image.digest.clone()).collect();
-            if share(book, &main, &intended).is_empty() {
-                continue;
-            }
-            let gone: Vec<Digest> =
-                deletions.deleted.iter().chain(&deletions.not_there).cloned().collect();
-            let deleted = share(book, &main, &gone);
+        for book in self.all.iter_mut().filter(|book| book.begun) {
+            let deleted = share(book, &main, &deletions.deleted);
             let event = Event::ImagesPruned {
                 bytes: deleted.iter().filter_map(|digest| sizes.get(digest)).sum(),
                 deleted,
+                not_there: share(book, &main, &deletions.not_there),
                 failures: failures(book, &main, deletions),
                 repository: Some(sheet.repository.clone()),
                 found: false,

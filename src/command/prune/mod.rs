@@ -69,10 +69,8 @@ pub(super) async fn after_deployment(keep: u32, setup: &Setup, world: &World, st
     let wish = Wish { again, beside: true, ..wish };
     let mut report = Report::none();
     if let Err(problem) = carry_out(&wish, setup, world, stream, true, &mut report).await {
-        setup.view.say(&format!("the deployment succeeded; pruning did not: {}", problem.what));
-        for line in problem.because.iter().chain(&problem.next) {
-            setup.view.say(&format!("  {line}"));
-        }
+        let what = format!("the deployment succeeded; pruning did not: {}", problem.what);
+        setup.view.warn(&Problem { what, ..problem });
     }
 }
 
@@ -218,7 +216,7 @@ async fn under_lock(
     };
     let deletions = delete(&pruning, picture, &sheet.choices).await;
     books.end(&sheet, &deletions)?;
-    let outcome = outcome(&sheet, deletions);
+    let outcome = outcome(wish, &sheet, deletions);
     setup.view.data(&outcome);
     report.add(&outcome);
     trouble::of_deletions(repository, &outcome, &wish.typed()).map_or(Ok(()), Err)
@@ -290,11 +288,15 @@ async fn sheet(
     }
 }
 
-fn outcome(sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
+fn outcome(wish: &Wish, sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
+    let (bytes, parts) = sheet.measure(&deletions.deleted);
     PruneOutcomeSheet {
         endpoint: sheet.endpoint.clone(),
         service: sheet.service.clone(),
-        bytes: sheet.bytes_of(&deletions.deleted),
+        bytes,
+        parts,
+        left: sheet.left(),
+        again: wish.typed(),
         deletions,
     }
 }

@@ -9,7 +9,7 @@ use crate::command::trouble::{self, usage};
 use crate::names::{NameError, Region, RepositoryName, ServiceName, StreamName};
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{Missing, Picture, Stopped};
-use crate::text::{counted, printable};
+use crate::text::printable;
 use crate::view::documents::PruneOutcomeSheet;
 use crate::world::WorldError;
 
@@ -113,12 +113,22 @@ pub(super) fn look(error: &WorldError, region: Option<&Region>) -> Problem {
         WorldError::Unreachable { .. } => {
             trouble::world(error, region).leaves("Nothing was deleted.")
         }
-        WorldError::Refused { place, .. } | WorldError::Unanswered { place, .. } => {
-            refused(format!("{place} did not tell what is needed to prune"))
-                .because(error)
-                .hint("allow it to whoever prunes: docs/guides/pruning.md has the policy")
-        }
+        WorldError::Refused { .. } | WorldError::Unanswered { .. } => untold(error),
     }
+}
+
+/// Who was asked did not tell what is needed.
+fn untold(error: &WorldError) -> Problem {
+    let what = match error {
+        WorldError::Unreachable { place, .. }
+        | WorldError::Refused { place, .. }
+        | WorldError::Unanswered { place, .. } => {
+            format!("{place} did not tell what is needed to prune")
+        }
+    };
+    refused(what)
+        .because(error)
+        .hint("allow it to whoever prunes: docs/guides/pruning.md has the policy")
 }
 
 /// An age that is none.
@@ -157,7 +167,9 @@ pub(super) fn report(path: &Path, error: &TargetError) -> Problem {
 pub(super) fn stopped_words(stopped: &Stopped) -> String {
     match stopped {
         Stopped::Signal(name) => format!("stopped by {name}"),
-        Stopped::World(error) | Stopped::Unknown(error) => format!("stopped: {error}"),
+        Stopped::World(error) | Stopped::Blind(error) | Stopped::Unknown(error) => {
+            format!("stopped: {error}")
+        }
         Stopped::RepositoryGone => "stopped: the repository is gone".into(),
         Stopped::Incomplete(missing) => {
             let words: Vec<String> = missing.iter().map(Missing::words).collect();
@@ -173,8 +185,7 @@ pub(super) fn of_deletions(
     again: &str,
 ) -> Option<Problem> {
     let deletions = &outcome.deletions;
-    let gone = counted(deletions.deleted.len(), "image");
-    let leaves = format!("Deleted: {gone}. {}", left(deletions.stopped.as_ref()));
+    let leaves = leaves(outcome);
     let failed = |what: String| Problem::new(ExitCode::General, "prune-failed", what);
     let look = format!("see what is left: `{}`", again.trim_end_matches(" --apply"));
     let problem = match &deletions.stopped {
@@ -205,19 +216,43 @@ pub(super) fn of_deletions(
             );
         }
         Some(Stopped::Unknown(error)) => {
-            let unknown = "At least these were deleted; the last call was not answered.";
             return Some(
                 failed(format!("what was deleted from `{repository}` is not known"))
                     .because(error)
-                    .leaves(format!("Known to be gone: {gone}. {unknown}"))
+                    .leaves(leaves)
                     .hint(look.replace("see what is left", "find it out")),
             );
         }
-        Some(Stopped::World(error)) => {
+        Some(Stopped::Blind(error)) if !matches!(error, WorldError::Unreachable { .. }) => {
+            return Some(untold(error).leaves(leaves));
+        }
+        Some(Stopped::World(error) | Stopped::Blind(error)) => {
             failed(format!("pruning `{repository}` ended before its time")).because(error)
         }
     };
     Some(problem.leaves(leaves).hint(look))
+}
+
+/// What was deleted, and what is true of the rest.
+fn leaves(outcome: &PruneOutcomeSheet) -> String {
+    let gone = outcome.deleted_words();
+    match &outcome.deletions.stopped {
+        Some(Stopped::Unknown(_)) => {
+            let unknown = "At least these were deleted; the last call was not answered.";
+            return format!("Known to be gone: {gone}. {unknown}");
+        }
+        Some(Stopped::Incomplete(_) | Stopped::Blind(_))
+            if outcome.deletions.deleted.is_empty() =>
+        {
+            return "Nothing was deleted.".into();
+        }
+        _ => {}
+    }
+    let deleted = match outcome.deletions.deleted.len() {
+        0 => "Nothing was deleted".into(),
+        _ => format!("Deleted: {gone}"),
+    };
+    format!("{deleted}. {}", left(outcome.deletions.stopped.as_ref()))
 }
 
 /// What is true of the images that were not deleted.
@@ -226,7 +261,7 @@ fn left(stopped: Option<&Stopped>) -> &'static str {
         Some(Stopped::RepositoryGone) => {
             "With the repository every image of it went, also those that were needed: somebody else deleted it."
         }
-        Some(Stopped::Incomplete(_)) => {
+        Some(Stopped::Incomplete(_) | Stopped::Blind(_)) => {
             "What was deleted nothing needed then; what is needed now is not known any more, so nothing more was deleted."
         }
         _ => "Every image that is needed is still there.",

@@ -40,6 +40,8 @@ pub enum Stopped {
     Signal(&'static str),
     /// The world said no, or nothing. What was deleted is known all the same.
     World(WorldError),
+    /// A look failed: what is needed by now is not known.
+    Blind(WorldError),
     /// A call was not answered, and neither was the question what it did.
     Unknown(WorldError),
     /// The repository is gone.

@@ -71,6 +71,7 @@ fn rollbacks(
             deployment: None,
             event: Ok(Event::ImagesPruned {
                 deleted: gone.iter().cloned().collect(),
+                not_there: Vec::new(),
                 failures: Vec::new(),
                 repository: None,
                 bytes: 0,

@@ -66,7 +66,13 @@ impl Session {
             return Ok(());
         }
         let (none, at) = (BTreeMap::new(), world.clock.now());
-        let begun = Event::PruneStarted { repository: repository(), keep: KEEP, images, bytes: 0 };
+        let begun = Event::PruneStarted {
+            repository: repository(),
+            keep: KEEP,
+            images,
+            bytes: 0,
+            asked: None,
+        };
         ledger.append_beside(&begun, &none, at)?;
         let stop = self.machine.stop();
         let pruning = Pruning { world: &world, stop: &stop, limits: &limits, without_history: &[] };
@@ -109,6 +115,7 @@ impl Session {
 fn ended(deletions: Deletions) -> Event {
     Event::ImagesPruned {
         deleted: deletions.deleted,
+        not_there: deletions.not_there,
         failures: Vec::new(),
         repository: Some(repository()),
         bytes: 0,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::projection::{Prune, Restoration};
+use crate::projection::{Prune, PruneOutcome, Restoration};
 use crate::text::counted;
 use crate::view::look::{Accent, harmless};
 use crate::view::{Look, measure};
@@ -20,7 +20,11 @@ pub(super) fn lines(
     let images = prunes.iter().rev().take(MOST).map(|prune| {
         let label = format!("pruned {}: ", measure::age(prune.started_at, now));
         let accent = if prune.outcome.is_none() { Accent::Warning } else { Accent::Dim };
-        look.hanging(&label, accent, &words(prune))
+        let said = look.hanging(&label, accent, &words(prune));
+        match prune.outcome {
+            None => said + &look.block(label.len(), Accent::None, &looks(prune)),
+            Some(_) => said,
+        }
     });
     let journals = restorations.iter().rev().take(MOST).map(|one| {
         let label = format!("restored {}: ", measure::age(one.at, now));
@@ -47,13 +51,15 @@ fn restored(restoration: &Restoration) -> String {
 fn words(prune: &Prune) -> String {
     let by = harmless(&prune.by);
     let intended = prune.intended.len();
-    let of = prune.repository.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+    let of = prune.repository.as_ref().map(|name| match prune.asked {
+        Some(_) => format!(" of this service in `{name}`"),
+        None => format!(" of `{name}`"),
+    });
+    let of = of.unwrap_or_default();
     let Some(outcome) = &prune.outcome else {
-        let named = prune.repository.as_ref().map(|name| format!(" --ecr-repo {name}"));
+        let meant = counted(intended, "image");
         return format!(
-            "{}{of} meant to go, by {by}; it did not say how it ended: `surefoot prune{}` looks",
-            counted(intended, "image"),
-            named.unwrap_or_default()
+            "{meant}{of} meant to go, by {by}; it did not say how it ended; to see what is gone:"
         );
     };
     let gone = outcome.deleted.len();
@@ -62,13 +68,74 @@ fn words(prune: &Prune) -> String {
     } else {
         format!("{gone} of {}", counted(intended, "image"))
     };
-    let found = if outcome.found { ", found out afterwards" } else { "" };
-    let failed = match outcome.failures.len() {
+    if outcome.found {
+        // Nobody saw who deleted them.
+        let gone = format!("{gone}{of} gone, found out afterwards");
+        return format!("{gone}; the prune that {by} began did not say how it ended");
+    }
+    format!("{gone}{of} deleted by {by}{}{}", before(outcome), failed(outcome))
+}
+
+/// What to type to see what came of it, on a line of its own: flags are added to it.
+fn looks(prune: &Prune) -> String {
+    let named = prune.repository.as_ref().map(|name| format!(" --ecr-repo {name}"));
+    format!("`surefoot prune{}`", named.unwrap_or_default())
+}
+
+/// What somebody else deleted before it could be.
+fn before(outcome: &PruneOutcome) -> String {
+    match outcome.not_there.len() {
         0 => String::new(),
-        failures => {
-            let failures = counted(failures, "failure");
-            format!("; {failures}, the first: {}", harmless(&outcome.failures[0]))
+        1 => ", 1 was gone before".into(),
+        more => format!(", {more} were gone before"),
+    }
+}
+
+fn failed(outcome: &PruneOutcome) -> String {
+    let Some(first) = outcome.failures.first() else { return String::new() };
+    let failures = counted(outcome.failures.len(), "failure");
+    format!("; {failures}, the first: {}", harmless(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::examples::{digest, morning};
+    use crate::view::look::width_of;
+
+    fn prune(outcome: Option<PruneOutcome>) -> Prune {
+        Prune {
+            started_at: morning(),
+            by: "ada@laptop".into(),
+            repository: Some("shop".parse().unwrap()),
+            asked: None,
+            intended: (0..9).map(|number| digest(&number.to_string())).collect(),
+            outcome,
         }
-    };
-    format!("{gone}{of} deleted by {by}{found}{failed}")
+    }
+
+    fn ended(found: bool) -> PruneOutcome {
+        let images = |count: usize| (0..count).map(|number| digest(&number.to_string())).collect();
+        let (deleted, not_there) = (images(4), images(5));
+        PruneOutcome { deleted, not_there, failures: Vec::new(), bytes: 7, found }
+    }
+
+    #[test]
+    fn nobody_is_said_to_have_deleted_what_nobody_saw_them_delete() {
+        let told = words(&prune(Some(ended(false))));
+        assert_eq!(told, "4 of 9 images of `shop` deleted by ada@laptop, 5 were gone before");
+        let told = words(&prune(Some(ended(true))));
+        assert!(told.starts_with("4 of 9 images of `shop` gone, found out afterwards; the prune"));
+        assert!(!told.contains("deleted"), "{told}");
+        let share = Prune { asked: Some("stall".parse().unwrap()), ..prune(Some(ended(false))) };
+        assert!(words(&share).starts_with("4 of 9 images of this service in `shop` deleted"));
+    }
+
+    #[test]
+    fn what_to_type_after_a_prune_that_was_killed_stands_alone() {
+        let shown = lines(Look::PLAIN, &[prune(None)], &[], morning());
+        assert!(shown.lines().all(|line| width_of(line) <= 80), "{shown}");
+        let last = shown.lines().last().unwrap();
+        assert_eq!(last.trim(), "`surefoot prune --ecr-repo shop`", "{shown}");
+    }
 }

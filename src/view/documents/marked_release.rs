@@ -31,7 +31,7 @@ pub struct MarkedRelease {
 pub enum Whereabouts {
     /// It is what is live, under whatever number.
     Live,
-    /// A prune deleted it.
+    /// A prune deleted it, or found it gone.
     Pruned,
     /// It was proven live once.
     Proven,
@@ -50,7 +50,7 @@ impl MarkedRelease {
     fn meaning(&self) -> &'static str {
         match (self.good, self.image) {
             (true, Whereabouts::Pruned) => {
-                "A prune deleted its image: it can be deployed again, and not be gone back to."
+                "Its image is gone: it can be deployed again, and not be gone back to."
             }
             (true, Whereabouts::Unproven) => {
                 "It can be deployed again, and its image is kept. It was never proven live, so nobody \

@@ -10,6 +10,7 @@ mod nothing;
 mod page;
 mod problem;
 mod prune;
+mod pruned;
 mod rollback_targets;
 mod statistics;
 mod status;
@@ -24,7 +25,8 @@ pub use log::{LogLines, RawEvents};
 pub use marked_release::{MarkedRelease, Whereabouts};
 pub use nothing::NothingDeployed;
 pub use page::PageWritten;
-pub use prune::{PruneOutcomeSheet, PruneSheet};
+pub use prune::PruneSheet;
+pub use pruned::PruneOutcomeSheet;
 pub use rollback_targets::{RollbackTarget, RollbackTargets};
 pub use statistics::StatisticsSheet;
 pub use status::{Seen, StatusChange, StatusSheet};
@@ -32,6 +34,7 @@ pub use story::StorySheet;
 pub use verification::Verification;
 
 pub(super) use findings::tree;
+pub(super) use problem::warning;
 
 use super::look::{Accent, Look, harmless};
 use crate::names::{Digest, ImageIdentifier, StreamName, Tag};

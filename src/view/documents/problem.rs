@@ -25,13 +25,21 @@ impl Document for Problem {
 
 /// `error[code]: what`, `because: why`, details, standing, hints.
 pub(super) fn text(look: Look, problem: &Problem) -> String {
-    let label = format!("error[{}]: ", harmless(&problem.code));
+    labelled(look, &format!("error[{}]: ", harmless(&problem.code)), Accent::Bad, problem)
+}
+
+/// The same of what went wrong beside what was asked for: nothing of that is an error.
+pub(in crate::view) fn warning(look: Look, problem: &Problem) -> String {
+    format!("\n{}", labelled(look, "warning: ", Accent::Warning, problem))
+}
+
+fn labelled(look: Look, label: &str, accent: Accent, problem: &Problem) -> String {
     // Wrapped as a whole: a long code would leave too little room beside it.
     let whole = format!("{label}{}", harmless(&problem.what));
     let mut lines = wrap(&whole, look.width).into_iter();
     let first = lines.next().unwrap_or_default();
-    let said = first.strip_prefix(&label).unwrap_or_default();
-    let mut shown = format!("{}{said}\n", look.paint(Accent::Bad, &label));
+    let said = first.strip_prefix(label).unwrap_or_default();
+    let mut shown = format!("{}{said}\n", look.paint(accent, label));
     lines.for_each(|line| shown.push_str(&look.block(2, Accent::None, &line)));
     for cause in &problem.because {
         // On one line, whoever wrote it: a line of its own could look like one of ours.

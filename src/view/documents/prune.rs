@@ -1,11 +1,13 @@
-//! What a prune would delete and why, and what it did delete.
+//! What a prune would delete, and why.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::heading;
 use crate::names::{Digest, RepositoryName, StreamName};
-use crate::projection::{Choice, Deletions, Fate, Gone, Kept, Missing, Stopped};
+use crate::projection::{Choice, Fate, Gone, Kept, LARGEST_RUN, Missing};
 use crate::text::counted;
 use crate::view::look::{Accent, harmless, pad, pad_left, shorten, width_of};
 use crate::view::{Document, Look, measure, to_json};
@@ -37,28 +39,23 @@ pub struct PruneSheet {
     pub now: DateTime<Utc>,
 }
 
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PruneOutcomeSheet {
-    /// An endpoint other than AWS itself.
-    pub endpoint: Option<String>,
-    /// What became of each image.
-    pub deletions: Deletions,
-    /// What the deleted images took, in bytes.
-    pub bytes: u64,
-    /// The service that was asked about.
-    pub service: StreamName,
-}
-
 /// As many rows of a table as a person reads.
-const MOST_ROWS: usize = 20;
+pub(super) const MOST_ROWS: usize = 20;
 
 impl PruneSheet {
-    /// What these images take.
-    pub fn bytes_of(&self, digests: &[Digest]) -> u64 {
-        let digests: std::collections::BTreeSet<&Digest> = digests.iter().collect();
-        let images = self.choices.iter().map(|choice| &choice.held.image);
-        images.filter(|image| digests.contains(&image.digest)).map(|image| image.size).sum()
+    /// What these images take, in bytes, and how many of them are parts of indexes.
+    pub fn measure(&self, digests: &[Digest]) -> (u64, usize) {
+        let digests: BTreeSet<&Digest> = digests.iter().collect();
+        let choices = self.choices.iter();
+        let these = || choices.clone().filter(|one| digests.contains(&one.held.image.digest));
+        let bytes = these().map(|choice| choice.held.image.size).sum();
+        (bytes, these().filter(|choice| is_part(choice)).count())
+    }
+
+    /// How many more are to go than one run deletes.
+    pub fn left(&self) -> usize {
+        let going = self.choices.iter().filter(|choice| choice.goes()).count();
+        going.saturating_sub(LARGEST_RUN)
     }
 
     fn part(&self, goes: bool) -> Part<'_> {
@@ -69,6 +66,26 @@ impl PruneSheet {
         whole.sort_by_key(|choice| rank(choice));
         let bytes = parts.iter().chain(&whole).map(|choice| choice.held.image.size).sum();
         Part { whole, parts: parts.len(), bytes }
+    }
+
+    /// What is true of what goes, also where the refusal is read elsewhere.
+    fn title(&self) -> &'static str {
+        match (self.missing.is_empty(), self.apply) {
+            (false, _) => "Would be deleted if enough were known",
+            (true, true) => "To be deleted",
+            (true, false) => "Would be deleted",
+        }
+    }
+
+    /// That one run does not delete all of it.
+    fn one_run(&self, look: Look) -> String {
+        match self.left() {
+            0 => String::new(),
+            left => {
+                let most = format!("{LARGEST_RUN} at a time: {left} more with the next run");
+                look.hanging("  ", Accent::None, &most)
+            }
+        }
     }
 
     fn in_one_line(&self, look: Look) -> String {
@@ -82,10 +99,12 @@ impl PruneSheet {
     }
 
     fn rows(&self, look: Look, part: &Part<'_>) -> String {
-        let cells = part.whole.iter().take(MOST_ROWS).map(|choice| self.cells(choice));
+        // A line that says that one is left out would take the place of that one.
+        let rows = if part.whole.len() == MOST_ROWS + 1 { MOST_ROWS + 1 } else { MOST_ROWS };
+        let cells = part.whole.iter().take(rows).map(|choice| self.cells(look, choice));
         let mut shown = table(look, &cells.collect::<Vec<_>>());
-        if part.whole.len() > MOST_ROWS {
-            let more = &part.whole[MOST_ROWS..];
+        if part.whole.len() > rows {
+            let more = &part.whole[rows..];
             let why = counts(more).map(|counts| format!(" ({counts})")).unwrap_or_default();
             let line = format!("and {} more{why}: --report FILE has all", more.len());
             shown.push_str(&look.hanging("  ", Accent::None, &line));
@@ -93,10 +112,13 @@ impl PruneSheet {
         shown
     }
 
-    fn cells(&self, choice: &Choice) -> [String; 5] {
+    fn cells(&self, look: Look, choice: &Choice) -> [String; 5] {
         let image = &choice.held.image;
         let age = image.pushed_at.map(|at| measure::age(at, self.now));
         let why = match &choice.fate {
+            Fate::Keep(Kept::ForeignTag { tag }) => {
+                Kept::ForeignTag { tag: shorten(tag, tag_room(look)) }.to_string()
+            }
             Fate::Keep(reason) => reason.to_string(),
             Fate::Delete(reason) => reason.to_string(),
         };
@@ -119,11 +141,17 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn words(&self) -> String {
-        let images = counted(self.whole.len(), "image");
-        match self.parts {
-            0 => images,
-            parts => format!("{images} and {} of indexes", counted(parts, "part")),
-        }
+        with_parts(self.whole.len(), self.parts)
+    }
+}
+
+/// Images and parts of indexes, apart.
+pub(super) fn with_parts(whole: usize, parts: usize) -> String {
+    let images = || counted(whole, "image");
+    match (whole, parts) {
+        (_, 0) => images(),
+        (0, parts) => format!("{} of indexes", counted(parts, "part")),
+        (_, parts) => format!("{} and {} of indexes", images(), counted(parts, "part")),
     }
 }
 
@@ -154,16 +182,16 @@ fn counts(choices: &[&Choice]) -> Option<String> {
 /// A reason without what it is about.
 fn kind(reason: &Kept) -> &'static str {
     match reason {
-        Kept::RunsNow { .. } => "that run",
+        Kept::RunsNow { .. } => "running",
         Kept::Live(_) => "live by the journal",
         Kept::RollbackTarget(_) => "for a rollback",
-        Kept::Unsettled(_) => "that deployments may need",
+        Kept::Unsettled(_) => "for a deployment",
         Kept::MarkedGood(_) => "marked good",
         Kept::Latest => "named `latest`",
         Kept::ForeignTag { .. } => "with somebody else's tag",
         Kept::Young => "within the grace period",
         Kept::NotOldEnough => "not old enough",
-        Kept::PartOf { .. } | Kept::About { .. } => "that belong to others",
+        Kept::PartOf { .. } | Kept::About { .. } => "belonging to others",
     }
 }
 
@@ -195,8 +223,8 @@ impl Document for PruneSheet {
         } else {
             // Layers that a kept image shares stay: it is never more than this.
             let size = measure::size(goes.bytes);
-            let words = if self.apply { "To be deleted" } else { "Would be deleted" };
-            shown.push_str(&format!("{words}: {}, up to {size}\n", goes.words()));
+            shown.push_str(&format!("{}: {}, up to {size}\n", self.title(), goes.words()));
+            shown.push_str(&self.one_run(look));
             shown.push_str(&self.rows(look, &goes));
         }
         shown.push_str(&format!("\nKept: {}\n", stays.words()));
@@ -227,6 +255,7 @@ impl Document for PruneSheet {
             "endpoint": self.endpoint,
             "apply": self.apply,
             "delete": count(&goes),
+            "left": self.left(),
             "keep": count(&stays),
             "images": self.choices.iter().map(image).collect::<Vec<_>>(),
             "missing": to_json(&self.missing),
@@ -275,68 +304,17 @@ fn table(look: Look, rows: &[[String; 5]]) -> String {
     shown
 }
 
+/// How wide a tag may be here.
 fn tag_room(look: Look) -> usize {
     if look.width < 100 { 14 } else { WIDEST_TAG }
-}
-
-impl Document for PruneOutcomeSheet {
-    fn name(&self) -> &'static str {
-        "pruned"
-    }
-
-    fn endpoint(&self) -> Option<&str> {
-        self.endpoint.as_deref()
-    }
-
-    fn text(&self, look: Look) -> String {
-        let deletions = &self.deletions;
-        let deleted = counted(deletions.deleted.len(), "image");
-        let size = measure::size(self.bytes);
-        let mut shown = format!("\nDeleted: {deleted}, up to {size}\n");
-        let others = [
-            ("Gone before", deletions.not_there.len()),
-            ("Spared, needed by now", deletions.spared.len()),
-        ];
-        for (words, number) in others.iter().filter(|(_, number)| *number > 0) {
-            shown.push_str(&format!("{words}: {number}\n"));
-        }
-        if !deletions.failed.is_empty() {
-            shown.push_str(&format!("Not deleted: {}\n", deletions.failed.len()));
-        }
-        for failed in deletions.failed.iter().take(MOST_ROWS) {
-            let label = format!("  {}  ", failed.digest.short());
-            let why = format!("{}: {}", failed.code, failed.reason);
-            shown.push_str(&look.hanging(&label, Accent::Bad, &why));
-        }
-        if deletions.stopped.is_none() && deletions.failed.is_empty() {
-            let service = &self.service.service;
-            let next = format!("surefoot rollback --list --service-name {service}");
-            shown.push('\n');
-            shown.push_str(&look.to_type("next: ", Accent::None, &next));
-        }
-        shown
-    }
-
-    fn json(&self) -> Value {
-        let deletions = &self.deletions;
-        json!({
-            "endpoint": self.endpoint,
-            "deleted": deletions.deleted,
-            "bytes": self.bytes,
-            "not_there": deletions.not_there,
-            "failed": to_json(&deletions.failed),
-            "spared": deletions.spared,
-            "complete": deletions.stopped.is_none(),
-            "known": !matches!(deletions.stopped, Some(Stopped::Unknown(_))),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::Deployed;
     use crate::projection::examples::{digest, morning};
+    use crate::projection::{Deletions, Deployed};
+    use crate::view::documents::PruneOutcomeSheet;
     use crate::world::registry::{Held, Image};
 
     fn choice(number: usize, reason: Kept) -> Choice {
@@ -389,6 +367,98 @@ mod tests {
         assert!(lines[1].contains("tag-30") && lines[1].ends_with("for a rollback"), "{kept}");
         assert!(lines[2].ends_with("somebody else's tag `v1`"), "{kept}");
         assert!(kept.contains("and 12 more (12 within the grace period): --report FILE"), "{kept}");
+    }
+
+    fn going(count: usize) -> Vec<Choice> {
+        let of = |number| Choice {
+            fate: Fate::Delete(Gone::Undeployed),
+            ..choice(number, Kept::Latest)
+        };
+        (0..count).map(of).collect()
+    }
+
+    fn outcome(sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {
+        let (bytes, parts) = sheet.measure(&deletions.deleted);
+        PruneOutcomeSheet {
+            endpoint: None,
+            deletions,
+            bytes,
+            parts,
+            left: sheet.left(),
+            again: "surefoot prune --service-name shop --keep 2 --apply".into(),
+            service: sheet.service.clone(),
+        }
+    }
+
+    #[test]
+    fn what_one_run_does_not_delete_is_said_before_and_after_it() {
+        let sheet = sheet(going(LARGEST_RUN + 101));
+        let shown = sheet.text(Look::PLAIN);
+        assert!(shown.contains("Would be deleted: 10101 images"), "{shown}");
+        assert!(shown.contains("10000 at a time: 101 more with the next run\n"), "{shown}");
+        let deleted = sheet.choices[..LARGEST_RUN].iter();
+        let deleted = deleted.map(|choice| choice.held.image.digest.clone()).collect();
+        let done = outcome(&sheet, Deletions { deleted, ..Deletions::default() });
+        let shown = done.text(Look::PLAIN);
+        assert!(shown.contains("Deleted: 10000 images"), "{shown}");
+        assert!(shown.contains("Left for the next run: 101\n"), "{shown}");
+        assert!(shown.contains("next: surefoot prune --service-name shop --keep 2 --apply\n"));
+        assert_eq!(done.json()["left"], 101);
+        let whole = PruneSheet { choices: going(3), ..sheet };
+        assert!(!whole.text(Look::PLAIN).contains("at a time"));
+        let done = outcome(&whole, Deletions::default()).text(Look::PLAIN);
+        assert!(!done.contains("Left") && done.contains("Nothing was deleted.\n"), "{done}");
+    }
+
+    #[test]
+    fn what_was_announced_and_what_was_deleted_is_counted_in_one_way() {
+        let mut choices = going(3);
+        for part in &mut choices[1..] {
+            part.fate = Fate::Delete(Gone::PartOf { index: digest("0") });
+        }
+        let sheet = PruneSheet { apply: true, ..sheet(choices) };
+        let words = "1 image and 2 parts of indexes, up to 21 B";
+        let announced = sheet.text(Look::PLAIN);
+        assert!(announced.contains(&format!("To be deleted: {words}\n")), "{announced}");
+        let deleted: Vec<Digest> = (0..3).map(|number| digest(&number.to_string())).collect();
+        let of = |deleted| outcome(&sheet, Deletions { deleted, ..Deletions::default() });
+        let done = of(deleted.clone()).text(Look::PLAIN);
+        assert!(done.contains(&format!("Deleted: {words}\n")), "{done}");
+        assert_eq!(of(deleted[1..].to_vec()).deleted_words(), "2 parts of indexes");
+    }
+
+    #[test]
+    fn what_is_refused_reads_as_not_done_on_standard_output_alone() {
+        let missing = vec![Missing::Busy { service: "shop".parse().unwrap() }];
+        for apply in [true, false] {
+            let sheet = PruneSheet { apply, missing: missing.clone(), ..sheet(going(9)) };
+            let shown = sheet.text(Look::PLAIN);
+            assert!(shown.contains("Would be deleted if enough were known: 9 images"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_never_cut_for_a_line_that_says_that_it_is() {
+        let rows = |count: usize| {
+            let parts = (0..count).map(|number| choice(number, Kept::About { image: digest("x") }));
+            sheet(parts.collect()).text(Look::PLAIN)
+        };
+        let whole = rows(MOST_ROWS + 1);
+        assert!(!whole.contains("more") && whole.contains("tag-20"), "{whole}");
+        assert!(rows(MOST_ROWS + 2).contains("and 2 more (2 belonging to others): --report"));
+    }
+
+    #[test]
+    fn a_long_tag_of_others_stays_within_the_table() {
+        let tag = format!("sha256-{}.sig", "0123456789abcdef".repeat(4));
+        let mut long = choice(1, Kept::ForeignTag { tag: tag.clone() });
+        long.held.image.tags = vec![tag.clone()];
+        for width in [80, 100, 140] {
+            let shown = sheet(vec![long.clone()]).text(Look { width, colour: false });
+            assert!(shown.lines().all(|line| width_of(line) <= width), "{shown}");
+            assert!(shown.contains("`sha256-"), "{shown}");
+        }
+        assert!(sheet(vec![long]).json().to_string().contains(&tag), "whole for programs");
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn pruned_and_restored(records: &[Recorded]) -> HistoryTable {
     let digests: Vec<_> = digest.into_iter().collect();
     let outcome = PruneOutcome {
         deleted: digests.clone(),
+        not_there: Vec::new(),
         failures: vec!["why".into()],
         bytes: 1,
         found: false,
@@ -63,6 +64,7 @@ fn pruned_and_restored(records: &[Recorded]) -> HistoryTable {
         started_at: morning(),
         by: "ada@laptop".into(),
         repository: None,
+        asked: None,
         intended: digests,
         outcome: Some(outcome),
     };
@@ -128,7 +130,7 @@ fn the_members_of_every_view_are_fixed() {
     let shown: Vec<String> = all().iter().map(|document| names(document.as_ref())).collect();
     insta::assert_snapshot!(shown.join("\n"), @r##"
     history: at branch by ci_run code commit committed_at deployments digest dirty ended_at endpoint exit_code from good in_registry judgement note number older prunes reason repository restorations rollback_to seconds service started_at subject tag verdict
-    histories: at branch by bytes ci_run code commit committed_at damage deleted deployments digest dirty ended_at endpoint exit_code failures found from from_export good in_registry intended judgement moved_to note number older outcome prunes reason repository restorations rollback_to saved seconds service started_at subject tag verdict
+    histories: asked at branch by bytes ci_run code commit committed_at damage deleted deployments digest dirty ended_at endpoint exit_code failures found from from_export good in_registry intended judgement moved_to not_there note number older outcome prunes reason repository restorations rollback_to saved seconds service started_at subject tag verdict
     rollback_targets: at branch by ci_run code commit committed_at digest dirty ended_at endpoint exit_code from good in_registry judgement note number reason repository rollback_to seconds service started_at subject tag targets usual verdict
     status: after agrees at at_work aws aws_silent before branch by ci_run code commit committed_at compared digest dirty doubt drift ended_at endpoint exit_code field from good image judgement known_services last live log mark next note number operation operation_is_ours previous_good reason repository rollback_to seconds service started_at status subject tag unfinished url verdict
     status: at_work aws aws_silent branch by ci_run code commit committed_at digest dirty doubt ended_at endpoint exit_code judgement known_services last live log next note number operation previous_good repository rollback_to row seconds service standing started_at subject tag unfinished url verdict

@@ -35,7 +35,13 @@ enum Fate {
     /// An answer came that is none.
     Garbled { status: Option<u16> },
     /// The service, or something on the way to it, said why.
-    Answered { status: u16, code: Option<String>, message: Option<String> },
+    Answered {
+        status: u16,
+        code: Option<String>,
+        message: Option<String>,
+        /// What AWS calls the call.
+        request: Option<String>,
+    },
 }
 
 /// A failed call in our words, once, at the edge. `secrets` are the plain values that were sent and
@@ -74,11 +80,24 @@ where
             status: answer.raw().status().as_u16(),
             code: answer.err().code().map(short_code),
             message: answer.err().message().map(str::to_owned),
+            request: request(answer.raw()),
         },
         // Timeouts, broken connections, and whatever a later SDK invents: it may have arrived.
         _ => Fate::Lost,
     }
 }
+
+/// The id by which AWS finds a call again.
+fn request(answer: &HttpResponse) -> Option<String> {
+    let id = ["x-amzn-requestid", "x-amz-request-id"];
+    let id = id.iter().find_map(|name| answer.headers().get(*name))?;
+    let is_id =
+        id.len() <= LONGEST_ID && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_id.then(|| id.to_owned())
+}
+
+/// Ids of requests are UUIDs, or about as long.
+const LONGEST_ID: usize = 64;
 
 /// `com.amazonaws.apprunner#InvalidStateException` and `InvalidStateException:http://…` in short.
 fn short_code(code: &str) -> String {
@@ -193,14 +212,17 @@ fn judge(place: Place, effect: Effect, fate: Fate, cause: &str, secrets: &Values
                 _ => unclear(Obstacle::Broken, reason),
             }
         }
-        Fate::Answered { status, code: Some(code), message } => {
+        Fate::Answered { status, code: Some(code), message, request } => {
             let message = scrub(message.as_deref().unwrap_or("no reason given"), secrets);
             let code = scrub(&code, secrets);
             let reason = format!("{code}: {message}");
             match meaning(&code, status) {
                 Meaning::No => WorldError::refused(place, &code, message),
                 Meaning::Hindered(obstacle) => WorldError::Unreachable { place, obstacle, reason },
-                Meaning::Broken => unclear(Obstacle::Broken, reason),
+                Meaning::Broken => {
+                    let id = request.map(|id| format!(" (request {id})")).unwrap_or_default();
+                    unclear(Obstacle::Broken, format!("an error of its own, {reason}{id}"))
+                }
             }
         }
     }
@@ -283,6 +305,20 @@ mod tests {
             }
         }
         assert!(endpoint.asked().is_empty());
+    }
+
+    #[test]
+    fn an_error_of_the_service_itself_is_told_as_one_and_can_be_found_again() {
+        let fate = |request: Option<&str>| Fate::Answered {
+            status: 500,
+            code: Some("InternalServiceErrorException".into()),
+            message: Some("try later".into()),
+            request: request.map(str::to_owned),
+        };
+        let judged = |fate| judge(Place::AppRunner, Effect::Reading, fate, "", &Values::default());
+        let told = "an error of its own, InternalServiceErrorException: try later";
+        assert_eq!(judged(fate(None)).to_string(), told);
+        assert_eq!(judged(fate(Some("1-2"))).to_string(), format!("{told} (request 1-2)"));
     }
 
     #[test]

@@ -287,6 +287,7 @@ fn many_more(project: &Project<'_>) {
     let stream: StreamName = "123456789012/eu-central-1/shop".parse().unwrap();
     let event = Event::ImagesPruned {
         deleted: Vec::new(),
+        not_there: Vec::new(),
         failures: Vec::new(),
         repository: None,
         bytes: 0,

@@ -75,6 +75,10 @@ fn two_services_that_share_a_repository_can_both_restart_and_go_back_as_offered(
 
     shop.run(&APPLY).exits(0).says("Deleted: 2 images");
     assert_eq!(world.images("shop").len(), 6);
+    // Each deployed one of the two.
+    shop.run(&["history"]).exits(0).says("2 of 2 images of `shop` deleted by tester@");
+    let share = stall.run(&["history"]).exits(0);
+    share.says("1 of 1 image of this service in `shop` deleted by tester@");
     for (project, service) in [(&shop, "shop"), (&stall, "stall")] {
         world.app_runner("StartDeployment", &json!({"ServiceArn": world.arn(service)}));
         world.idle(service);
@@ -143,7 +147,10 @@ fn an_index_never_misses_a_part_and_goes_before_its_own() {
     }
     assert!(left.contains_key(&named) && parts[2..5].iter().all(|part| left.contains_key(part)));
     whole(&world);
-    project.run(&[&APPLY[..], &["--tag-pattern", "sta*"]].concat()).exits(0).says("Deleted: 4");
+    project
+        .run(&[&APPLY[..], &["--tag-pattern", "sta*"]].concat())
+        .exits(0)
+        .says("Deleted: 1 image and 3 parts of indexes");
     assert_eq!(world.images("shop").len(), 1, "what runs");
 }
 
@@ -175,7 +182,10 @@ fn killed_in_the_middle_the_next_prune_and_the_history_tell_the_truth() {
     let gone = |place: usize| prunes[place]["outcome"]["deleted"].as_array().unwrap().len();
     assert_eq!((prunes.len(), gone(0), gone(1)), (2, 100, 30), "{history}");
     assert_eq!(prunes[0]["outcome"]["found"], true);
-    project.run(&["history"]).exits(0).says("found out afterwards");
+    // Who deleted them, nobody saw.
+    let history = project.run(&["history"]).exits(0);
+    history.says("100 of 130 images of `shop` gone, found out afterwards");
+    project.run(&["history"]).exits(0).does_not_say("100 of 130 images of `shop` deleted by");
 }
 
 #[test]
@@ -220,6 +230,8 @@ fn what_happens_between_the_looks_is_seen() {
     let project = Project::new(&world, "shop");
     project.deploy();
     let old = fill(&world, 3);
+    let asked = json!({"repositoryName": "shop", "imageIds": [{"imageDigest": old[2]}]});
+    let size = world.ecr("DescribeImages", &asked)["imageDetails"][0]["imageSizeInBytes"].clone();
 
     // An image goes, and another one is named by somebody.
     let run = between_the_looks(&world, &project);
@@ -227,6 +239,14 @@ fn what_happens_between_the_looks_is_seen() {
     world.push("shop", Some("stable"), "old 1");
     run.end().exits(0).says("Deleted: 1 image").says("Gone before: 1").says("Spared");
     assert!(world.images("shop").contains_key(&old[1]));
+    // What somebody else deleted is gone, and nobody is said to have deleted it.
+    project.run(&["history"]).exits(0).says("1 of 3 images of `shop` deleted by tester@");
+    project.run(&["history"]).exits(0).says("1 was gone before");
+    let history = project.run(&["history", "--json"]).exits(0).result();
+    let outcome = &history["history"]["prunes"][0]["outcome"];
+    assert_eq!(outcome["not_there"], json!([old[0]]), "{outcome}");
+    assert_eq!(outcome["deleted"], json!([old[2]]), "{outcome}");
+    assert_eq!(outcome["bytes"], size, "{outcome}");
 
     // A deployment begins, by somebody without surefoot: nothing more is deleted.
     let late = world.push("shop", Some("00000000000f"), "late");
@@ -290,13 +310,14 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     }
     world.clear();
     world.fault(&json!({"operation": "BatchDeleteImage", "kind": "access-denied"}));
-    project.run(&APPLY).exits(1).names("prune-failed").says("Deleted: 0 images.");
+    project.run(&APPLY).exits(1).names("prune-failed").says("Nothing was deleted.");
 
     // A service of somebody else uses the repository: what it needs, nobody here knows.
     let mut other = Project::new(&world, "stall");
     other.set("ECR_REPOSITORY", "shop");
     other.deploy();
     let refused = project.run(&APPLY).exits(26).says("`stall` uses this repository");
+    assert!(refused.out.contains("Would be deleted if enough were known: 2 images"));
     // The limits that were typed are part of what to type next.
     refused.says("--keep 2 --grace 0s --apply --without-history stall");
     let misspelt = [&APPLY[..], &["--without-history", "stal"]].concat();
@@ -323,6 +344,62 @@ fn nothing_is_deleted_while_the_picture_is_incomplete() {
     project.run(&accepted).exits(0).says("Deleted: 2 images");
     let other = world.image("stall");
     assert!(world.images("shop").keys().any(|digest| other.ends_with(digest)));
+}
+
+#[test]
+fn what_could_not_be_seen_is_not_claimed() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    fill(&world, 230);
+    let fails = |kind: &str, skip: u32| {
+        world.clear();
+        world.fault(
+            &json!({"operation": "ListServices", "kind": kind, "skip": skip, "times": null}),
+        );
+        project.run(&APPLY).does_not_say("is still there")
+    };
+    // The first look sees everything, and the one before each call nothing.
+    let refused = fails("access-denied", 1).exits(26).names("prune-incomplete");
+    refused.says("Nothing was deleted.").says("docs/guides/pruning.md has the policy");
+    for (kind, exit, code) in
+        [("access-denied", 26, "prune-incomplete"), ("error-before-effect", 1, "prune-failed")]
+    {
+        let stopped = fails(kind, 2).exits(exit).names(code).says("Deleted: 100 images.");
+        stopped.says("what is needed now is not known any more, so nothing more was deleted");
+    }
+    world.clear();
+    project.run(&APPLY).exits(0).says("Deleted: 30 images");
+}
+
+#[test]
+fn a_service_that_a_prune_holds_is_said_to_be_held_by_one() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    fill(&world, 1);
+    let run = between_the_looks(&world, &project);
+    let locked = project.run(&["resume"]).exits(23).names("locked").says("a prune holds `shop`");
+    locked.says("run this again when it has ended").does_not_say("another deployment");
+    run.end().exits(0).says("Deleted: 1 image");
+}
+
+#[test]
+fn an_error_of_app_runner_itself_is_no_fault_of_the_network() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    world.clear();
+    let fault = |kind: &str| {
+        world.clear();
+        world.fault(&json!({"operation": "ListServices", "kind": kind, "times": null}));
+        let told = project.run(&["prune"]).exits(20).names("aws-unreachable");
+        told.does_not_say("could not reach").does_not_say("check the network")
+    };
+    let broken = fault("error-before-effect").says("App Runner in eu-central-1 did not answer");
+    let broken = broken.says("an error of its own, InternalServiceErrorException");
+    broken.says("(request ").says("try again later");
+    fault("throttle").says("App Runner in eu-central-1 asks for fewer calls");
 }
 
 #[test]
@@ -461,7 +538,10 @@ fn a_deployment_that_prunes_deletes_what_no_rollback_needs() {
     assert_eq!((&targets[0]["number"], &targets[0]["in_registry"]), (&json!(4), &json!(true)));
     project.run(&["rollback", "4"]).exits(0);
     assert!(world.serves("shop", "release 4"));
-    project.run(&["rollback", "1"]).exits(26);
+    // Whoever deleted it: a prune says of what it finds gone only that it is.
+    project.run(&["rollback", "1"]).exits(26).says("a prune deleted it, or found it gone");
+    let good = project.run(&["mark", "1", "good", "--reason", "it was"]).exits(0);
+    good.says("Its image is gone");
 }
 
 #[test]
@@ -494,7 +574,10 @@ fn a_prune_that_fails_leaves_the_deployment_as_it_ended() {
         world.fault(&json!({"operation": operation, "kind": kind, "times": null}));
         let ended = run.end().exits(0);
         assert_eq!(ended.result()["summary"]["verdict"], "live", "{operation} {kind}");
-        ended.says("the deployment succeeded; pruning did not");
+        let ended = ended.says("warning: the deployment succeeded; pruning did not");
+        let lines = |label: &str| ended.err.lines().any(|line| line.starts_with(label));
+        assert!(lines("  because: ") && lines("hint: "), "{}", ended.err);
+        ended.does_not_say("error[");
         world.clear();
         project.run(&["status", "--exit-code"]).exits(0);
         project.run(&["journal", "verify"]).exits(0);
@@ -593,6 +676,10 @@ fn what_is_younger_than_the_grace_period_stays_whatever_else_is_asked_for() {
     for nonsense in ["", "-1h", "2 hours", "1h2h", "99999999999999999999h"] {
         let asked = format!("--grace={nonsense}");
         project.run(&["prune", &asked]).exits(2).names("usage").says("--grace");
+    }
+    for (option, value) in [("--grace", "-1h"), ("--older-than", "-1d"), ("--grace", "--apply")] {
+        let refused = project.run(&["prune", option, value]).exits(2).names("usage");
+        refused.says(&format!("`{option} {value}`"));
     }
 }
 
