@@ -1,6 +1,7 @@
 //! What a command refuses before it begins anything: a deployment that is not over, another world,
 //! another region, another account.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::setup::Setup;
@@ -33,17 +34,24 @@ pub(super) fn refuse_pending(ledger: &Ledger, setup: &Setup) -> Result<(), Probl
 
 /// Another clone on this machine has a journal of its own: what it left unfinished is in the way, too.
 pub(super) fn refuse_pending_elsewhere(stream: &StreamName, setup: &Setup) -> Result<(), Problem> {
-    for directory in holding::clones(setup, stream) {
-        // What cannot be read there is no reason to stop here.
-        let Ok(journal) = RedbJournal::open(&directory) else { continue };
-        let Ok(ledger) = setup.unchecked_ledger(Arc::new(journal), stream.clone()) else {
-            continue;
-        };
-        if let Ok(Some(deployment)) = pending(&ledger) {
-            return Err(trouble::elsewhere(in_the_way(&deployment), &directory));
-        }
+    match left_elsewhere(stream, setup, setup.endpoint().as_deref()) {
+        Some((left, journal)) => Err(trouble::elsewhere(in_the_way(&left), &journal)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// What another clone on this machine left unfinished, and where its journal is.
+pub(super) fn left_elsewhere(
+    stream: &StreamName,
+    setup: &Setup,
+    endpoint: Option<&str>,
+) -> Option<(Deployment, PathBuf)> {
+    holding::clones(setup, stream, endpoint).into_iter().find_map(|directory| {
+        // What cannot be read there is no reason to stop here.
+        let journal = RedbJournal::open(&directory).ok()?;
+        let ledger = setup.unchecked_ledger(Arc::new(journal), stream.clone()).ok()?;
+        Some((pending(&ledger).ok()??, directory))
+    })
 }
 
 /// AWS cannot be reached: where the journal knows of an unfinished deployment, that comes first.

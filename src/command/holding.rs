@@ -95,9 +95,8 @@ pub(super) fn at_work(
 }
 
 /// The directories of the journals that other clones on this machine have of a service.
-pub(super) fn clones(setup: &Setup, stream: &StreamName) -> Vec<PathBuf> {
-    let world = setup.endpoint().unwrap_or_default();
-    let mut journals = lock::journals(&locks(setup), stream, &world);
+pub(super) fn clones(setup: &Setup, stream: &StreamName, endpoint: Option<&str>) -> Vec<PathBuf> {
+    let mut journals = lock::journals(&locks(setup), stream, endpoint.unwrap_or_default());
     let ours = own_journal(setup);
     journals.retain(|journal| *journal != ours);
     journals

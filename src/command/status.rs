@@ -1,5 +1,6 @@
 //! `surefoot status`: what the journal says, and AWS beside it.
 
+use super::addressed::quoted;
 use super::arguments::Status;
 use super::setup::Setup;
 use super::{guard, holding, newest, record, trouble};
@@ -7,7 +8,7 @@ use crate::names::StreamName;
 use crate::problem::{ExitCode, Problem};
 use crate::projection::{self, Expectation, Recorded, Sighting};
 use crate::view::Document as _;
-use crate::view::documents::{Seen, StatusChange, StatusSheet};
+use crate::view::documents::{Elsewhere, Seen, StatusChange, StatusSheet};
 use crate::world::clock::{Clock as _, SystemClock};
 use crate::world::service::Service;
 use crate::world::{World, WorldError};
@@ -61,11 +62,22 @@ async fn look(world: Option<&World>, setup: &Setup) -> Result<Look, Problem> {
     }
     let now = SystemClock::start().now();
     let known = if log.service.is_none() { record::known(setup)? } else { Vec::new() };
+    let meant = log.service.clone().or_else(|| worked_on.clone());
     let at_work =
         worked_on.and_then(|stream| holding::at_work(setup, &stream, log.endpoint.as_deref()));
-    let sheet = StatusSheet { log, aws, aws_silent, known, at_work, now };
+    let elsewhere = meant.filter(|_| at_work.is_none() && log.unfinished.is_none());
+    let elsewhere =
+        elsewhere.and_then(|stream| left_elsewhere(&stream, setup, log.endpoint.as_deref()));
+    let sheet = StatusSheet { log, aws, aws_silent, known, at_work, elsewhere, now };
     let exit = exit(&sheet, error.as_ref());
     Ok(Look { sheet, exit })
+}
+
+fn left_elsewhere(stream: &StreamName, setup: &Setup, endpoint: Option<&str>) -> Option<Elsewhere> {
+    let (left, journal) = guard::left_elsewhere(stream, setup, endpoint)?;
+    let place = quoted(&journal.display().to_string());
+    let next = format!("surefoot resume --service-name {} --history-dir {place}", stream.service);
+    Some(Elsewhere { number: left.plan.number, journal, next })
 }
 
 /// Why AWS was not asked, or did not answer; whoever has no credentials need not read how they were

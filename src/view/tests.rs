@@ -166,6 +166,7 @@ fn status_sheet(records: &[Recorded]) -> StatusSheet {
         aws_silent: None,
         known: Vec::new(),
         at_work: None,
+        elsewhere: None,
         now,
     }
 }

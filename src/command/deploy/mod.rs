@@ -39,12 +39,10 @@ pub(super) async fn deploy(arguments: &Deploy, setup: &Setup) -> Result<ExitCode
     // Who has the lock is the only one at work: what is seen before may be gone by then.
     let inventory = setup.look_as(&world, caller, &asked).await.map_err(before)?;
     let mut ledger = setup.ledger(journal(arguments, setup)?, stream.clone())?;
-    if !arguments.dry_run {
-        recover::recover(setup, &world, &inventory, &mut ledger)?;
-    }
     guard::refuse_pending(&ledger, setup)?;
     if lock.is_some() {
         guard::refuse_pending_elsewhere(&stream, setup)?;
+        recover::recover(setup, &world, &inventory, &mut ledger)?;
     }
     guard::refuse_mixed_worlds(&ledger, setup)?;
     let plan = plan(arguments, setup, &world, &inventory, &ledger).await?;

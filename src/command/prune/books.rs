@@ -193,7 +193,7 @@ impl Books {
 /// that is gone with its journal needs nothing; of one that cannot be read, nobody knows.
 fn of_clones(setup: &Setup, stream: &StreamName) -> Result<Vec<Memory>, Problem> {
     let mut memories = Vec::new();
-    for directory in holding::clones(setup, stream) {
+    for directory in holding::clones(setup, stream, setup.endpoint().as_deref()) {
         let unreadable = |problem: &Problem| trouble::unreadable_clone(problem, &directory);
         let journal = match RedbJournal::open(&directory) {
             Ok(journal) => Arc::new(journal),

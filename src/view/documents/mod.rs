@@ -29,7 +29,7 @@ pub use prune::PruneSheet;
 pub use pruned::PruneOutcomeSheet;
 pub use rollback_targets::{RollbackTarget, RollbackTargets};
 pub use statistics::StatisticsSheet;
-pub use status::{Seen, StatusChange, StatusSheet};
+pub use status::{Elsewhere, Seen, StatusChange, StatusSheet};
 pub use story::StorySheet;
 pub use verification::Verification;
 

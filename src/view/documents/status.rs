@@ -1,12 +1,14 @@
 //! Where a service stands: the log's view, and AWS's beside it where it was asked.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::nothing::nothing_deployed;
 use super::{heading, image_words, short_image};
-use crate::names::{OperationId, ServiceName};
+use crate::names::{DeploymentNumber, OperationId, ServiceName};
 use crate::projection::{Compared, RECOVERED, Row, Status, Unfinished};
 use crate::release::Difference;
 use crate::view::look::{Accent, pad, shorten, width_of};
@@ -27,8 +29,28 @@ pub struct StatusSheet {
     pub known: Vec<ServiceName>,
     /// Who is at work on the unfinished deployment now, in words, as far as this machine knows.
     pub at_work: Option<String>,
+    /// What another clone on this machine left unfinished.
+    pub elsewhere: Option<Elsewhere>,
     /// The moment that ages count from.
     pub now: DateTime<Utc>,
+}
+
+/// A deployment that another clone on this machine began, and that has no end yet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Elsewhere {
+    /// Its number in the journal there.
+    pub number: DeploymentNumber,
+    /// Where that journal is.
+    pub journal: PathBuf,
+    /// What to type to go on with it.
+    pub next: String,
+}
+
+impl Elsewhere {
+    fn words(&self) -> String {
+        let (number, journal) = (self.number, self.journal.display());
+        format!("another clone on this machine left {number} unfinished; its journal is {journal}")
+    }
 }
 
 /// What AWS says of a service.
@@ -104,6 +126,7 @@ impl Document for StatusSheet {
         let mut shown = heading(look, service.service.as_str(), service) + "\n\n";
         shown.push_str(&look.pairs(2, &self.log_pairs()));
         shown.push_str(&self.unfinished(look));
+        shown.push_str(&self.left_elsewhere(look));
         shown.push_str(&self.aws_lines(look));
         shown.push_str(&next_lines(look, &self.next()));
         shown
@@ -116,6 +139,7 @@ impl Document for StatusSheet {
             "aws_silent": self.aws_silent,
             "known_services": self.known,
             "at_work": self.at_work,
+            "elsewhere": to_json(&self.elsewhere),
         })
     }
 }
@@ -143,13 +167,14 @@ impl StatusSheet {
         if let (Some(_), Some(stream)) = (&self.at_work, &self.log.service) {
             return vec![format!("surefoot status --watch --service-name {}", stream.service)];
         }
+        let elsewhere = self.elsewhere.iter().map(|left| left.next.clone());
         let closer = self
             .log
             .service
             .as_ref()
             .filter(|_| self.has_drifted())
             .map(|stream| format!("surefoot verify --service-name {}", stream.service));
-        closer.into_iter().chain(self.log.next.iter().cloned()).collect()
+        elsewhere.chain(closer).chain(self.log.next.iter().cloned()).collect()
     }
 
     /// The journal knows nothing of the service, and AWS may.
@@ -167,7 +192,16 @@ impl StatusSheet {
             shown.push_str(&format!("\n{}", look.block(0, Accent::None, text)));
             next.insert(0, "surefoot journal import FILE".to_owned());
         }
+        if let Some(elsewhere) = &self.elsewhere {
+            shown.push_str(&self.left_elsewhere(look));
+            next.insert(0, elsewhere.next.clone());
+        }
         shown + &next_lines(look, &next)
+    }
+
+    fn left_elsewhere(&self, look: Look) -> String {
+        let words = self.elsewhere.as_ref().map(Elsewhere::words);
+        words.map_or(String::new(), |words| format!("\n{}", look.block(0, Accent::Warning, &words)))
     }
 
     /// What is watched for a change: everything but ages.
@@ -186,6 +220,7 @@ impl StatusSheet {
                 self.log.unfinished.as_ref().map_or(String::new(), |u| u.standing.clone()),
             ),
             ("doubt", self.log.doubt.clone().unwrap_or_default()),
+            ("elsewhere", self.elsewhere.as_ref().map(Elsewhere::words).unwrap_or_default()),
             ("AWS", self.aws_silent.clone().unwrap_or_default()),
         ];
         let aws = self.aws.as_ref();

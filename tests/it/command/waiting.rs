@@ -113,11 +113,16 @@ fn what_another_clone_left_unfinished_is_in_the_way_and_its_journal_is_named() {
     run.kill();
     let state = clone.run(&["deploy"]).exits(25).names("pending").says("#2").says("another clone");
     clone.run(&["deploy"]).exits(25);
-    // The command that it names goes on, from here.
     let place = project.history().display().to_string();
+    let status = clone.run(&["status"]).exits(0).says("another clone on this machine left #2");
+    status.says(&format!("surefoot resume --service-name shop --history-dir {place}"));
+    // Who was refused has begun no journal of what he found in the middle of it.
+    clone.run(&["history"]).exits(0).says("Nothing was deployed from here yet");
+    // The command that it names goes on, from here.
     state.says("surefoot resume --service-name shop").says(&format!("--history-dir {place}"));
     clone.run(&["resume", "--history-dir", &place]).exits(0);
     assert!(world.serves("shop", "release two"));
+    clone.run(&["status"]).exits(0).does_not_say("another clone on this machine left");
     clone.release("release three");
     clone.deploy();
     world.nothing_was_done_twice();
