@@ -208,7 +208,7 @@ fn by_status(health: &HealthReport) -> Option<Cause> {
         404 => (
             "health-path",
             "the health path does not exist",
-            "set `path` in [health] of surefoot.toml",
+            "bring it back, or set `path` in [health] of surefoot.toml",
         ),
         401 | 403 => (
             "health-path",

@@ -99,7 +99,7 @@
     place.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   };
 
-  const listed = ({ shown, of, typed }) => `Listed are ${shown} of ${plural(of, "deployment")}: ${typed}`;
+  const listed = ({ shown, of, typed }) => `${shown} of ${plural(of, "deployment")} listed: ${typed}`;
 
   const swatches = (place, entries) => {
     for (const [kind, words] of entries) {

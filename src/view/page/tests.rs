@@ -257,7 +257,7 @@ fn browsed_a_selection_is_named_above_the_list() {
     let typed = "--status rolled-back".into();
     let page = Page { selection, typed, ..page(stories(&examples::several())) };
     let shown = browsed(&page, 1280, &[""]);
-    assert_eq!(shown["selection"], "Listed are 1 of 4 deployments: --status rolled-back");
+    assert_eq!(shown["selection"], "1 of 4 deployments listed: --status rolled-back");
     assert!(shown["figures"].as_str().unwrap().contains("|#19, "), "{shown}");
     assert_eq!(shown["lists"], json!([["#18"]]));
 }
