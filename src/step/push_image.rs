@@ -8,7 +8,7 @@ use crate::event::{Event, Failure};
 use crate::names::{Digest, ImageIdentifier, Reference};
 use crate::plan::Target;
 use crate::problem::ExitCode;
-use crate::world::{Obstacle, WorldError};
+use crate::world::{Obstacle, Progress, WorldError};
 
 /// The tag names this very image already: by its own id, or by the id of its configuration,
 /// depending on what the engine calls an image's id.
@@ -25,6 +25,12 @@ pub(super) async fn inspect(bench: &Bench<'_>) -> Result<Option<Outcome>, StepEr
     let configuration = registry.configuration_digest(&target.repository, &there.digest).await?;
     let same = local.id == there.digest.as_str()
         || configuration.is_some_and(|digest| local.id == digest.as_str());
+    if !same {
+        let (tag, before) = (&target.tag, there.digest.short());
+        let moves =
+            format!("the tag `{tag}` named {before} until now: this build is another image");
+        bench.progress.report(Progress::Notice(moves));
+    }
     Ok(same.then(|| pushed(there.digest, target, true)))
 }
 

@@ -309,7 +309,8 @@ fn another_build_of_a_commit_that_was_marked_bad_is_refused_before_it_is_built()
     let ended = project.run(&["deploy"]).exits(26).names("bad-release");
     ended.says("the commit").says("memory grows").says("#2").says("--allow-bad");
     assert!(world.effects().is_empty(), "{:?}", world.effects());
-    project.run(&["deploy", "--allow-bad"]).exits(0);
+    let moved = project.run(&["deploy", "--allow-bad"]).exits(0);
+    moved.says(&format!("the tag `{}` named", project.tag())).says("until now");
     let rows = project.run(&["history", "--json"]).result()["history"]["deployments"].clone();
     assert_ne!(rows[0]["digest"], rows[1]["digest"], "{rows}");
     // That build was proven, and nobody said a word against it.
