@@ -1,7 +1,7 @@
 //! `surefoot preflight`: every check alone.
 
 use super::arguments::{Deploy, Preflight};
-use super::deploy::{checks, questions, refuse_a_repository_elsewhere};
+use super::deploy::{checks, questions, refuse_a_repository_elsewhere, stream};
 use super::setup::Setup;
 use super::trouble;
 use crate::journal::archive;
@@ -18,11 +18,14 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     let deploy = Deploy { image: arguments.image.clone(), ..Deploy::default() };
     let asked = questions(&deploy, setup)?;
     // A deployment would stop at a journal that is damaged, or cannot be written.
-    setup.existing_journal()?;
+    let journal = setup.existing_journal()?;
     archive::try_to_write(&setup.history)
         .map_err(|error| trouble::journal(&error, &setup.history))?;
     let world = setup.world();
     let mut seen = setup.look(&world, &asked).await?;
+    if let Some(journal) = journal {
+        setup.refuse_to_be_behind(journal.as_ref(), &stream(&seen.caller, &asked))?;
+    }
     refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;
     if arguments.fix && mend(&world, &seen, arguments.yes, setup).await? {
         seen = setup.look(&world, &asked).await?;

@@ -12,7 +12,7 @@ use crate::config::{
 use crate::event::envelope::Actor;
 use crate::journal::memory::MemoryJournal;
 use crate::journal::redb::{JournalId, Record, RedbJournal, Repair, RepairError};
-use crate::journal::{Journal, JournalError, archive, import};
+use crate::journal::{Journal, JournalError, StreamHead, archive, import};
 use crate::ledger::{Chance, Ledger};
 use crate::look::{self, Questions};
 use crate::names::{Region, RepositoryName, StreamName};
@@ -255,9 +255,19 @@ impl Setup {
         }
     }
 
-    /// The journal on disk, which must be there.
+    /// The journal on disk, which must be there and not be older than its own export. Beside an export an
+    /// empty one is none.
     pub(super) fn stored_journal(&self) -> Result<RedbJournal, Problem> {
-        let journal = RedbJournal::open(&self.history).and_then(checked);
+        let journal = RedbJournal::open(&self.history).and_then(checked).and_then(|journal| {
+            let heads = journal.streams()?;
+            if heads.is_empty() && archive::exists(&self.history) {
+                return Err(JournalError::Missing { path: self.history.clone() });
+            }
+            for StreamHead { stream, .. } in &heads {
+                archive::refuse_to_be_behind(&journal, &self.history, stream)?;
+            }
+            Ok(journal)
+        });
         journal.map_err(|error| trouble::journal(&error, &self.history))
     }
 

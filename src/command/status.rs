@@ -95,7 +95,7 @@ fn silence(problem: &Problem) -> String {
 
 /// Unfinished comes first: what differs then may be its own doing. Silence is no agreement.
 fn exit(sheet: &StatusSheet, silent: Option<&Problem>) -> ExitCode {
-    if sheet.log.unfinished.is_some() {
+    if sheet.log.unfinished.is_some() || sheet.elsewhere.is_some() {
         return ExitCode::Pending;
     }
     if sheet.log.doubt.is_some() || sheet.has_drifted() || sheet.is_from_elsewhere() {

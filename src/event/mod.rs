@@ -272,6 +272,9 @@ pub enum Event {
         from_export: u64,
         /// How many more the damaged file could prove.
         saved: u64,
+        /// How many more there were, as far as the damaged file still says.
+        #[serde(default, skip_serializing_if = "none")]
+        lost: u64,
     },
     /// A person or a rollback judged a release.
     ReleaseMarked {
@@ -311,6 +314,11 @@ impl Event {
         let fields = std::iter::once(("type", &type_name)).chain(content);
         Self::deserialize(MapDeserializer::new(fields))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The commit a plan deploys, where one is known.

@@ -41,8 +41,13 @@ pub struct Archived {
 
 /// The directory of one stream's export.
 pub fn directory(history: &Path, stream: &StreamName) -> PathBuf {
+    history.join(EXPORTS).join(folder(stream))
+}
+
+/// The name of that directory.
+pub fn folder(stream: &StreamName) -> String {
     let StreamName { account, region, service } = stream;
-    history.join(EXPORTS).join(format!("{account}.{region}.{service}"))
+    format!("{account}.{region}.{service}")
 }
 
 /// Whether there is an export here.
@@ -130,12 +135,12 @@ fn is_part(name: &str) -> bool {
 }
 
 /// An export of another history is kept: it may be all that is left of it.
-fn put_aside(history: &Path, place: &Path) -> Result<PathBuf, JournalError> {
+pub fn put_aside(history: &Path, place: &Path) -> Result<PathBuf, JournalError> {
     let parted = history.join(PARTED);
     make_directory(&parted)?;
     let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let free = (1..).map(|number: u32| parted.join(format!("{name}.{number}")));
-    let to = free.into_iter().find(|path| !path.exists()).expect("numbers do not run out");
+    let to = free.into_iter().find(|path| !path.exists()).unwrap_or_else(|| parted.join(name));
     fs::rename(place, &to)?;
     Ok(to)
 }

@@ -4,6 +4,7 @@
 //! so is one with a missing, doubled or changed line.
 
 mod error;
+mod salvage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
@@ -19,6 +20,7 @@ use crate::event::envelope::{EventHash, LARGEST_EVENT, Link, LinkReader, StoredE
 use crate::names::StreamName;
 
 pub use error::ImportError;
+pub use salvage::salvage;
 
 /// Events that are handed over at once.
 const AT_ONCE: usize = 2_000;

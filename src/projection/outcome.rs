@@ -305,9 +305,13 @@ fn aside(event: &Event) -> Option<Told> {
             }
         }
         Event::RecordRecovered { found, .. } => Told::note(super::recovered::words(found)),
-        Event::JournalRestored { from_export, saved, .. } => Told::note(format!(
-            "the journal was restored: {from_export} events from its export, {saved} more saved"
-        )),
+        Event::JournalRestored { from_export, saved, lost, .. } => {
+            let lost = if *lost == 0 { String::new() } else { format!(", {lost} lost") };
+            Told::note(format!(
+                "the journal was restored: {from_export} events from its export, {saved} more \
+                 saved{lost}"
+            ))
+        }
         Event::ReleaseMarked { deployment, good, reason } => {
             let word = if *good { "good" } else { "bad" };
             Told::note(format!("{deployment} marked {word}: {reason}"))

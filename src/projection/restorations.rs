@@ -21,19 +21,24 @@ pub struct Restoration {
     pub from_export: u64,
     /// The events that only the damaged file still had.
     pub saved: u64,
+    /// The events that are lost, as far as that is known.
+    pub lost: u64,
 }
 
 /// Every one of them, oldest first.
 pub fn restorations(records: &[Recorded]) -> Vec<Restoration> {
     let restored = |record: &Recorded| match &record.event {
-        Ok(Event::JournalRestored { damage, moved_to, from_export, saved }) => Some(Restoration {
-            at: record.at,
-            by: record.actor.clone(),
-            damage: damage.clone(),
-            moved_to: moved_to.clone(),
-            from_export: *from_export,
-            saved: *saved,
-        }),
+        Ok(Event::JournalRestored { damage, moved_to, from_export, saved, lost }) => {
+            Some(Restoration {
+                at: record.at,
+                by: record.actor.clone(),
+                damage: damage.clone(),
+                moved_to: moved_to.clone(),
+                from_export: *from_export,
+                saved: *saved,
+                lost: *lost,
+            })
+        }
         _ => None,
     };
     records.iter().filter_map(restored).collect()

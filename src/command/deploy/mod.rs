@@ -125,7 +125,8 @@ pub(super) fn questions(arguments: &Deploy, setup: &Setup) -> Result<Questions, 
     })
 }
 
-fn stream(caller: &Caller, asked: &Questions) -> StreamName {
+/// The stream of what is asked about, in the account of the caller.
+pub(super) fn stream(caller: &Caller, asked: &Questions) -> StreamName {
     StreamName {
         account: caller.account.clone(),
         region: asked.region.clone(),

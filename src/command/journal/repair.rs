@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::command::setup::Setup;
 use crate::command::{holding, run, trouble};
 use crate::event::Event;
-use crate::journal::archive::EXPORTS;
-use crate::journal::redb::Repair;
+use crate::journal::archive::{self, EXPORTS};
+use crate::journal::redb::{Repair, RestoredStream};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::LedgerError;
 use crate::names::StreamName;
@@ -28,8 +29,16 @@ pub(super) fn repair(setup: &Setup) -> Result<ExitCode, Problem> {
         return sound(setup);
     };
     let journal = setup.journal()?;
-    for stream in &repair.streams {
-        run::export(journal.as_ref(), &stream.stream, setup);
+    for RestoredStream { stream, .. } in &repair.streams {
+        let place = archive::directory(&setup.history, stream);
+        if repair
+            .refused
+            .iter()
+            .any(|refused| refused.path().is_some_and(|it| it.starts_with(&place)))
+        {
+            put_aside(setup, &place)?;
+        }
+        run::export(journal.as_ref(), stream, setup);
     }
     drop(locks);
     let exit = if repair.is_partial() { ExitCode::Journal } else { ExitCode::Success };
@@ -52,12 +61,17 @@ fn streams(setup: &Setup) -> Vec<StreamName> {
     streams
 }
 
+/// A damaged export is kept: what it has beyond its damage may be worth something to somebody.
+fn put_aside(setup: &Setup, place: &Path) -> Result<(), Problem> {
+    let to = archive::put_aside(&setup.history, place)
+        .map_err(|error| trouble::journal(&error, &setup.history))?;
+    setup.view.say(&format!("note: the damaged export is kept in {}", to.display()));
+    Ok(())
+}
+
 /// There is nothing to repair, unless the journal is older than its own export.
 fn sound(setup: &Setup) -> Result<ExitCode, Problem> {
-    let journal = setup.journal()?;
-    for stream in streams(setup) {
-        setup.refuse_to_be_behind(journal.as_ref(), &stream)?;
-    }
+    setup.stored_journal()?;
     setup.view.data(&Sound { place: setup.history.clone() });
     Ok(ExitCode::Success)
 }
@@ -70,6 +84,7 @@ fn record(setup: &Setup, journal: &Arc<dyn Journal>, repair: &Repair) -> Result<
             moved_to: moved_to.map(|name| name.to_string_lossy().into_owned()),
             from_export: stream.from_export,
             saved: stream.saved,
+            lost: stream.lost(),
         };
         let mut ledger = setup.unchecked_ledger(journal.clone(), stream.stream.clone())?;
         let at = SystemClock::start().now();

@@ -1,7 +1,7 @@
 //! Why an export is not imported, in words.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::JournalError;
 use super::super::export::EXPORT_FORMAT;
@@ -64,6 +64,18 @@ pub enum ImportError {
     /// The journal said no.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl ImportError {
+    /// The file that is to blame, where one is.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } | Self::Foreign { path, .. } | Self::Damaged { path, .. } => {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
 }
 
 fn place(stream: Option<&StreamName>) -> String {

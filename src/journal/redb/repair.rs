@@ -2,6 +2,7 @@
 //! itself. The damaged files are moved aside; nothing is deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use crate::names::StreamName;
 
-use super::super::archive::EXPORTS;
+use super::super::archive::{EXPORTS, folder};
 use super::super::import::{self, ImportError};
 use super::super::{Journal, JournalError, StreamHead};
 use super::storage::FileStorage;
@@ -46,11 +47,24 @@ pub struct RestoredStream {
     pub of: Option<u64>,
 }
 
+impl RestoredStream {
+    /// How many events are known to be lost.
+    pub fn lost(&self) -> u64 {
+        self.of.map_or(0, |of| of.saturating_sub(self.from_export + self.saved))
+    }
+}
+
 impl Repair {
-    /// Whether something is known to be lost.
+    /// Whether something is lost, or may be: where an export could not be read to its end, and the damaged
+    /// file does not say where its stream ended.
     pub fn is_partial(&self) -> bool {
-        let lost = |one: &RestoredStream| one.of.is_some_and(|of| one.from_export + one.saved < of);
-        !self.refused.is_empty() || self.streams.iter().any(lost)
+        let told = |name: &OsStr| {
+            let is_it = |one: &&RestoredStream| *name == *folder(&one.stream);
+            self.streams.iter().find(is_it).is_some_and(|one| one.of.is_some())
+        };
+        let of = |error: &ImportError| error.path()?.parent()?.file_name().map(told);
+        self.streams.iter().any(|one| one.lost() > 0)
+            || !self.refused.iter().all(|error| of(error) == Some(true))
     }
 }
 
@@ -155,20 +169,35 @@ fn restore(
     let backend = redb::backends::FileBackend::new(file).map_err(super::from_database)?;
     make(Box::new(backend), id)?;
     let fresh = RedbJournal { storage: Box::new(FileStorage(unfinished.to_owned())), id };
-    let (exported, refused) = import_each(&fresh, exports)?;
+    let (mut exported, broken) = import_each(&fresh, exports)?;
     let damaged = RedbJournal { storage: Box::new(FileStorage(home::database(directory))), id };
     let heads = salvage::heads(&damaged);
     let named = heads.iter().map(|head| head.stream.clone());
     let known: BTreeSet<StreamName> = exported.keys().cloned().chain(named).collect();
-    for stream in &known {
-        salvage::stream(&damaged, &fresh, stream)?;
+    // Where one ends, the other may go on.
+    let mut length = None;
+    while length != Some(events(&fresh)?) {
+        length = Some(events(&fresh)?);
+        for (files, _) in &broken {
+            for (stream, more) in import::salvage(&fresh, files)? {
+                *exported.entry(stream).or_default() += more;
+            }
+        }
+        for stream in &known {
+            salvage::stream(&damaged, &fresh, stream)?;
+        }
+        salvage::in_order(&damaged, &fresh)?;
     }
-    salvage::in_order(&damaged, &fresh)?;
+    let refused = broken.into_iter().map(|(_, error)| error).collect();
     let restored = fresh.streams()?;
     let streams = restored.iter().map(|head| restored_stream(head, &exported, &heads)).collect();
     let values = salvage::values(&damaged, &fresh)?;
     fresh.check()?;
     Ok((streams, values, refused))
+}
+
+fn events(journal: &RedbJournal) -> Result<u64, JournalError> {
+    Ok(journal.streams()?.iter().map(|head| head.sequence).sum())
 }
 
 fn restored_stream(
@@ -186,26 +215,32 @@ fn restored_stream(
     }
 }
 
-/// What each export gave, and the exports that gave nothing.
-type Exported = (BTreeMap<StreamName, u64>, Vec<ImportError>);
+/// What each export gave, and the exports that are not whole, with their files.
+type Exported = (BTreeMap<StreamName, u64>, Vec<(Vec<PathBuf>, ImportError)>);
 
 /// Imports each stream's export by itself: one that is damaged is no reason to lose the others.
 fn import_each(fresh: &RedbJournal, exports: &Path) -> Result<Exported, JournalError> {
-    let (mut streams, mut refused) = (BTreeMap::new(), Vec::new());
+    let (mut streams, mut broken) = (BTreeMap::new(), Vec::new());
     let entries = fs::read_dir(exports).map(Iterator::flatten).into_iter().flatten();
     let mut places: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     places.sort();
     for place in places {
-        let imported = import::files(&place).and_then(|files| import::import(fresh, &files));
-        match imported {
+        let files = match import::files(&place) {
+            Ok(files) => files,
+            Err(error) => {
+                broken.push((Vec::new(), error));
+                continue;
+            }
+        };
+        match import::import(fresh, &files) {
             Ok(imported) => {
                 streams.extend(imported.into_iter().map(|one| (one.stream, one.sequence)));
             }
             Err(ImportError::Journal(error)) => return Err(error),
-            Err(error) => refused.push(error),
+            Err(error) => broken.push((files, error)),
         }
     }
-    Ok((streams, refused))
+    Ok((streams, broken))
 }
 
 /// The new database takes the place of the damaged one, which keeps a name of its own. There is no

@@ -52,33 +52,64 @@ pub(super) fn stream(
 }
 
 /// Saves what the indexes no longer lead to: every event in the order of its writing that follows
-/// what is restored of its stream.
+/// what is restored of its stream. Behind a page that is broken others may be whole.
 pub(super) fn in_order(damaged: &RedbJournal, fresh: &RedbJournal) -> Result<(), JournalError> {
-    let restored = fresh.streams()?.into_iter().map(|head| (head.stream.clone(), head));
-    let restored: BTreeMap<StreamName, StreamHead> = restored.collect();
-    let mut found: BTreeMap<StreamName, (Chain, Saved<'_>)> = BTreeMap::new();
-    let read = damaged.look_unasked(|transaction| {
-        let events = transaction.open_table(EVENTS).map_err(from_redb)?;
-        for row in events.iter().map_err(from_redb)? {
-            let (position, row) = row.map_err(from_redb)?;
-            let (hash, bytes) = table::split_event(row.value())?;
-            let stream = stream_of(&bytes, position.value())?;
-            let (chain, saved) = found.entry(stream.clone()).or_insert_with(|| {
-                let end = restored.get(&stream);
-                let sequence = end.map_or(0, |head| head.sequence);
-                (Chain::behind(&stream, end), Saved::behind(fresh, sequence))
-            });
-            // What is restored already, or leads elsewhere, does not follow.
-            if let Ok(event) = chain.follow(hash, bytes)
-                && saved.take(event).is_break()
-            {
-                break;
+    let mut found = Streams::of(fresh)?;
+    let mut next = 0;
+    for _ in 0..MOST_HOLES {
+        // redb reads nothing more once a read has failed: it is opened anew for each hole.
+        let read = damaged.look_unasked(|transaction| {
+            let events = transaction.open_table(EVENTS).map_err(from_redb)?;
+            for row in events.range(next..).map_err(from_redb)? {
+                let (position, row) = row.map_err(from_redb)?;
+                next = position.value() + 1;
+                found.take(position.value(), row.value());
             }
+            Ok(())
+        });
+        if read.is_ok() {
+            break;
         }
-        Ok(())
-    });
-    drop(read);
-    found.into_values().try_for_each(|(_, saved)| saved.finish())
+        next = next.saturating_add(1);
+    }
+    found.saved.into_values().try_for_each(|(_, saved)| saved.finish())
+}
+
+/// Places of events that cannot be read, before a file is given up: as many as a broken inner page of the tree
+/// leads to, many times over.
+const MOST_HOLES: u32 = 10_000;
+
+/// Every stream that events are found of, each on its way into the new journal.
+struct Streams<'a> {
+    fresh: &'a RedbJournal,
+    restored: BTreeMap<StreamName, StreamHead>,
+    saved: BTreeMap<StreamName, (Chain, Saved<'a>)>,
+}
+
+impl<'a> Streams<'a> {
+    fn of(fresh: &'a RedbJournal) -> Result<Self, JournalError> {
+        let heads = fresh.streams()?.into_iter();
+        let restored = heads.map(|head| (head.stream.clone(), head)).collect();
+        Ok(Self { fresh, restored, saved: BTreeMap::new() })
+    }
+
+    /// Takes an event where it follows; what is restored already, or leads elsewhere, does not.
+    fn take(&mut self, position: u64, row: &[u8]) {
+        let Ok((hash, bytes)) = table::split_event(row) else { return };
+        let Ok(stream) = stream_of(&bytes, position) else { return };
+        let (restored, fresh) = (&self.restored, self.fresh);
+        let (chain, saved) = self.saved.entry(stream.clone()).or_insert_with(|| {
+            let end = restored.get(&stream);
+            let sequence = end.map_or(0, |head| head.sequence);
+            (Chain::behind(&stream, end), Saved::behind(fresh, sequence))
+        });
+        if saved.failed.is_none()
+            && let Ok(event) = chain.follow(hash, bytes)
+        {
+            // What could not be written ends this stream, and is said at the end.
+            let _ended = saved.take(event).is_break();
+        }
+    }
 }
 
 /// Saves the environment values that can still be read, and says how many.

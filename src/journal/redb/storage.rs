@@ -70,7 +70,8 @@ pub(crate) fn open_to_read(storage: &dyn Storage) -> Result<ReadOnlyDatabase, Jo
         let pages = pages(storage, Access::Read)?;
         match builder().open_read_only_with_backend(pages) {
             Err(DatabaseError::RepairAborted) => {
-                drop(open_to_write(storage)?);
+                // Closed by hand: what could not be written, on a full disk, is said.
+                open_to_write(storage)?.close().map_err(from_database)?;
                 // Asked again: `patiently` opens once more.
                 Ok(Err(DatabaseError::DatabaseAlreadyOpen))
             }

@@ -39,9 +39,13 @@ fn restored(restoration: &Restoration) -> String {
         0 => String::new(),
         more => format!(", {more} more saved"),
     };
+    let lost = match restoration.lost {
+        0 => String::new(),
+        lost => format!(", {lost} lost"),
+    };
     let place = restoration.moved_to.as_ref().map(|place| format!(", kept in {}", harmless(place)));
     format!(
-        "the journal was damaged; {} from its export{saved}, by {}{}",
+        "the journal was damaged; {} from its export{saved}{lost}, by {}{}",
         counted(usize::try_from(restoration.from_export).unwrap_or(usize::MAX), "event"),
         harmless(&restoration.by),
         place.unwrap_or_default()

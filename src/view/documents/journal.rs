@@ -218,7 +218,7 @@ impl Document for RepairReport {
         let widest = streams.iter().map(|one| width_of(&one.stream.to_string())).max();
         for one in streams {
             let name = pad(&one.stream.to_string(), widest.unwrap_or(0));
-            shown.push_str(&format!("  {name}  {}\n", origin(one)));
+            shown.push_str(&look.hanging(&format!("  {name}  "), Accent::None, &origin(one)));
         }
         for refused in refused {
             let refused = harmless(&refused.to_string());
@@ -234,7 +234,7 @@ impl Document for RepairReport {
                     with the heads in your CI logs.";
         shown.push('\n');
         shown.push_str(&look.hanging("", Accent::None, what));
-        shown + "\nnext: surefoot status\n"
+        shown + "\nnext: surefoot history\n"
     }
 
     fn json(&self) -> Value {
@@ -253,8 +253,10 @@ impl Document for RepairReport {
 
 fn origin(one: &RestoredStream) -> String {
     let export = format!("{} from the export", count(one.from_export, "event"));
-    let lost = one.of.map_or(0, |of| of.saturating_sub(one.from_export + one.saved));
-    let lost = if lost == 0 { String::new() } else { format!("; {lost} lost") };
+    let lost = match one.lost() {
+        0 => String::new(),
+        lost => format!("; {lost} lost"),
+    };
     match one.saved {
         0 => export + &lost,
         saved => format!("{export}, {saved} more proven by the damaged file{lost}"),

@@ -167,14 +167,18 @@ impl StatusSheet {
         if let (Some(_), Some(stream)) = (&self.at_work, &self.log.service) {
             return vec![format!("surefoot status --watch --service-name {}", stream.service)];
         }
-        let elsewhere = self.elsewhere.iter().map(|left| left.next.clone());
+        // Whatever else changes the service is refused until then.
+        if let (Some(left), Some(stream)) = (&self.elsewhere, &self.log.service) {
+            let history = format!("surefoot history --service-name {}", stream.service);
+            return vec![left.next.clone(), history];
+        }
         let closer = self
             .log
             .service
             .as_ref()
             .filter(|_| self.has_drifted())
             .map(|stream| format!("surefoot verify --service-name {}", stream.service));
-        elsewhere.chain(closer).chain(self.log.next.iter().cloned()).collect()
+        closer.into_iter().chain(self.log.next.iter().cloned()).collect()
     }
 
     /// The journal knows nothing of the service, and AWS may.
@@ -194,7 +198,7 @@ impl StatusSheet {
         }
         if let Some(elsewhere) = &self.elsewhere {
             shown.push_str(&self.left_elsewhere(look));
-            next.insert(0, elsewhere.next.clone());
+            next = vec![elsewhere.next.clone()];
         }
         shown + &next_lines(look, &next)
     }

@@ -75,6 +75,7 @@ fn pruned_and_restored(records: &[Recorded]) -> HistoryTable {
         moved_to: Some("damaged-1".into()),
         from_export: 25,
         saved: 0,
+        lost: 0,
     };
     HistoryTable { prunes: vec![prune], restorations: vec![restoration], ..table(records) }
 }

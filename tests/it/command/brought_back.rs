@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
+use surefoot::journal::redb::{JournalId, RedbJournal};
 
 use super::support::{Project, World, shell};
 
@@ -71,6 +72,22 @@ fn a_process_killed_while_the_journal_comes_back_from_its_export_leaves_all_of_i
     });
 }
 
+/// As a death between the making of a journal and its filling leaves it.
+#[test]
+fn an_empty_journal_beside_an_export_is_none() {
+    let world = World::open();
+    let project = Project::new(&world, "shop");
+    project.deploy();
+    let runner = project.cloned("runner");
+    copied(&project.history().join("export"), &runner.history().join("export"));
+    RedbJournal::create(runner.history(), JournalId(7)).unwrap();
+    for command in ["verify", "head", "export", "repair"] {
+        let ended = runner.run(&["journal", command]).exits(74).names("no-journal");
+        ended.says("surefoot journal import");
+    }
+    assert_eq!(rows(&runner, "shop").len(), 1);
+}
+
 #[test]
 fn an_import_that_is_killed_imports_all_of_it_or_nothing() {
     let world = World::open();
@@ -130,7 +147,10 @@ fn a_journal_that_is_older_than_its_own_export_is_not_believed() {
         &["mark", "1", "good", "--reason", "x"],
         &["prune"],
         &["verify"],
+        &["preflight"],
         &["journal", "verify"],
+        &["journal", "head"],
+        &["journal", "export"],
         &["journal", "repair"],
     ] {
         project.run(command).exits(74).names("journal-behind").says("surefoot journal import");

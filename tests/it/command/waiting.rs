@@ -115,7 +115,9 @@ fn what_another_clone_left_unfinished_is_in_the_way_and_its_journal_is_named() {
     clone.run(&["deploy"]).exits(25);
     let place = project.history().display().to_string();
     let status = clone.run(&["status"]).exits(0).says("another clone on this machine left #2");
-    status.says(&format!("surefoot resume --service-name shop --history-dir {place}"));
+    let next = format!("surefoot resume --service-name shop --history-dir {place}");
+    status.says(&next).does_not_say("surefoot deploy");
+    clone.run(&["status", "--exit-code"]).exits(25);
     // Who was refused has begun no journal of what he found in the middle of it.
     clone.run(&["history"]).exits(0).says("Nothing was deployed from here yet");
     // The command that it names goes on, from here.

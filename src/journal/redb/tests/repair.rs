@@ -212,7 +212,7 @@ fn a_newer_journal_is_not_damaged() {
 }
 
 #[test]
-fn an_export_that_is_damaged_too_costs_only_its_own_stream() {
+fn an_export_that_is_damaged_too_costs_only_what_lies_behind_the_damage() {
     let home = home();
     let export = archive::directory(&home.directory, &shop());
     let file = fs::read_dir(&export).unwrap().next().unwrap().unwrap().path();
@@ -224,7 +224,9 @@ fn an_export_that_is_damaged_too_costs_only_its_own_stream() {
     let repair = repair(&home.directory).unwrap().unwrap();
     assert_eq!(repair.refused.len(), 1);
     let streams: Vec<_> = repair.streams.iter().map(|one| (&one.stream, one.from_export)).collect();
-    assert_eq!(streams, [(&depot(), 4)]);
+    // What comes before the damage is proven.
+    assert_eq!(streams, [(&depot(), 4), (&shop(), 8)]);
+    assert!(repair.is_partial(), "nobody knows where it ended");
 }
 
 fn without_export() -> Home {
@@ -301,4 +303,63 @@ fn events_that_no_index_leads_to_come_back() {
     let repair = repair(&home.directory).unwrap().unwrap();
     assert_eq!(repair.streams.iter().map(|one| one.saved).sum::<u64>(), EVENTS);
     assert_eq!((holds_the_truth(&home), repair.values), (home.truth[0].len(), 1));
+}
+
+/// Changes a byte of one event's line in the export of `shop`, and of one event in the damaged file.
+fn damage_both(home: &Home, line: usize, event: u64) {
+    let place = archive::directory(&home.directory, &shop()).join("000000000001.jsonl");
+    let text = fs::read_to_string(&place).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines[line] = lines[line].replace("\"type\"", "\"tipe\"");
+    fs::write(&place, lines.join("\n") + "\n").unwrap();
+    let mut bytes = fs::read(database(&home.directory)).unwrap();
+    let stored = home.truth[0][usize::try_from(event).unwrap() - 1].bytes();
+    let found: Vec<usize> = bytes
+        .windows(stored.len())
+        .enumerate()
+        .filter(|(_, window)| *window == stored)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!found.is_empty());
+    for place in found {
+        bytes[place] ^= 1;
+    }
+    fs::write(database(&home.directory), bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_export_and_a_damaged_file_bring_back_what_either_proves() {
+    // The export cannot be believed from one line on, the file lacks the events of one page: each has what
+    // the other lacks. The last events are in the file alone.
+    for (line, event) in [(9, 2), (15, 3), (2, 9), (17, 9)] {
+        let home = home();
+        damage_both(&home, line, event);
+        let repaired = repair(&home.directory).unwrap().unwrap();
+        let restored = holds_what_it_says(&home, &repaired);
+        assert_eq!(restored, home.truth[0].len(), "line {line}, event {event}: {repaired:?}");
+        assert!(!repaired.is_partial(), "{repaired:?}");
+    }
+}
+
+#[test]
+fn what_neither_proves_is_counted_as_lost() {
+    let home = home();
+    damage_both(&home, 9, 9);
+    let repaired = repair(&home.directory).unwrap().unwrap();
+    let restored = holds_what_it_says(&home, &repaired);
+    assert_eq!(restored, 8, "{repaired:?}");
+    let shop = repaired.streams.iter().find(|one| one.stream == shop()).unwrap();
+    assert_eq!(shop.lost(), home.truth[0].len() as u64 - 8);
+    assert!(repaired.is_partial());
+}
+
+/// The beginning of the truth, as long as was said.
+fn holds_what_it_says(home: &Home, repaired: &Repair) -> usize {
+    let journal = RedbJournal::open(&home.directory).unwrap();
+    journal.check().unwrap();
+    let read = journal.read(&shop(), 0).unwrap();
+    assert_eq!(read[..], home.truth[0][..read.len()]);
+    let said = repaired.streams.iter().find(|one| one.stream == shop()).unwrap();
+    assert_eq!(said.from_export + said.saved, read.len() as u64);
+    read.len()
 }
