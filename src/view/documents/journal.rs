@@ -239,7 +239,7 @@ impl Document for RepairReport {
 
     fn json(&self) -> Value {
         let Repair { damage, moved_to, streams, values, refused } = &self.repair;
-        let stream = |one: &RestoredStream| json!({ "stream": one.stream, "from_export": one.from_export, "saved": one.saved, "of": one.of });
+        let stream = |one: &RestoredStream| json!({ "stream": one.stream, "from_export": one.from_export, "saved": one.saved, "of": one.of, "lost": one.lost() });
         json!({
             "sound": false,
             "damage": damage.to_string(),
