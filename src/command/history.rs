@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::arguments::History;
 use super::setup::Setup;
 use super::target::{Target, TargetError};
-use super::{moment, newest, record, trouble};
+use super::{holding, moment, newest, record, trouble};
 use crate::journal::archive::ANYBODY;
 use crate::ledger::newest::Newest;
 use crate::names::{Digest, RepositoryName, StreamName};
@@ -59,12 +59,14 @@ pub(super) async fn history(arguments: &History, setup: &Setup) -> Result<ExitCo
             held(rows, &service, endpoint.as_ref(), setup).await
         };
         let asked = !arguments.offline;
+        let prune_at_work = holding::prune_at_work(setup, &service, endpoint.as_deref());
         tables.push(HistoryTable {
             service,
             endpoint,
             rows,
             older,
             prunes,
+            prune_at_work,
             restorations,
             asked,
             now,

@@ -94,6 +94,12 @@ pub(super) fn at_work(
     lock::holder(&locks(setup), stream, endpoint.unwrap_or_default()).as_ref().map(trouble::held_by)
 }
 
+/// Whether a prune holds the service on this machine now.
+pub(super) fn prune_at_work(setup: &Setup, stream: &StreamName, endpoint: Option<&str>) -> bool {
+    let holder = lock::holder(&locks(setup), stream, endpoint.unwrap_or_default());
+    holder.as_ref().is_some_and(trouble::is_a_prune)
+}
+
 /// The directories of the journals that other clones on this machine have of a service.
 pub(super) fn clones(setup: &Setup, stream: &StreamName, endpoint: Option<&str>) -> Vec<PathBuf> {
     let mut journals = lock::journals(&locks(setup), stream, endpoint.unwrap_or_default());

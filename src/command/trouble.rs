@@ -321,10 +321,17 @@ const DEPLOYMENT: &str = "another deployment";
 /// What holds a service, by its command.
 fn holder(owner: Option<&Owner>) -> &'static str {
     match owner.and_then(|owner| owner.command.rsplit(' ').next()) {
-        Some("prune") => "a prune",
+        Some("prune") => PRUNE,
         Some("mark" | "journal") => "another surefoot",
         _ => DEPLOYMENT,
     }
+}
+
+const PRUNE: &str = "a prune";
+
+/// Whether what holds a service is a prune.
+pub(super) fn is_a_prune(owner: &Owner) -> bool {
+    holder(Some(owner)) == PRUNE
 }
 
 /// Said once while another deployment is waited for.

@@ -151,6 +151,7 @@ fn table(records: &[Recorded]) -> HistoryTable {
         endpoint: None,
         rows,
         older: 0,
+        prune_at_work: false,
         prunes: Vec::new(),
         restorations: Vec::new(),
         asked: true,

@@ -283,9 +283,16 @@ async fn sheet(
         choices,
         missing: missing.to_vec(),
         warnings,
-        unsettled: if wish.apply { Vec::new() } else { books.unsettled(picture) },
+        unsettled: if wish.apply { Vec::new() } else { unsettled(setup, books, picture) },
         now: picture.now,
     }
+}
+
+fn unsettled(setup: &Setup, books: &Books, picture: &Picture) -> Vec<String> {
+    if holding::prune_at_work(setup, books.main(), setup.endpoint().as_deref()) {
+        return vec!["a prune is at work now: look again when it has ended".into()];
+    }
+    books.unsettled(picture)
 }
 
 fn outcome(wish: &Wish, sheet: &PruneSheet, deletions: Deletions) -> PruneOutcomeSheet {

@@ -10,28 +10,37 @@ use crate::view::{Look, measure};
 /// As many as a person reads beneath a history.
 const MOST: usize = 3;
 
-/// The newest ones of each, oldest last; nothing where there are none.
+/// The newest ones of each, oldest last; nothing where there are none. Where a prune is at work, the newest is it.
 pub(super) fn lines(
     look: Look,
-    prunes: &[Prune],
+    (prunes, at_work): (&[Prune], bool),
     restorations: &[Restoration],
     now: DateTime<Utc>,
 ) -> String {
-    let images = prunes.iter().rev().take(MOST).map(|prune| {
-        let label = format!("pruned {}: ", measure::age(prune.started_at, now));
-        let accent = if prune.outcome.is_none() { Accent::Warning } else { Accent::Dim };
-        let said = look.hanging(&label, accent, &words(prune));
-        match prune.outcome {
-            None => said + &look.block(label.len(), Accent::None, &looks(prune)),
-            Some(_) => said,
-        }
-    });
+    let newest = prunes.iter().rev().take(MOST).enumerate();
+    let images = newest.map(|(at, prune)| told(look, prune, at == 0 && at_work, now));
     let journals = restorations.iter().rev().take(MOST).map(|one| {
         let label = format!("restored {}: ", measure::age(one.at, now));
         look.hanging(&label, Accent::Warning, &restored(one))
     });
     let lines: String = images.chain(journals).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+fn told(look: Look, prune: &Prune, is_under_way: bool, now: DateTime<Utc>) -> String {
+    let label = format!("pruned {}: ", measure::age(prune.started_at, now));
+    match (&prune.outcome, is_under_way) {
+        (Some(_), _) => look.hanging(&label, Accent::Dim, &words(prune)),
+        (None, true) => {
+            let meant = counted(prune.intended.len(), "image");
+            let by = harmless(&prune.by);
+            look.hanging(&label, Accent::None, &format!("{meant} to go, by {by}, who is at it now"))
+        }
+        (None, false) => {
+            let said = look.hanging(&label, Accent::Warning, &words(prune));
+            said + &look.block(label.len(), Accent::None, &looks(prune))
+        }
+    }
 }
 
 fn restored(restoration: &Restoration) -> String {
@@ -136,8 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn a_prune_that_is_at_work_is_not_said_to_have_ended() {
+        let at_work = lines(Look::PLAIN, (&[prune(None), prune(None)], true), &[], morning());
+        assert_eq!(at_work.matches("who is at it now").count(), 1, "{at_work}");
+        assert_eq!(at_work.matches("did not say").count(), 1, "{at_work}");
+    }
+
+    #[test]
     fn what_to_type_after_a_prune_that_was_killed_stands_alone() {
-        let shown = lines(Look::PLAIN, &[prune(None)], &[], morning());
+        let shown = lines(Look::PLAIN, (&[prune(None)], false), &[], morning());
         assert!(shown.lines().all(|line| width_of(line) <= 80), "{shown}");
         let last = shown.lines().last().unwrap();
         assert_eq!(last.trim(), "`surefoot prune --ecr-repo shop`", "{shown}");

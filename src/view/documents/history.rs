@@ -24,6 +24,8 @@ pub struct HistoryTable {
     pub older: usize,
     /// The prunes of its repository, oldest first.
     pub prunes: Vec<Prune>,
+    /// Whether a prune holds the service now: then the newest of them is under way.
+    pub prune_at_work: bool,
     /// When its journal came back from damage, oldest first.
     pub restorations: Vec<Restoration>,
     /// Whether ECR was to be asked what it still holds.
@@ -107,7 +109,13 @@ impl HistoryTable {
         if self.older > 0 {
             shown.push_str(&format!("\n{} older: `-n 0` shows all\n", self.older));
         }
-        shown + &beneath::lines(look, &self.prunes, &self.restorations, self.now)
+        shown
+            + &beneath::lines(
+                look,
+                (&self.prunes, self.prune_at_work),
+                &self.restorations,
+                self.now,
+            )
     }
 
     fn next(&self) -> Vec<String> {

@@ -222,7 +222,7 @@ impl Document for RepairReport {
         }
         for refused in refused {
             let refused = harmless(&refused.to_string());
-            shown.push_str(&look.hanging("  not restored: ", Accent::Warning, &refused));
+            shown.push_str(&look.hanging("  damaged export: ", Accent::Warning, &refused));
         }
         if self.repair.is_partial() {
             let what = "The newest events are missing: a deployment may look unfinished that is not. Look at \

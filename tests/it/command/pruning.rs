@@ -166,6 +166,9 @@ fn killed_in_the_middle_the_next_prune_and_the_history_tell_the_truth() {
     );
     let run = project.start(&APPLY);
     world.until("a hundred are deleted", || !world.effective("BatchDeleteImage").is_empty());
+    let now = project.run(&["history"]).exits(0).says("who is at it now");
+    now.does_not_say("did not say how it ended");
+    project.run(&["prune", "--grace", "0s"]).exits(0).says("a prune is at work now");
     run.kill();
     assert_eq!(world.images("shop").len(), 31);
     project
