@@ -70,25 +70,6 @@ fn a_disk_that_was_full_for_a_moment_is_met_by_a_fresh_open() {
     }
 }
 
-/// Nobody else is blamed for it.
-#[test]
-fn a_journal_that_needs_repair_on_a_full_disk_says_that_the_disk_is_full() {
-    let disk = Disk::default();
-    make(Box::new(disk.clone()), JournalId(1)).unwrap();
-    let journal = journal_on(&disk);
-    journal.append(&shop(), 0, &drafts(1..=3)).unwrap();
-    let held = journal.hold_open().unwrap();
-    let killed = disk.content().bytes.clone();
-    drop(held);
-    let full = Disk::with(killed);
-    full.content().room = Some(0);
-    full.content().stays_full = true;
-    let read = journal_on(&full).read(&shop(), 0);
-    assert!(matches!(read, Err(JournalError::Full)), "{read:?}");
-    full.content().room = None;
-    assert_eq!(journal_on(&full).read(&shop(), 0).unwrap().len(), 3);
-}
-
 /// A death at any operation is this, too: what follows it never happens.
 #[test]
 fn an_import_on_a_disk_that_is_full_from_any_operation_on_brings_all_or_nothing() {
