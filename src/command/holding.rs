@@ -91,13 +91,16 @@ pub(super) fn at_work(
     stream: &StreamName,
     endpoint: Option<&str>,
 ) -> Option<String> {
-    lock::holder(&locks(setup), stream, endpoint.unwrap_or_default()).as_ref().map(trouble::held_by)
+    holder(setup, stream, endpoint).as_ref().map(trouble::held_by)
 }
 
 /// Whether a prune holds the service on this machine now.
 pub(super) fn prune_at_work(setup: &Setup, stream: &StreamName, endpoint: Option<&str>) -> bool {
-    let holder = lock::holder(&locks(setup), stream, endpoint.unwrap_or_default());
-    holder.as_ref().is_some_and(trouble::is_a_prune)
+    holder(setup, stream, endpoint).as_ref().is_some_and(trouble::is_a_prune)
+}
+
+fn holder(setup: &Setup, stream: &StreamName, endpoint: Option<&str>) -> Option<Owner> {
+    lock::holder(&locks(setup), stream, endpoint.unwrap_or_default())
 }
 
 /// The directories of the journals that other clones on this machine have of a service.

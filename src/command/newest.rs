@@ -17,10 +17,10 @@ const ALL: usize = 0;
 pub(super) fn of_status(setup: &Setup) -> Result<Vec<Recorded>, Problem> {
     let Some(journal) = setup.existing_journal()? else { return Ok(Vec::new()) };
     let Some(stream) = stream::choose(journal.as_ref(), setup)? else { return Ok(Vec::new()) };
-    setup.refuse_to_be_behind(journal.as_ref(), &stream)?;
     let broken = |error| trouble::journal(&error, &setup.history);
-    let head = journal.head(&stream).map_err(broken)?;
-    let newest = if head.is_some_and(|head| head.sequence <= CHECKED_BY_EVERY_COMMAND) {
+    let ends = journal.head(&stream).map_err(broken)?.map_or(0, |head| head.sequence);
+    setup.refuse_to_be_behind(&stream, ends)?;
+    let newest = if (1..=CHECKED_BY_EVERY_COMMAND).contains(&ends) {
         newest::deployments(journal.as_ref(), &stream, ALL)
     } else {
         newest::standing(journal.as_ref(), &stream)
@@ -35,9 +35,11 @@ pub(super) fn of_history(
 ) -> Result<Vec<(StreamName, Newest)>, Problem> {
     let Some((journal, streams)) = record::meant(setup)? else { return Ok(Vec::new()) };
     let read = |stream: StreamName| {
-        setup.refuse_to_be_behind(journal.as_ref(), &stream)?;
         let newest = newest::deployments(journal.as_ref(), &stream, count);
         let newest = newest.map_err(|error| trouble::journal(&error, &setup.history))?;
+        // It is read from its head backwards.
+        let ends = newest.records.last().map_or(0, |record| record.sequence);
+        setup.refuse_to_be_behind(&stream, ends)?;
         Ok((stream, newest))
     };
     streams.into_iter().map(read).collect()

@@ -24,7 +24,10 @@ pub(super) async fn preflight(arguments: &Preflight, setup: &Setup) -> Result<Ex
     let world = setup.world();
     let mut seen = setup.look(&world, &asked).await?;
     if let Some(journal) = journal {
-        setup.refuse_to_be_behind(journal.as_ref(), &stream(&seen.caller, &asked))?;
+        let stream = stream(&seen.caller, &asked);
+        let head = journal.head(&stream);
+        let head = head.map_err(|error| trouble::journal(&error, &setup.history))?;
+        setup.refuse_to_be_behind(&stream, head.map_or(0, |head| head.sequence))?;
     }
     refuse_a_repository_elsewhere(setup, &seen.caller.account, &seen.region)?;
     if arguments.fix && mend(&world, &seen, arguments.yes, setup).await? {

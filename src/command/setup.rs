@@ -263,8 +263,8 @@ impl Setup {
             if heads.is_empty() && archive::exists(&self.history) {
                 return Err(JournalError::Missing { path: self.history.clone() });
             }
-            for StreamHead { stream, .. } in &heads {
-                archive::refuse_to_be_behind(&journal, &self.history, stream)?;
+            for StreamHead { stream, sequence, .. } in &heads {
+                archive::refuse_to_be_behind(&self.history, stream, *sequence)?;
             }
             Ok(journal)
         });
@@ -350,9 +350,12 @@ impl Setup {
         journal: Arc<dyn Journal>,
         stream: StreamName,
     ) -> Result<Ledger, Problem> {
-        self.refuse_to_be_behind(journal.as_ref(), &stream)?;
-        self.unchecked_ledger(journal, stream)
-            .map_err(|error| trouble::journal(&error, &self.history))
+        let ledger = self
+            .unchecked_ledger(journal, stream)
+            .map_err(|error| trouble::journal(&error, &self.history))?;
+        let ends = ledger.entries().last().map_or(0, |entry| entry.sequence);
+        self.refuse_to_be_behind(ledger.stream(), ends)?;
+        Ok(ledger)
     }
 
     /// The journal of one service, without a look at the export: one of another clone, or one that is being
@@ -366,13 +369,13 @@ impl Setup {
         Ledger::open(journal, stream, self.actor.clone(), chance)
     }
 
-    /// Refuses a journal that is older than its own export.
+    /// Refuses a journal that is older than its own export, by the number of its last event.
     pub(super) fn refuse_to_be_behind(
         &self,
-        journal: &dyn Journal,
         stream: &StreamName,
+        ends: u64,
     ) -> Result<(), Problem> {
-        archive::refuse_to_be_behind(journal, &self.history, stream)
+        archive::refuse_to_be_behind(&self.history, stream, ends)
             .map_err(|error| trouble::journal(&error, &self.history))
     }
 

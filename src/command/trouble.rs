@@ -317,6 +317,7 @@ pub(super) fn lock(error: &LockError, stream: &StreamName) -> Problem {
 
 /// What holds a service most of the time, and where nobody says what it is.
 const DEPLOYMENT: &str = "another deployment";
+const PRUNE: &str = "a prune";
 
 /// What holds a service, by its command.
 fn holder(owner: Option<&Owner>) -> &'static str {
@@ -326,8 +327,6 @@ fn holder(owner: Option<&Owner>) -> &'static str {
         _ => DEPLOYMENT,
     }
 }
-
-const PRUNE: &str = "a prune";
 
 /// Whether what holds a service is a prune.
 pub(super) fn is_a_prune(owner: &Owner) -> bool {

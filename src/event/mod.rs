@@ -273,7 +273,7 @@ pub enum Event {
         /// How many more the damaged file could prove.
         saved: u64,
         /// How many more there were, as far as the damaged file still says.
-        #[serde(default, skip_serializing_if = "none")]
+        #[serde(default, skip_serializing_if = "is_zero")]
         lost: u64,
     },
     /// A person or a rollback judged a release.
@@ -317,7 +317,7 @@ impl Event {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-fn none(count: &u64) -> bool {
+fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 

@@ -79,13 +79,14 @@ pub fn update(
 
 /// Refuses a journal whose own export is ahead of it: an export is written behind the journal, so the journal
 /// is an older one, and what it says is not how things stand.
+///
+/// `ours` is the number of the journal's last event of this stream, 0 for none.
 pub fn refuse_to_be_behind(
-    journal: &dyn Journal,
     history: &Path,
     stream: &StreamName,
+    ours: u64,
 ) -> Result<(), JournalError> {
     let Some(end) = newest_end(&directory(history, stream), stream) else { return Ok(()) };
-    let ours = journal.head(stream)?.map_or(0, |head| head.sequence);
     if end.sequence <= ours {
         return Ok(());
     }

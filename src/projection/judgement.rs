@@ -249,8 +249,7 @@ fn word(
 
 /// The commit that alone makes the image.
 fn clean_commit(state: &Deployment) -> Option<Commit> {
-    let checkout = state.plan.target()?.checkout.as_ref()?;
-    (!checkout.dirty).then(|| checkout.commit.clone())
+    state.plan.target()?.checkout.as_ref()?.clean_commit().cloned()
 }
 
 /// The deployment that first brought the release of this one.

@@ -46,6 +46,7 @@ use crate::plan::{BadRelease, Step};
 use crate::problem::ExitCode;
 use crate::release::Release;
 use crate::world::service::Service;
+use crate::world::source::Checkout;
 use crate::world::{Obstacle, Place, ProgressSink, World, WorldError};
 
 /// What a step works with.
@@ -288,9 +289,9 @@ pub fn refuse_bad_image(plan: &crate::plan::Plan, image: &ImageIdentifier) -> Re
 /// Refuses to build a commit again of which an image was found bad by a person.
 pub fn refuse_bad_commit(plan: &crate::plan::Plan) -> Result<(), Failure> {
     let checkout = plan.target().and_then(|target| target.checkout.as_ref());
-    let Some(checkout) = checkout.filter(|checkout| !checkout.dirty) else { return Ok(()) };
-    let bad = plan.bad.iter().rfind(|bad| bad.commit.as_ref() == Some(&checkout.commit));
-    let what = format!("the commit {}", checkout.commit.short());
+    let Some(commit) = checkout.and_then(Checkout::clean_commit) else { return Ok(()) };
+    let bad = plan.bad.iter().rfind(|bad| bad.commit.as_ref() == Some(commit));
+    let what = format!("the commit {}", commit.short());
     bad.map_or(Ok(()), |bad| Err(bad_release(plan, bad, &what)))
 }
 

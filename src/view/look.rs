@@ -102,6 +102,15 @@ impl Look {
         format!("{}{}\n", self.paint(accent, label), lines.join(&format!("\n{margin}")))
     }
 
+    /// A label, and what to do: a command in it is never broken, a sentence without one is like any other.
+    pub(super) fn advice(self, label: &str, accent: Accent, text: &str) -> String {
+        if text.contains('`') {
+            self.to_type(label, accent, text)
+        } else {
+            self.hanging(label, accent, text)
+        }
+    }
+
     /// A digest, whole where there is room for it.
     pub(super) fn digest(self, digest: &Digest, indent: usize) -> String {
         let whole = digest.as_str();

@@ -9,6 +9,7 @@ use crate::command::setup::Setup;
 use crate::command::{holding, run, trouble};
 use crate::event::Event;
 use crate::journal::archive::{self, EXPORTS};
+use crate::journal::import::ImportError;
 use crate::journal::redb::{Repair, RestoredStream};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::LedgerError;
@@ -31,11 +32,9 @@ pub(super) fn repair(setup: &Setup) -> Result<ExitCode, Problem> {
     let journal = setup.journal()?;
     for RestoredStream { stream, .. } in &repair.streams {
         let place = archive::directory(&setup.history, stream);
-        if repair
-            .refused
-            .iter()
-            .any(|refused| refused.path().is_some_and(|it| it.starts_with(&place)))
-        {
+        let is_damaged =
+            |refused: &ImportError| refused.path().is_some_and(|it| it.starts_with(&place));
+        if repair.refused.iter().any(is_damaged) {
             put_aside(setup, &place)?;
         }
         run::export(journal.as_ref(), stream, setup);

@@ -67,7 +67,7 @@ fn branch(look: Look, widest: usize, finding: &Finding) -> String {
     let margin = " ".repeat(indent);
     reasons.for_each(|line| shown.push_str(&format!("{margin}{line}\n")));
     for fix in &finding.fix {
-        shown.push_str(&look.to_type(&format!("{margin}fix: "), Accent::None, fix));
+        shown.push_str(&look.advice(&format!("{margin}fix: "), Accent::None, fix));
     }
     shown
 }

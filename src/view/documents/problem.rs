@@ -55,12 +55,7 @@ fn labelled(look: Look, label: &str, accent: Accent, problem: &Problem) -> Strin
         shown.push('\n');
     }
     for hint in &problem.next {
-        // A sentence without a command in it is broken like any other.
-        shown.push_str(&if hint.contains('`') {
-            look.to_type("hint: ", Accent::Good, hint)
-        } else {
-            look.hanging("hint: ", Accent::Good, hint)
-        });
+        shown.push_str(&look.advice("hint: ", Accent::Good, hint));
     }
     shown
 }

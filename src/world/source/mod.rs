@@ -37,3 +37,10 @@ pub struct Checkout {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<DateTime<Utc>>,
 }
+
+impl Checkout {
+    /// The commit, where it alone makes what is built.
+    pub fn clean_commit(&self) -> Option<&Commit> {
+        (!self.dirty).then_some(&self.commit)
+    }
+}
